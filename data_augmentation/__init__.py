@@ -1,0 +1,1 @@
+"""Stage 2: more training data from the training clips, never test data."""

@@ -1,0 +1,1 @@
+"""Stage 3: arrays become models, runs and comparisons."""

@@ -1,0 +1,1 @@
+"""The ResNet-10 SSD face detector for OpenCV."""

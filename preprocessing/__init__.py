@@ -1,0 +1,1 @@
+"""Stage 1: clips become arrays on disk."""
