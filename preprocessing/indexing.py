@@ -1,0 +1,100 @@
+"""A corpus becomes ``clips.csv``: which clips there are, and what their headers say."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from preprocessing import arrays, corpora, media
+from preprocessing.parallel import collect_results
+
+
+def find_source(corpus, source=""):
+    """Return the folder (or CSV) that holds a corpus's raw clips.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``.
+        source: The notebook's ``DATA``; empty for ``data/<corpus>/clips``.
+    """
+    return Path(source).expanduser().resolve() if source else arrays.corpus_folder(corpus) / "clips"
+
+
+def index_corpus(corpus, source="", *, n_jobs=-1, progress=True):
+    """List a corpus's clips, look into each file's header, and write ``clips.csv``.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``.
+        source: Where the raw clips lie; empty for ``data/<corpus>/clips``.
+        n_jobs: Processes; -1 for one a core.
+        progress: Show a progress bar.
+
+    Returns:
+        The table of clips. ``status`` is ``indexed``, or ``failed`` with a ``reason``.
+
+    Raises:
+        FileNotFoundError: There are no clips at the source.
+        ValueError: The index is not usable, for example two clips bear one id.
+    """
+    source = find_source(corpus, source)
+    clips = corpora.get(corpus).index(source)
+    base = find_base(source)
+    tasks = [(base, row.video, row.audio) for row in clips.itertuples()]
+    probes = collect_results(_probe_clip, tasks, n_jobs=n_jobs, title="probing", progress=progress)
+    found = pd.DataFrame(probes, index=clips.index)
+    clips = pd.concat([clips, found], axis=1)
+    folder = arrays.corpus_folder(corpus)
+    facts = {"corpus": corpus, "source": source, "base": base}
+    arrays.write_json(folder / "corpus.json", facts)
+    if not (folder / "clips.csv").is_file() or (
+        arrays.identify_clips(arrays.read_clips(folder)) != arrays.identify_clips(clips)
+    ):
+        arrays.write_clips(folder, clips)
+    return arrays.read_clips(folder)
+
+
+def find_base(source):
+    """Return the folder that a source's relative paths start from."""
+    return source.parent if source.suffix.lower() == ".csv" else source
+
+
+def read_base(corpus):
+    """Return the folder that the paths in ``clips.csv`` start from, as last indexed."""
+    path = arrays.corpus_folder(corpus) / "corpus.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No {arrays.shorten_path(path)}. Run {arrays.MADE_BY['clips']} with "
+            f"CORPUS = {corpus!r} first."
+        )
+    return Path(pd.read_json(path, typ="series")["base"])
+
+
+def explain_error(error):
+    """Return an error's message on one line, without the folder it happened in."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _probe_clip(base, video, audio):
+    """Return what the headers of a clip's files say, as columns of ``clips.csv``."""
+    facts = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes": 0}
+    problems, durations = [], []
+    for kind, name in (("video", video), ("audio", audio)):
+        if not name:
+            continue
+        try:
+            facts[f"{kind}_bytes"] = (base / name).stat().st_size
+            probe = media.probe(base / name)
+        except (media.MediaError, OSError) as error:
+            problems.append(f"{kind}: {explain_error(error)}")
+            continue
+        if not getattr(probe, f"has_{kind}"):
+            problems.append(f"no {kind} stream")
+            continue
+        durations.append(getattr(probe, f"{kind}_duration_s"))
+        if kind == "video":
+            facts["fps"] = probe.fps
+    durations = [seconds for seconds in durations if seconds]
+    facts["duration_s"] = round(min(durations), 3) if durations else np.nan
+    wanted = sum(1 for name in (video, audio) if name)
+    status = "failed" if len(problems) == wanted else "indexed"
+    return facts | {"status": status, "reason": "; ".join(problems)}
