@@ -82,7 +82,7 @@ class ResumableArrays:
         self.pending = []
 
     def finish(self):
-        """Rename the arrays to ``<name>.npy``; facts, then ``discard_journal``, are the caller's."""
+        """Rename the arrays to ``<name>.npy``; the caller then writes facts, discards the journal."""
         self.commit()
         self._append_journal('{"complete": true}\n')
         for name in self.specs:

@@ -1,0 +1,162 @@
+"""Arrays and a fold become the training, validation and test data of a model.
+
+Scaling is fitted and augmentation applied on training clips only: ``make_batches`` refuses
+augmentation for any other part.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from data_augmentation.quiet_keras import keras
+from modeling import protocol as protocols
+from preprocessing import arrays, corpora
+
+PARTS = ("train", "val", "test")
+NEEDS = {"faces": "has_face", "waveforms": "has_voice", "mels": "has_voice", "mfcc": "has_voice"}
+"""The column of ``clips.csv`` that says whether a clip has a row worth reading."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a fold.
+
+    Attributes:
+        name: ``train``, ``val`` or ``test``.
+        x: Array (clip, ...), one row a clip.
+        labels: int64 (clip,), positions in ``emotions``.
+        clips: DataFrame, one row a clip.
+        emotions: Names of the classes in the project's order.
+    """
+
+    name: str
+    x: np.ndarray
+    labels: np.ndarray
+    clips: pd.DataFrame
+    emotions: tuple
+
+    def __len__(self):
+        """Return the number of clips."""
+        return len(self.labels)
+
+    def with_x(self, x):
+        """Return the same part with another array in place of ``x``."""
+        return replace(self, x=x)
+
+    def take(self, rows):
+        """Return the part reduced to some of its rows."""
+        clips = self.clips.iloc[rows].reset_index(drop=True)
+        return replace(self, x=self.x[rows], labels=self.labels[rows], clips=clips)
+
+
+def read_parts(corpus, name, *, protocol="auto", fold=1):
+    """Return the training, validation and test parts of a fold for one array.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``.
+        name: Name of the array, a key of ``NEEDS``.
+        protocol: Name of a protocol, or ``auto`` for the corpus's own.
+        fold: Number of the fold, from 1.
+
+    Returns:
+        ``Part`` by name. Clips without this modality are left out.
+
+    Raises:
+        FileNotFoundError: The array has not been made.
+        ValueError: The array does not match the clips, or a part is empty.
+    """
+    folder = arrays.corpus_folder(corpus)
+    values = arrays.read_array(folder, name)
+    clips = read_labelled_clips(corpus, protocol=protocol, fold=fold)
+    usable = clips[NEEDS[name]].to_numpy(bool)
+    emotions = arrays.list_emotions(clips[clips["part"] != ""])
+    parts = {}
+    for part in PARTS:
+        rows = np.flatnonzero(usable & (clips["part"] == part).to_numpy())
+        chosen = clips.iloc[rows].reset_index(drop=True)
+        labels = chosen["emotion"].map(emotions.index).to_numpy(np.int64)
+        parts[part] = Part(part, values[rows], labels, chosen, emotions)
+    empty = [part for part in PARTS if not len(parts[part])]
+    if empty:
+        raise ValueError(explain_empty(clips, name, empty))
+    return parts
+
+
+def read_labelled_clips(corpus, *, protocol="auto", fold=1):
+    """Return ``clips.csv`` with the columns ``part`` and ``protocol`` added.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``.
+        protocol: Name of a protocol, or ``auto`` for the corpus's own.
+        fold: Number of the fold, from 1.
+
+    Raises:
+        FileNotFoundError: The corpus has not been indexed or extracted.
+        ValueError: The protocol does not fit the corpus.
+    """
+    folder = arrays.corpus_folder(corpus)
+    clips = arrays.read_clips(folder)
+    if "has_face" not in clips:
+        arrays.read_facts(folder, "faces")
+    name = choose_protocol(clips, corpus, protocol)
+    parts = protocols.split_clips(clips, protocol=name, fold=fold)
+    return clips.assign(part=parts, protocol=name)
+
+
+def choose_protocol(clips, corpus, protocol="auto"):
+    """Return the protocol's name: the one asked for, or the corpus's own where it fits."""
+    if protocol != "auto":
+        return protocol
+    return protocols.choose_protocol(clips, corpora.get(corpus).PROTOCOL)
+
+
+def explain_empty(clips, name, empty):
+    """Return the message for parts that hold no clip with the modality asked for."""
+    has = clips[NEEDS[name]].to_numpy(bool)
+    counts = ", ".join(
+        f"{part} {int((has & (clips['part'] == part)).sum())} of {int((clips['part'] == part).sum())}"
+        for part in PARTS
+    )
+    kind = "a face" if NEEDS[name] == "has_face" else "a voice"
+    return (
+        f"Clips with {kind}: {counts}; so {' and '.join(empty)} would be empty. "
+        f"This branch needs {kind} in every part; the other branches run without."
+    )
+
+
+def make_batches(part, *, batch_size=16, augment=None, mix=None, seed=None):
+    """Return batches of a part as a ``tf.data.Dataset`` of (x, one-hot labels).
+
+    Args:
+        part: A ``Part``.
+        batch_size: Clips a batch.
+        augment: Function from a batch of x to a batch of x; training part only.
+        mix: Function from (x, one-hot labels) to the same, such as mixup; training part only.
+        seed: Shuffle with this seed; ``None`` keeps the order.
+
+    Raises:
+        ValueError: Augmentation or mixing is asked for on validation or test clips.
+    """
+    import tensorflow as tf
+
+    if (augment or mix) and part.name != "train":
+        raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
+    targets = keras.utils.to_categorical(part.labels, len(part.emotions)).astype("float32")
+    batches = tf.data.Dataset.from_tensor_slices((part.x, targets)).cache()
+    if seed is not None:
+        batches = batches.shuffle(len(part), seed=seed, reshuffle_each_iteration=True)
+    batches = batches.batch(batch_size)
+    batches = batches.map(lambda x, y: (tf.cast(x, tf.float32), y), num_parallel_calls=2)
+    if augment:
+        batches = batches.map(lambda x, y: (augment(x), y), num_parallel_calls=2)
+    if mix:
+        batches = batches.map(mix, num_parallel_calls=2)
+    return batches.prefetch(2)
+
+
+def join_parts(parts):
+    """Return all parts in one: x, clips and the name of each clip's part."""
+    x = np.concatenate([parts[name].x for name in PARTS])
+    clips = pd.concat([parts[name].clips for name in PARTS], ignore_index=True)
+    return x, clips, clips["part"].to_numpy()

@@ -1,0 +1,151 @@
+"""What every training notebook does around its network: seeds, checks, early stopping, curves."""
+
+import math
+import time
+
+import numpy as np
+import pandas as pd
+
+from data_augmentation.quiet_keras import keras
+from modeling import metrics, runs
+from modeling.inputs import PARTS, join_parts, make_batches
+
+
+def set_seed(seed):
+    """Seed Python, NumPy and Keras, so that a notebook run twice gives the same curves."""
+    keras.utils.set_random_seed(seed)
+
+
+def measure_untrained_loss(model, part, *, batch_size=32):
+    """Return the cross-entropy of a fresh network and what pure guessing would give.
+
+    Args:
+        model: A compiled Keras model that ends in a softmax.
+        part: A ``Part``.
+        batch_size: Clips a batch.
+
+    Returns:
+        (measured loss, ln of the number of classes), in nats.
+    """
+    loss = model.evaluate(make_batches(part, batch_size=batch_size), verbose=0, return_dict=True)
+    return float(loss["loss"]), math.log(len(part.emotions))
+
+
+def overfit_batch(model, part, *, n_clips=16, steps=60, learning_rate=3e-3, seed=0):
+    """Train a copy of a network on one batch, as a check that it can learn at all.
+
+    Args:
+        model: A Keras model; it is left as it was.
+        part: The training ``Part``.
+        n_clips: Clips in the batch.
+        steps: Gradient steps.
+        learning_rate: Adam's step size.
+        seed: Which clips are taken.
+
+    Returns:
+        float64 (steps,), the loss after each step. It should fall towards zero.
+    """
+    rows = np.random.default_rng(seed).permutation(len(part))[:n_clips]
+    batch = part.take(rows)
+    twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    twin.compile(keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy")
+    batches = make_batches(batch, batch_size=n_clips).repeat(steps)
+    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs))
+    losses = []
+    twin.fit(batches, epochs=1, steps_per_epoch=steps, verbose=0, callbacks=[_PerStep(), record])
+    return np.array([logs["loss"] for logs in losses])
+
+
+class _PerStep(keras.callbacks.Callback):
+    """Reports each step's own loss: Keras reports the mean since the epoch began."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.reset_metrics()
+
+
+class ProgressLines(keras.callbacks.Callback):
+    """Prints one short line every few epochs instead of a bar for each."""
+
+    def __init__(self, every):
+        super().__init__()
+        self.every = every
+
+    def on_train_begin(self, logs=None):
+        """Start the clock."""
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Print the epoch's losses and accuracies."""
+        if epoch == 0 or (epoch + 1) % self.every == 0:
+            elapsed = time.perf_counter() - self.started
+            print(
+                f"epoch {epoch + 1:3d}  loss {logs['loss']:.3f}  val {logs['val_loss']:.3f}  "
+                f"accuracy {logs['accuracy']:.3f}  val {logs['val_accuracy']:.3f}  {elapsed:4.0f} s"
+            )
+
+
+def train_model(model, batches, val_batches, *, epochs, patience, lines=8):
+    """Train with early stopping on the validation actors; keep the best epoch's weights.
+
+    Args:
+        model: A model compiled with the metric ``accuracy``.
+        batches: Training batches.
+        val_batches: Validation batches: never the test actors.
+        epochs: Most epochs.
+        patience: Epochs without a better validation loss before it stops.
+        lines: About how many lines of progress to print.
+
+    Returns:
+        DataFrame, one row an epoch: ``epoch`` from 1, losses and accuracies, ``best``.
+    """
+    stop = keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=patience, restore_best_weights=True
+    )
+    lines = ProgressLines(max(1, epochs // lines))
+    history = model.fit(
+        batches, validation_data=val_batches, epochs=epochs, verbose=0, callbacks=[stop, lines]
+    )
+    table = pd.DataFrame(history.history)
+    table.insert(0, "epoch", np.arange(1, len(table) + 1))
+    table["best"] = table["epoch"] == table["val_loss"].idxmin() + 1
+    best = table.loc[table["best"]].iloc[0]
+    print(
+        f"stopped after epoch {len(table)}; kept epoch {int(best['epoch'])} "
+        f"(validation loss {best['val_loss']:.3f}, accuracy {best['val_accuracy']:.3f})"
+    )
+    return table
+
+
+def predict_parts(model, parts, *, fold, batch_size=32, layer="embedding"):
+    """Return predictions and embeddings of every clip of a fold.
+
+    Args:
+        model: A trained Keras model with a softmax and a layer named ``layer``.
+        parts: ``Part`` by name.
+        fold: Number of the fold.
+        batch_size: Clips a batch.
+        layer: Name of the layer whose output is the clip's embedding.
+
+    Returns:
+        The table of predictions and float32 (clip, feature) embeddings, row-aligned.
+    """
+    both = keras.Model(model.inputs, [model.outputs[0], model.get_layer(layer).output])
+    x, clips, names = join_parts(parts)
+    pieces = [
+        both.predict_on_batch(x[start : start + batch_size].astype("float32"))
+        for start in range(0, len(x), batch_size)
+    ]
+    posteriors, embeddings = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+    emotions = parts["train"].emotions
+    table = runs.tabulate_predictions(clips, names, posteriors, emotions=emotions, fold=fold)
+    return table, embeddings
+
+
+def score_parts(predictions, emotions):
+    """Return the scores of each part, one row a part."""
+    rows = {
+        part: metrics.score_predictions(predictions[predictions["part"] == part], emotions)
+        for part in PARTS
+    }
+    return pd.DataFrame(rows).T
