@@ -114,14 +114,46 @@ def choose_protocol(clips, corpus, protocol="auto"):
 def explain_empty(clips, name, empty):
     """Return the message for parts that hold no clip with the modality asked for."""
     has = clips[NEEDS[name]].to_numpy(bool)
-    counts = ", ".join(
-        f"{part} {int((has & (clips['part'] == part)).sum())} of {int((clips['part'] == part).sum())}"
-        for part in PARTS
-    )
+    inside = {part: (clips["part"] == part).to_numpy() for part in PARTS}
+    counts = ", ".join(f"{p} {(has & rows).sum()} of {rows.sum()}" for p, rows in inside.items())
     kind = "a face" if NEEDS[name] == "has_face" else "a voice"
     return (
         f"Clips with {kind}: {counts}; so {' and '.join(empty)} would be empty. "
         f"This branch needs {kind} in every part; the other branches run without."
+    )
+
+
+def add_copies(part, corpus, name, *, n_copies=None):
+    """Return the training part with its augmented copies behind the clips themselves.
+
+    Args:
+        part: The training ``Part``, read from the array that the copies are of.
+        corpus: A name of ``corpora.NAMES``.
+        name: ``mels_augmented`` or ``waveforms_augmented``: (clip, copy, ...).
+        n_copies: Copies of each clip; ``None`` for all there are.
+
+    Raises:
+        FileNotFoundError: The copies have not been made.
+        ValueError: The part is not the training part, or there are fewer copies than asked for.
+    """
+    if part.name != "train":
+        raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
+    folder = arrays.corpus_folder(corpus)
+    copies = arrays.read_array(folder, name)
+    if n_copies is not None and n_copies > copies.shape[1]:
+        raise ValueError(
+            f"{name}.npy holds {copies.shape[1]} copies a clip; this notebook asks for {n_copies}. "
+            f"Lower it or rerun {arrays.MADE_BY['augmented']}."
+        )
+    position = {clip: row for row, clip in enumerate(arrays.read_clips(folder)["clip_id"])}
+    rows = [position[clip] for clip in part.clips["clip_id"]]
+    chosen = copies[rows, :n_copies]
+    n = chosen.shape[1]
+    return replace(
+        part,
+        x=np.concatenate([part.x, *np.moveaxis(chosen, 1, 0)]),
+        labels=np.tile(part.labels, n + 1),
+        clips=pd.concat([part.clips] * (n + 1), ignore_index=True),
     )
 
 
