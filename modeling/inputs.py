@@ -18,6 +18,10 @@ NEEDS = {"faces": "has_face", "waveforms": "has_voice", "mels": "has_voice", "mf
 """The column of ``clips.csv`` that says whether a clip has a row worth reading."""
 
 
+class NotEnoughClipsError(ValueError):
+    """A part of the fold holds no clip with the modality that a branch needs."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One part of a fold.
@@ -64,7 +68,8 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
 
     Raises:
         FileNotFoundError: The array has not been made.
-        ValueError: The array does not match the clips, or a part is empty.
+        NotEnoughClipsError: A part holds no clip with this modality.
+        ValueError: The array does not match the clips.
     """
     folder = arrays.corpus_folder(corpus)
     values = arrays.read_array(folder, name)
@@ -79,7 +84,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         parts[part] = Part(part, values[rows], labels, chosen, emotions)
     empty = [part for part in PARTS if not len(parts[part])]
     if empty:
-        raise ValueError(explain_empty(clips, name, empty))
+        raise NotEnoughClipsError(explain_empty(clips, name, empty))
     return parts
 
 

@@ -1,0 +1,47 @@
+# make run    build the environment, run every notebook in order, print the comparison
+# make test   lint, unit tests, and the notebooks with small parameters
+# make lab    open JupyterLab
+#
+# make run CORPUS=ravdess DATA=/path/to/ravdess   another corpus
+# make run ONLY=3                                 only the notebooks whose number begins with 3
+# make run P="EPOCHS=5 N_FRAMES=12"               other parameters
+
+PYTHON ?= python3
+CORPUS ?= drawn
+DATA ?=
+ONLY ?=
+P ?=
+BIN = .venv/bin
+
+.PHONY: run test lab notebooks install install-dev
+
+run: install
+	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)"
+
+test: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+lab: install
+	$(BIN)/jupyter lab
+
+# Executes the notebooks themselves, on the embedded corpus, for committing.
+notebooks: install
+	@$(BIN)/python -m modeling.pipeline --only "$(ONLY)" --in-place
+
+install: .venv/installed
+
+install-dev: .venv/installed-dev
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Use: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: requirements.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
