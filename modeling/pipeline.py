@@ -171,7 +171,7 @@ def run_notebook(notebook, parameters, corpus):
 
 
 def refresh_notebook(notebook):
-    """Execute a notebook in place, in order from a fresh kernel, for committing; return the outcome."""
+    """Execute a notebook in place, from a fresh kernel, for committing; return the outcome."""
     content = nbformat.read(notebook, as_version=4)
     client = nbclient.NotebookClient(
         content,
