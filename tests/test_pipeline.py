@@ -1,0 +1,82 @@
+import nbformat
+import pytest
+
+from modeling import pipeline
+
+
+@pytest.fixture
+def notebooks(tmp_path, monkeypatch):
+    """Make three tiny notebooks in stage folders and let the pipeline find them."""
+    sources = {
+        "preprocessing/10_first.ipynb": ['CORPUS = "drawn"  # which\nN_FRAMES = 4  # frames', "1"],
+        "modeling/30_second.ipynb": [
+            "EPOCHS = 2  # epochs\nRATE = 0.1  # step",
+            "open('seen.txt', 'w').write(f'{EPOCHS} {RATE}')",
+        ],
+        "modeling/31_third.ipynb": [
+            "FAIL = ''  # how",
+            "class NotEnoughClipsError(ValueError): pass\n"
+            "if FAIL == 'skip': raise NotEnoughClipsError('nobody has a face')\n"
+            "if FAIL == 'break': raise KeyError('broken')",
+        ],
+    }
+    for name, (parameters, code) in sources.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        cells = [nbformat.v4.new_code_cell(text) for text in (parameters, code)]
+        cells[0].metadata["tags"] = ["parameters"]
+        metadata = {"language_info": {"name": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_notebooks_run_in_order_with_their_parameters(notebooks, capsys):
+    assert pipeline.main(["--parameters", "EPOCHS=5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1:3] for line in lines[:3]] == [
+        ["1/3]", "10_first"],
+        ["2/3]", "30_second"],
+        ["3/3]", "31_third"],
+    ]
+    assert (notebooks / "modeling" / "seen.txt").read_text() == "5 0.1"
+    assert (notebooks / "results/notebooks/drawn/30_second.ipynb").is_file()
+
+
+def test_only_chooses_by_first_digits(notebooks):
+    assert [p.stem for p in pipeline.find_notebooks("3")] == ["30_second", "31_third"]
+    assert [p.stem for p in pipeline.find_notebooks("10,31")] == ["10_first", "31_third"]
+
+
+def test_unknown_parameter_is_an_error_that_names_the_nearest(notebooks, capsys):
+    assert pipeline.main(["--parameters", "EPOCH=5"]) == 2
+    assert "Did you mean EPOCHS?" in capsys.readouterr().err
+
+
+def test_parameter_of_a_notebook_not_chosen_is_an_error(notebooks):
+    assert pipeline.main(["--only", "10", "--parameters", "EPOCHS=5"]) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--only", "7"],
+        ["--corpus", "nobody"],
+        ["--parameters", "EPOCHS"],
+        ["--parameters", "EPOCHS=many"],
+    ],
+)
+def test_wrong_arguments_stop_before_anything_runs(notebooks, arguments):
+    assert pipeline.main(arguments) == 2
+    assert not (notebooks / "results").exists()
+
+
+def test_notebook_without_clips_is_skipped_and_the_rest_runs(notebooks, capsys):
+    assert pipeline.main(["--parameters", "FAIL=skip"]) == 0
+    assert "skipped: nobody has a face" in capsys.readouterr().out
+
+
+def test_broken_notebook_stops_the_run(notebooks, capsys):
+    assert pipeline.main(["--parameters", "FAIL=break"]) == 1
+    assert "failed: KeyError" in capsys.readouterr().out
