@@ -1,0 +1,207 @@
+"""Open the face detector: the ResNet-10 SSD in ``cv2.dnn``, or a Haar cascade without weights.
+
+``open_detector("auto")`` looks for weights in ``$EMOTION_DETECTOR``, then in this folder, then on
+OpenCV's public address, and takes OpenCV's Haar cascade (Viola & Jones 2001) where all fail. The
+main process calls it first and hands ``detector.name`` to its workers, which open the same
+detector by name: ``open_detector(name, quiet=True)`` neither downloads anew nor repeats a notice.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from opencv_model import graph, weights
+from opencv_model.weights import DetectorError
+
+NAMES = ("auto", "resnet_ssd", "resnet_ssd_caffe", "haar")
+"""What ``open_detector`` takes; the last three are also what a detector calls itself."""
+
+_notices = set()
+
+
+@dataclass(frozen=True)
+class SsdDetector:
+    """The ResNet-10 SSD network (about 30 ms a frame on one core).
+
+    Attributes:
+        name: "resnet_ssd" or "resnet_ssd_caffe", after the kind of weight file.
+        weights_sha256: Checksum of the weight file.
+        network: ``cv2.dnn.Net``; it cannot be pickled, so each process opens its own.
+    """
+
+    name: str
+    weights_sha256: str
+    network: cv2.dnn.Net
+
+    def detect(self, frame):
+        """Find faces in a frame.
+
+        Args:
+            frame: uint8 (height, width, 3), RGB.
+
+        Returns:
+            float32 (face, 5): x1, y1, x2, y2 in pixels (a box may reach beyond the frame) and
+            confidence from 0.01 to 1, the most confident first.
+
+        Raises:
+            ValueError: The frame is not an RGB image of bytes.
+        """
+        height, width = _check_frame(frame).shape[:2]
+        self.network.setInput(make_input(frame))
+        found = self.network.forward().reshape(-1, 7)
+        found = found[found[:, 2] > 0, 2:]
+        found = found[np.argsort(-found[:, 0], kind="stable")]
+        scale = np.array([width, height, width, height], np.float32)
+        return np.concatenate([found[:, 1:] * scale, found[:, :1]], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class HaarDetector:
+    """OpenCV's frontal face cascade: no weights needed, misses turned and small faces.
+
+    Attributes:
+        name: "haar".
+        weights_sha256: Checksum of the cascade's XML file.
+        cascade: ``cv2.CascadeClassifier``.
+    """
+
+    name: str
+    weights_sha256: str
+    cascade: object
+
+    def detect(self, frame):
+        """Find upright frontal faces in a frame.
+
+        The confidence is the weight of the cascade's last stage, moved by 3 and squashed into
+        (0, 1) by the logistic function: it ranks boxes, and 0.5 parted faces from background on
+        our clips, but it is not a probability and not comparable with the network's.
+
+        Args:
+            frame: uint8 (height, width, 3), RGB.
+
+        Returns:
+            float32 (face, 5): x1, y1, x2, y2 in pixels and confidence, the highest first.
+
+        Raises:
+            ValueError: The frame is not an RGB image of bytes.
+        """
+        grey = cv2.cvtColor(_check_frame(frame), cv2.COLOR_RGB2GRAY)
+        scale = min(1.0, 480 / max(grey.shape))
+        if scale < 1:
+            grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        smallest = max(24, min(grey.shape) // 8)
+        boxes, _, weights = self.cascade.detectMultiScale3(
+            grey, minNeighbors=2, minSize=(smallest, smallest), outputRejectLevels=True
+        )
+        boxes = np.asarray(boxes, np.float32).reshape(-1, 4) / scale
+        confidence = 1 / (1 + np.exp(3 - np.asarray(weights, np.float64).reshape(-1, 1)))
+        found = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:], confidence], axis=1)
+        return found[np.argsort(-found[:, 4], kind="stable")].astype(np.float32)
+
+
+def open_detector(detector="auto", *, folder=weights.FOLDER, url=weights.URL, quiet=False):
+    """Open a face detector.
+
+    Args:
+        detector: "auto" (the network, or Haar with a notice where no weights can be had),
+            "resnet_ssd" (the network in either form, never Haar), "resnet_ssd_caffe" (a
+            ``.caffemodel`` only) or "haar".
+        folder: Where weights are looked for and downloaded to.
+        url: Where they are downloaded from.
+        quiet: No notices; for workers, whose main process has given them.
+
+    Returns:
+        An object with ``name``, ``weights_sha256`` and ``detect(frame)``; the same one again for
+        the same weights.
+
+    Raises:
+        DetectorError: The detector cannot be had, or a weight file is not this network.
+        ValueError: No detector bears this name.
+    """
+    if detector not in NAMES:
+        raise ValueError(f"DETECTOR = {detector!r} is unknown; expected one of {', '.join(NAMES)}.")
+    if detector == "haar":
+        return _open_haar()
+    path = weights.find_weights(folder, caffe_only=detector == "resnet_ssd_caffe")
+    if path is None and detector == "resnet_ssd_caffe":
+        raise DetectorError(f"No .caffemodel in {folder.name}/; choose DETECTOR = 'resnet_ssd'.")
+    if path is None:
+        try:
+            path = weights.download_weights(folder, url=url)
+        except DetectorError as error:
+            if detector != "auto" or not hasattr(cv2, "CascadeClassifier"):
+                raise
+            _notify(f"{error} Until then OpenCV's Haar cascade is used: it misses more.", quiet)
+            return _open_haar()
+    sha256 = weights.hash_weights(path)
+    if sha256 not in (weights.SHA256, weights.CAFFE_SHA256):
+        _notify(f"{path.name} is not one of OpenCV's own files; it is used. {sha256=}", quiet)
+    return _open_network(path, sha256)
+
+
+def make_input(frame):
+    """Return a frame as the network reads it.
+
+    Args:
+        frame: uint8 (height, width, 3), RGB.
+
+    Returns:
+        float32 (1, channel, 300, 300): blue, green, red, their means subtracted.
+    """
+    size = (graph.INPUT_SIZE, graph.INPUT_SIZE)
+    return cv2.dnn.blobFromImage(frame, 1.0, size, graph.CHANNEL_MEANS_BGR, swapRB=True)
+
+
+@cache
+def _open_network(path, sha256):
+    """Open a weight file with the graph written for it, and try it on an empty frame."""
+    caffe = path.suffix == ".caffemodel"
+    if caffe and not hasattr(cv2.dnn, "readNetFromCaffe"):
+        raise DetectorError(
+            f"OpenCV {cv2.__version__} cannot read {path.name}: install "
+            f"'opencv-python-headless<5', or move it away to have {weights.NAME} fetched."
+        )
+    numbers = np.fromfile(path, np.uint8)
+    text = graph.write_caffe_graph() if caffe else graph.write_tensorflow_graph()
+    text = np.frombuffer(text.encode(), np.uint8)
+    try:
+        if caffe:
+            network = cv2.dnn.readNetFromCaffe(text, numbers)
+        else:
+            network = cv2.dnn.readNetFromTensorflow(numbers, text)
+        detector = SsdDetector("resnet_ssd_caffe" if caffe else "resnet_ssd", sha256, network)
+        detector.detect(np.zeros((32, 32, 3), np.uint8))
+    except (cv2.error, ValueError) as error:
+        raise DetectorError(
+            f"{path.name} ({numbers.size} bytes) does not hold the ResNet-10 SSD face network. "
+            "Delete it and run this again to have the right one fetched."
+        ) from error
+    return detector
+
+
+@cache
+def _open_haar():
+    if not hasattr(cv2, "CascadeClassifier"):
+        raise DetectorError(
+            f"OpenCV {cv2.__version__} has no Haar cascade: install 'opencv-python-headless<5', "
+            "or choose DETECTOR = 'resnet_ssd'."
+        )
+    path = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+    return HaarDetector("haar", weights.hash_weights(path), cv2.CascadeClassifier(str(path)))
+
+
+def _notify(message, quiet):
+    if not quiet and message not in _notices:
+        _notices.add(message)
+        print(f"Face detector: {message}", flush=True)
+
+
+def _check_frame(frame):
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
+        raise ValueError(
+            f"A frame of {frame.dtype} {frame.shape} was found; expected uint8 (height, width, 3)."
+        )
+    return frame
