@@ -1,0 +1,57 @@
+"""Keras layers that more than one notebook uses, saved and loaded with ``model.keras``.
+
+Importing this module registers them, so ``keras.models.load_model`` needs no ``custom_objects``.
+"""
+
+from data_augmentation.quiet_keras import keras
+
+ops = keras.ops
+
+
+@keras.saving.register_keras_serializable(package="emotion")
+class StatisticsPooling(keras.layers.Layer):
+    """Mean and standard deviation over time (Snyder et al. 2018, x-vectors, ICASSP).
+
+    The mean says which patterns a clip holds, the deviation how much they change within it. Steps
+    that a mask hides count for nothing, so a padded clip and the clip itself give the same.
+
+    Input: float (clip, time, ..., channel); mask: bool (clip, time) or none.
+    Output: float (clip, ..., 2 * channel), the means, then the deviations. A clip without any
+    visible step gives zeros.
+
+    Args:
+        epsilon: Added to the variance, so that the gradient stays finite where nothing changes.
+        **options: Keras's own, such as ``name``.
+    """
+
+    def __init__(self, *, epsilon=1e-6, **options):
+        super().__init__(**options)
+        self.epsilon = epsilon
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        """Return the pooled statistics."""
+        if mask is None:
+            mean = ops.mean(inputs, axis=1)
+            variance = ops.var(inputs, axis=1)
+            return ops.concatenate([mean, ops.sqrt(variance + self.epsilon)], axis=-1)
+        shape = (-1, ops.shape(inputs)[1]) + (1,) * (len(inputs.shape) - 2)
+        weights = ops.cast(ops.reshape(mask, shape), inputs.dtype)
+        n_steps = ops.sum(weights, axis=1)
+        mean = ops.sum(inputs * weights, axis=1) / ops.maximum(n_steps, 1)
+        squares = ops.square(inputs - ops.expand_dims(mean, 1)) * weights
+        variance = ops.sum(squares, axis=1) / ops.maximum(n_steps, 1)
+        deviation = ops.sqrt(variance + self.epsilon) * ops.minimum(n_steps, 1)
+        return ops.concatenate([mean, deviation], axis=-1)
+
+    def compute_mask(self, inputs, mask=None):
+        """Return no mask: the time axis is gone."""
+        return
+
+    def compute_output_shape(self, input_shape):
+        """Return the input's shape without time and with twice the channels."""
+        return (input_shape[0], *input_shape[2:-1], 2 * input_shape[-1])
+
+    def get_config(self):
+        """Return what the layer is rebuilt from."""
+        return super().get_config() | {"epsilon": self.epsilon}

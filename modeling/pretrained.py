@@ -1,0 +1,298 @@
+"""Networks trained by others: VGG19 for images, YAMNet for sound; and what to do without them.
+
+``PRETRAINED = True`` never falls back: it stops and says what to do. ``"if available"`` takes
+random weights where the real ones cannot be had, says so, and returns the note "random init" that
+must stand beside every score. ``False`` takes random weights on purpose. A file that is *named*
+must be right: it never falls back.
+"""
+
+import hashlib
+import os
+import socket
+import textwrap
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from data_augmentation.quiet_keras import keras
+from modeling.yamnet import RATE_HZ, RandomYamnet
+
+VGG19_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+VGG19_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{VGG19_FILE}"
+VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
+VGG19_MEANS = (103.939, 116.779, 123.68)
+"""Mean blue, green and red of ImageNet in 0..255, which VGG19 wants subtracted from its input."""
+
+YAMNET_HANDLE = "https://tfhub.dev/google/yamnet/1"
+RANDOM_INIT = "random init"
+TIMEOUT_S = 10
+
+
+class PretrainedError(RuntimeError):
+    """Pretrained weights are missing or not what they should be; the message says what to do."""
+
+
+def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", weights="imagenet"):
+    """Return VGG19 up to one of its layers (Simonyan & Zisserman 2015, arXiv:1409.1556).
+
+    Args:
+        input_shape: (height, width, 3), at least 32 × 32. Pixels are blue, green, red in 0..255
+            less ``VGG19_MEANS``.
+        layer: Name of the last layer: ``block1_conv1`` to ``block5_pool``.
+        pretrained: ``True``, ``"if available"`` or ``False``; see above.
+        weights: ``"imagenet"``: the file that the variable ``EMOTION_VGG19`` names, else the one in
+            Keras's cache, else a download of 80 MB. Or a path, read by ``read_vgg19_weights``.
+
+    Returns:
+        A Keras model from images to the layer's output, and a note: ``""`` or "random init".
+
+    Raises:
+        PretrainedError: The weights are required but not to be had, a named file is wrong, or it
+            does not reach as far as ``layer``.
+        ValueError: VGG19 has no such layer, or ``pretrained`` is none of the three.
+    """
+    _check_choice(pretrained)
+    whole = keras.applications.VGG19(include_top=False, weights=None, input_shape=input_shape)
+    names = [each.name for each in whole.layers[1:]]
+    if layer not in names:
+        raise ValueError(f"LAYER = {layer!r} is not in VGG19; expected one of {', '.join(names)}.")
+    base = keras.Model(whole.inputs, whole.get_layer(layer).output, name="vgg19")
+    if pretrained is False:
+        return base, _announce_random("VGG19", "PRETRAINED = False")
+    path = os.environ.get("EMOTION_VGG19", "") if weights == "imagenet" else weights
+    if not path:
+        try:
+            path = fetch_vgg19()
+        except (OSError, ValueError) as error:
+            if pretrained is True:
+                raise PretrainedError(_explain_vgg19(error)) from error
+            reason = f"download failed: {type(error).__name__}{_describe_cached()}"
+            return base, _announce_random("VGG19", reason)
+    path = Path(path).expanduser()
+    assign_vgg19(base, read_vgg19_weights(path), source=path.name)
+    print(f"VGG19: ImageNet weights up to {layer} from {path.name}.")
+    return base, ""
+
+
+def find_vgg19():
+    """Return where Keras keeps VGG19's weights: in ``$KERAS_HOME/models``."""
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home, "models", VGG19_FILE)
+
+
+def fetch_vgg19():
+    """Return the path of VGG19's ImageNet weights, downloaded at first use and verified.
+
+    A file with another checksum is replaced only once a good one has arrived.
+
+    Raises:
+        OSError: There is no network, or no right to write.
+        ValueError: What arrived has another checksum.
+    """
+    import pooch
+
+    path = find_vgg19()
+    if not path.is_file():
+        print("VGG19: fetching the ImageNet weights (80 MB, once) ...")
+    pooch.get_logger().setLevel("ERROR")
+    return pooch.retrieve(
+        VGG19_URL,
+        known_hash=f"md5:{VGG19_MD5}",
+        fname=path.name,
+        path=path.parent,
+        downloader=pooch.HTTPDownloader(timeout=TIMEOUT_S),
+    )
+
+
+def read_vgg19_weights(path):
+    """Return the kernels and biases that a file of VGG19 weights holds.
+
+    Args:
+        path: A ``.h5`` as Keras distributes it, or a ``.npz`` whose arrays are named
+            ``<layer>/kernel``, (height, width, channel in, channel out), and ``<layer>/bias``,
+            such as ``block1_conv1/kernel``. Either may hold the first layers only.
+
+    Returns:
+        dict of arrays named ``<layer>/kernel`` and ``<layer>/bias``.
+
+    Raises:
+        PretrainedError: The file is absent, of another kind, or not readable.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise PretrainedError(
+            f"No file of VGG19 weights at {path}. Correct WEIGHTS or EMOTION_VGG19, or set "
+            "WEIGHTS = 'imagenet' and leave EMOTION_VGG19 empty."
+        )
+    if path.suffix.lower() not in (".npz", ".h5"):
+        raise PretrainedError(f"{path.name} ends in {path.suffix!r}; expected .h5 or .npz.")
+    try:
+        found = dict(np.load(path)) if path.suffix.lower() == ".npz" else _read_h5(path)
+    except Exception as error:  # zip, HDF5 and NumPy raise a dozen types for a damaged file
+        raise PretrainedError(f"{path.name} cannot be read: {error}. Fetch it anew.") from error
+    if "block1_conv1/kernel" not in found:
+        shown = ", ".join(sorted(found)[:4]) or "nothing"
+        raise PretrainedError(
+            f"{path.name} holds {shown}; expected block1_conv1/kernel, block1_conv1/bias and so "
+            "on (.npz), or the layers of Keras's own file (.h5)."
+        )
+    return found
+
+
+def assign_vgg19(base, found, *, source):
+    """Give VGG19's convolutions their kernels and biases.
+
+    Args:
+        base: VGG19 up to any layer.
+        found: Arrays as ``read_vgg19_weights`` returns them.
+        source: Name of their file, for messages.
+
+    Raises:
+        PretrainedError: A layer's weights are missing or have another shape.
+    """
+    wanted = {e: (f"{e.name}/kernel", f"{e.name}/bias") for e in base.layers if e.weights}
+    missing = [each for each in wanted if not found.keys() >= set(wanted[each])]
+    if missing:
+        last = base.layers[base.layers.index(missing[0]) - 1].name
+        raise PretrainedError(
+            f"{base.layers[-1].name} needs {missing[0].name} to {missing[-1].name}; {source} ends "
+            f"at {last}. Set LAYER = {last!r}, or name a whole file such as {VGG19_FILE}."
+        )
+    for each, names in wanted.items():
+        values = [found[name] for name in names]
+        shapes = [weight.shape for weight in each.weights]
+        if [value.shape for value in values] != shapes:
+            raise PretrainedError(
+                f"{each.name} in {source} has shapes {[value.shape for value in values]}; "
+                f"expected {shapes}. This is not VGG19; fetch {VGG19_FILE}."
+            )
+        each.set_weights(values)
+
+
+def load_yamnet(*, pretrained="if available", handle=YAMNET_HANDLE):
+    """Return YAMNet, which was trained on AudioSet's 521 classes of sound.
+
+    YAMNet is by Plakal and Ellis (TensorFlow Models); AudioSet: Gemmeke et al. 2017, ICASSP.
+
+    Args:
+        pretrained: ``True``, ``"if available"`` or ``False``; see above.
+        handle: Address at TF-Hub, found in ``$TFHUB_CACHE_DIR`` or downloaded (17 MB); or the
+            folder of a SavedModel.
+
+    Returns:
+        A function from float32 (samples,) at 16 kHz to scores (patch, 521), embeddings
+        (patch, 1024) and log-mel spectrogram (time, 64), and a note: ``""`` or "random init". With
+        random weights the scores are ``None``.
+
+    Raises:
+        PretrainedError: The model is required but not to be had, or a named folder is wrong.
+        ValueError: ``pretrained`` is none of the three.
+    """
+    _check_choice(pretrained)
+    if pretrained is False:
+        return RandomYamnet(), _announce_random("YAMNet", "PRETRAINED = False")
+    named = "://" not in str(handle)
+    try:
+        yamnet = _load_hub(str(Path(handle).expanduser()) if named else handle)
+    except Exception as error:  # TF-Hub lets errors of urllib, tarfile and TensorFlow through
+        if pretrained is True or named:
+            raise PretrainedError(_explain_yamnet(handle, error)) from error
+        return RandomYamnet(), _announce_random("YAMNet", f"not loaded: {type(error).__name__}")
+    print("YAMNet: AudioSet weights from TF-Hub.")
+    return yamnet, ""
+
+
+def _load_hub(handle):
+    """Return a model from TF-Hub, after a look at what it makes of a second of silence."""
+    with _limit_waiting(TIMEOUT_S), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        import tensorflow_hub
+
+        yamnet = tensorflow_hub.load(handle)
+    outputs = yamnet(np.zeros(RATE_HZ, np.float32))
+    shapes = [tuple(output.shape) for output in outputs]
+    if [shape[1:] for shape in shapes] != [(521,), (1024,), (64,)]:
+        raise ValueError(f"its outputs have shapes {shapes}, which are not YAMNet's")
+    return yamnet
+
+
+@contextmanager
+def _limit_waiting(seconds):
+    """Give up on a silent network after some seconds: urllib alone would wait for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _check_choice(pretrained):
+    """Raise ValueError unless the choice is one of the three."""
+    if not (isinstance(pretrained, bool) or pretrained == "if available"):
+        raise ValueError(f"PRETRAINED = {pretrained!r}; expected True, 'if available' or False.")
+
+
+def _announce_random(name, reason):
+    """Say that a network starts from random weights, and return the note for its run."""
+    print(
+        f"{name}: RANDOM INIT ({reason}). Its scores say nothing about pretraining; "
+        "PRETRAINED = True would stop here and say what to do."
+    )
+    return RANDOM_INIT
+
+
+def _describe_cached():
+    """Return words about a file in Keras's cache that is there though it cannot be used."""
+    path = find_vgg19()
+    if not path.is_file():
+        return ""
+    md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    return f"; the file in {path.parent.name}/ has md5 {md5}, expected {VGG19_MD5}"
+
+
+def _explain_vgg19(error):
+    """Return what to do where VGG19's weights cannot be had."""
+    reason = textwrap.shorten(f"{type(error).__name__}: {error}", 120)
+    return (
+        f"VGG19's ImageNet weights could not be fetched ({reason}){_describe_cached()}. Fetch "
+        f"{VGG19_URL} (md5 {VGG19_MD5}) elsewhere and put it at {find_vgg19()} "
+        "(Keras itself deletes a file there that has another md5), or name it in WEIGHTS or in "
+        "the environment variable EMOTION_VGG19. Or set PRETRAINED = 'if available' to go on with "
+        "random weights."
+    )
+
+
+def _explain_yamnet(handle, error):
+    """Return what to do where YAMNet cannot be had."""
+    reason = textwrap.shorten(f"{type(error).__name__}: {error}", 160)
+    if "://" not in str(handle):
+        return (
+            f"No YAMNet in {handle} ({reason}). Expected a folder with YAMNet's saved_model.pb; "
+            f"correct HANDLE, or set HANDLE = {YAMNET_HANDLE!r}."
+        )
+    key = hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
+    cache = os.environ.get("TFHUB_CACHE_DIR") or "not set"
+    return (
+        f"YAMNet could not be fetched ({reason}). Fetch {handle}?tf-hub-format=compressed "
+        f"elsewhere and unpack it into $TFHUB_CACHE_DIR/{key}/ (TFHUB_CACHE_DIR is {cache}), or "
+        "into any folder that HANDLE names. Or set PRETRAINED = 'if available' to go on with "
+        "random weights."
+    )
+
+
+def _read_h5(path):
+    """Return kernels and biases of a Keras ``.h5`` of weights, or of a whole model."""
+    import h5py
+
+    found = {}
+    with h5py.File(path) as file:
+        root = file.get("model_weights", file)
+        for layer in root:
+            names = root[layer].attrs.get("weight_names", ())
+            for kind, name in zip(("kernel", "bias"), names, strict=False):
+                name = name.decode() if isinstance(name, bytes) else name
+                found[f"{layer}/{kind}"] = root[layer][name][()]
+    return found

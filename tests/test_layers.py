@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_augmentation.quiet_keras import keras
+from modeling.layers import StatisticsPooling
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def test_statistics_are_mean_and_deviation_over_time():
+    x = draw(3, 7, 4)
+    pooled = np.asarray(StatisticsPooling()(x))
+    expected = np.concatenate([x.mean(axis=1), x.std(axis=1)], axis=-1)
+    np.testing.assert_allclose(pooled, expected, atol=1e-3)
+
+
+def test_axes_between_time_and_channel_are_kept():
+    pooled = StatisticsPooling()(draw(2, 6, 5, 3))
+    assert pooled.shape == (2, 5, 6)
+    assert StatisticsPooling().compute_output_shape((None, 6, 5, 3)) == (None, 5, 6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(steps=st.integers(1, 6), padding=st.integers(0, 5), seed=st.integers(0, 9))
+def test_padding_behind_a_mask_changes_nothing(steps, padding, seed):
+    x = draw(2, steps, 3, seed=seed)
+    padded = np.concatenate([x, draw(2, padding, 3, seed=seed + 1)], axis=1)
+    mask = np.arange(steps + padding) < steps
+    pooled = StatisticsPooling()(padded, mask=np.stack([mask, mask]))
+    np.testing.assert_allclose(pooled, StatisticsPooling()(x), atol=1e-5)
+
+
+def test_a_clip_without_visible_steps_gives_zeros():
+    pooled = StatisticsPooling()(draw(1, 4, 3), mask=np.zeros((1, 4), bool))
+    np.testing.assert_array_equal(pooled, np.zeros((1, 6)))
+
+
+def test_the_mask_of_a_masking_layer_reaches_the_pooling():
+    inputs = keras.Input((None, 3))
+    model = keras.Model(inputs, StatisticsPooling()(keras.layers.Masking()(inputs)))
+    x = draw(1, 4, 3)
+    padded = np.pad(x, ((0, 0), (0, 2), (0, 0)))
+    np.testing.assert_allclose(model.predict(padded, verbose=0), StatisticsPooling()(x), atol=1e-5)
+
+
+def test_gradient_is_finite_where_nothing_changes():
+    tf = pytest.importorskip("tensorflow")
+    x = tf.ones((1, 5, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(StatisticsPooling()(x))
+    assert np.isfinite(tape.gradient(total, x).numpy()).all()
+
+
+def test_a_saved_model_loads_without_custom_objects(tmp_path):
+    inputs = keras.Input((5, 3))
+    model = keras.Model(inputs, StatisticsPooling(epsilon=1e-4)(inputs))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    x = draw(2, 5, 3)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert loaded.layers[-1].epsilon == 1e-4
