@@ -1,0 +1,196 @@
+"""RAVDESS: 24 actors speak two sentences in eight emotions, 60 takes each, in face and voice."""
+
+import re
+from pathlib import Path
+
+from preprocessing.corpora import EMOTIONS as ALL_EMOTIONS
+from preprocessing.corpora import listing, zenodo
+
+NAME = "ravdess"
+TITLE = "RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song"
+LICENCE = "CC BY-NC-SA 4.0"
+CITATION = (
+    "Livingstone, S. R. & Russo, F. A. (2018). The Ryerson Audio-Visual Database of Emotional "
+    "Speech and Song (RAVDESS): A dynamic, multimodal set of facial and vocal expressions in North "
+    "American English. PLoS ONE 13(5), e0196391. https://doi.org/10.1371/journal.pone.0196391"
+)
+HOW_TO_GET = (
+    "From https://zenodo.org/records/1188976 fetch Audio_Speech_Actors_01-24.zip (0.2 GB) and "
+    "Video_Speech_Actor_01.zip ... _24.zip (0.55 GB each), unpack them into one folder and name "
+    "it as DATA; or let ravdess.download(folder, actors=[1, 2]) do that. Part of the actors or "
+    "the recordings alone are fine."
+)
+EMOTIONS = ALL_EMOTIONS
+PROTOCOL = "luna5"
+
+RECORD = "1188976"
+AUDIO_ZIP = "Audio_Speech_Actors_01-24.zip"
+CHECKSUMS = {AUDIO_ZIP: "md5:bc696df654c87fed845eb13823edef8a"}
+"""The published checksum that several users of the corpus repeat; of the rest Zenodo's record
+is asked at the time of the download."""
+
+EXTENSIONS = (".mp4", ".wav", ".flac")
+KINDS = {"01": "joint", "02": "video", "03": "audio"}
+CHANNELS = ("01", "02")
+CODES = {f"{number:02}": emotion for number, emotion in enumerate(EMOTIONS, start=1)}
+INTENSITIES = {"01": "normal", "02": "strong"}
+STATEMENTS = {"01": "kids", "02": "dogs"}
+REPETITIONS = {"01": "1", "02": "2"}
+ACTORS = tuple(f"{number:02}" for number in range(1, 25))
+PATTERN = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(mp4|wav|flac)", re.I)
+
+
+def index(source):
+    """Return the speech takes below a folder, from file names alone.
+
+    A take is one clip, whatever files it has: the audio-visual file (01) gives both picture and
+    sound; else the video-only file (02) goes with the recording (03); else the one that is there.
+    The sound track of an 02 file is silence and counts as none. Songs are passed over.
+
+    Args:
+        source: A folder with ``Actor_01/`` ... anywhere below it.
+
+    Returns:
+        DataFrame with ``corpora.COLUMNS``, sorted by ``clip_id``: the file name without its
+        modality code, "01-06-01-02-01-12".
+
+    Raises:
+        FileNotFoundError: There is no speech take.
+        PermissionError: A folder cannot be listed.
+    """
+    return listing.index_takes(
+        _list_takes(source),
+        source,
+        title="RAVDESS speech",
+        expected="Actor_01/01-01-01-01-01-01-01.mp4 or 03-01-01-01-01-01-01.wav, ...",
+    )
+
+
+def validate(source):
+    """List what is missing, unreadable, unknown or surplus, by name.
+
+    Missing are takes of an actor who is there (60 each) and a take's picture or voice; where most
+    of an actor's takes lack the same, that is one row.
+
+    Args:
+        source: A folder with ``Actor_01/`` ... anywhere below it.
+
+    Returns:
+        DataFrame with the columns ``file``, ``problem`` and ``detail``.
+    """
+    return listing.list_problems(_list_takes(source), source, expected_ids=list_clip_ids)
+
+
+def download(
+    folder,
+    *,
+    actors=range(1, 25),
+    what=("video", "audio"),
+    base_url=zenodo.BASE_URL,
+    keep_zips=False,
+):
+    """Fetch actors from Zenodo into a folder that ``index`` reads.
+
+    Every zip is checked against its published checksum, then unpacked and deleted. Run it again
+    after an interruption: what is whole is skipped, a broken-off zip goes on where it was.
+
+    Args:
+        folder: Where to; made if absent. Needs about 1.2 GB an actor while it runs.
+        actors: Numbers from 1 to 24.
+        what: "video" (audio-visual and video-only files), "audio" (the recordings, one zip of
+            all actors, of which the chosen ones are unpacked), or both.
+        base_url: Root of Zenodo's API, or of a mirror that speaks it.
+        keep_zips: Leave the zips in ``folder``.
+
+    Returns:
+        The folder, as a Path.
+
+    Raises:
+        ValueError: An unknown actor or kind, or a file that differs from its checksum.
+        ConnectionError: The server cannot be reached; the message says how to do it by hand.
+    """
+    actors = [f"{int(actor):02}" for actor in actors]
+    if unknown := sorted(set(actors) - set(ACTORS)) + sorted(set(what) - {"video", "audio"}):
+        raise ValueError(f"Unknown: {unknown}; expected actors 1-24 and 'video' or 'audio'.")
+    zips = {}
+    if "audio" in what:
+        zips[AUDIO_ZIP] = actors
+    if "video" in what:
+        zips |= {f"Video_Speech_Actor_{actor}.zip": [actor] for actor in actors}
+    options = {
+        "base_url": base_url,
+        "known": CHECKSUMS if base_url == zenodo.BASE_URL else {},
+        "keep_zip": keep_zips,
+        "by_hand": HOW_TO_GET,
+    }
+    folder = Path(folder)
+    for name, wanted in zips.items():
+        parts = {
+            folder / Path(name).stem / f"Actor_{actor}": re.compile(rf"\d.*-{actor}\.(mp4|wav)")
+            for actor in wanted
+        }
+        zenodo.fetch_parts(RECORD, name, folder, parts, **options)
+    return folder
+
+
+def list_clip_ids(actor):
+    """Return the 60 clip ids of an actor's speech, such as "12": neutral has no strong takes."""
+    return [
+        f"01-{emotion}-{intensity}-{statement}-{repetition}-{actor}"
+        for emotion in CODES
+        for intensity in INTENSITIES
+        if (emotion, intensity) != ("01", "02")
+        for statement in STATEMENTS
+        for repetition in REPETITIONS
+    ]
+
+
+def read_name(name):
+    """Return what a file name such as "03-01-06-01-02-01-12.wav" says.
+
+    Args:
+        name: A file name with a media ending.
+
+    Returns:
+        A ``listing.Name``; None for a song.
+
+    Raises:
+        ValueError: The name has another form, or a code that the corpus does not have.
+    """
+    match = PATTERN.fullmatch(name)
+    if not match:
+        raise ValueError("not a RAVDESS name; expected one like 03-01-06-01-02-01-12.wav")
+    modality, channel, emotion, intensity, statement, repetition, actor, ending = match.groups()
+    for what, code, known in (
+        ("modality", modality, KINDS),
+        ("vocal channel", channel, CHANNELS),
+        ("emotion", emotion, CODES),
+        ("intensity", intensity, INTENSITIES),
+        ("statement", statement, STATEMENTS),
+        ("repetition", repetition, REPETITIONS),
+        ("actor", actor, ACTORS),
+    ):
+        if code not in known:
+            first, *_, last = known
+            raise ValueError(f"{what} code {code} is unknown; expected {first} to {last}")
+    if channel == "02":
+        return None
+    if (modality == "03") == (ending.lower() == "mp4"):
+        wanted = ".wav or .flac" if modality == "03" else ".mp4"
+        raise ValueError(f"modality {modality} is a {wanted} file; found .{ending}")
+    if (emotion, intensity) == ("01", "02"):
+        raise ValueError("intensity 02 (strong) of emotion 01 (neutral) is not in the corpus")
+    row = {
+        "clip_id": "-".join((channel, emotion, intensity, statement, repetition, actor)),
+        "emotion": CODES[emotion],
+        "actor": actor,
+        "gender": "male" if int(actor) % 2 else "female",
+        "intensity": INTENSITIES[intensity],
+        "statement": STATEMENTS[statement],
+        "repetition": REPETITIONS[repetition],
+    }
+    return listing.Name(KINDS[modality], row)
+
+
+def _list_takes(source):
+    return listing.list_takes(source, read_name=read_name, extensions=EXTENSIONS, title="RAVDESS")

@@ -1,0 +1,39 @@
+"""Pictures of a corpus, of its faces and of its sound.
+
+Every function takes arrays and ``ax=None`` (or ``figure=None`` where there are several panels) and
+returns it; none shows, saves or changes a global style. One colour and one order for the emotions
+hold throughout the project.
+"""
+
+from preprocessing.plots.corpus import (
+    PART_COLOURS,
+    plot_actor_table,
+    plot_class_balance,
+    plot_feature_by_emotion,
+    plot_folds,
+)
+from preprocessing.plots.faces import (
+    plot_contact_sheet,
+    plot_detection,
+    plot_frames,
+    plot_sampling,
+)
+from preprocessing.plots.sound import plot_clip, plot_mel, plot_mfcc, plot_waveform
+from preprocessing.plots.style import EMOTION_COLOURS
+
+__all__ = [
+    "EMOTION_COLOURS",
+    "PART_COLOURS",
+    "plot_actor_table",
+    "plot_class_balance",
+    "plot_clip",
+    "plot_contact_sheet",
+    "plot_detection",
+    "plot_feature_by_emotion",
+    "plot_folds",
+    "plot_frames",
+    "plot_mel",
+    "plot_mfcc",
+    "plot_sampling",
+    "plot_waveform",
+]

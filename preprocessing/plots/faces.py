@@ -1,0 +1,149 @@
+"""Pictures of what the camera gave: sampled frames, boxes, face sequences, detection."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from preprocessing.plots.style import (
+    ACCENT,
+    ALARM,
+    EMOTION_COLOURS,
+    INK,
+    label_groups,
+    open_axes,
+    spread_points,
+    strip_spines,
+)
+
+
+def plot_sampling(times_by_strategy, frame_times, *, ax=None):
+    """Draw which instants of a clip each sampling strategy takes.
+
+    Args:
+        times_by_strategy: Dict from a strategy's name to its instants in seconds (time,).
+        frame_times: float (frames,), when the clip's frames are shown, in seconds.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes.
+    """
+    ax = open_axes(ax, 9, 1.2 + 0.36 * len(times_by_strategy))
+    frame_times = np.asarray(frame_times)
+    for row, instants in enumerate(times_by_strategy.values()):
+        ax.axhline(row, color="#DDE3EA", lw=1, zorder=0)
+        ax.plot(instants, np.full(len(instants), row), "o", color=ACCENT, ms=5)
+    last = len(times_by_strategy)
+    ax.vlines(frame_times, last - 0.3, last + 0.3, color=INK, lw=0.7)
+    labels = [f"{name} ({len(instants)})" for name, instants in times_by_strategy.items()]
+    ax.set_yticks(range(last + 1), [*labels, f"all frames ({len(frame_times)})"])
+    ax.set(ylim=(last + 0.6, -0.6), xlabel="time in the clip (s)")
+    ax.set_title("Frames that each sampling strategy takes")
+    return strip_spines(ax)
+
+
+def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8, figure=None):
+    """Draw frames in reading order, each with its second and its face box.
+
+    Args:
+        frames: uint8 (time, height, width, 3).
+        times: float (time,), seconds.
+        boxes: float (time, 4), x1, y1, x2, y2 in pixels; NaN where there is none.
+        found: bool (time,); where False, the box is filled in from neighbours and drawn dashed.
+        n_columns: Frames a row.
+        figure: Figure to draw on; a new one if None.
+
+    Returns:
+        The figure.
+    """
+    n_columns = min(n_columns, len(frames))
+    n_rows = -(-len(frames) // n_columns)
+    height, width = frames.shape[1:3]
+    cell = 12 / n_columns
+    size = (12, n_rows * (cell * height / width + 0.25) + 0.3)
+    figure = figure or plt.figure(figsize=size, layout="constrained")
+    axes = np.ravel(figure.subplots(n_rows, n_columns))
+    for number, ax in enumerate(axes):
+        ax.axis("off")
+        if number >= len(frames):
+            continue
+        ax.imshow(frames[number])
+        seen = found is None or bool(found[number])
+        if boxes is not None and np.isfinite(boxes[number]).all():
+            _draw_box(ax, boxes[number], dashed=not seen)
+        note = "" if seen else ", no face"
+        ax.set_title(
+            f"{times[number]:.2f} s{note}", fontsize=8, pad=2, color=INK if seen else ALARM
+        )
+    figure.suptitle("Sampled frames" + (" and face boxes" if boxes is not None else ""))
+    return figure
+
+
+def plot_contact_sheet(faces, titles, *, emotions=None, ax=None):
+    """Draw the face sequences of several clips, a clip a row.
+
+    Args:
+        faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3).
+        titles: Text (clip,), beside the rows.
+        emotions: Text (clip,), to colour the titles.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes.
+    """
+    n_clips, n_times, height, width = faces.shape[:4]
+    cell = min(0.75, 11 / n_times)
+    ax = open_axes(ax, 1.6 + cell * n_times, 0.8 + cell * n_clips * height / width)
+    gap = max(height // 24, 1)
+    frame = ((0, 0), (0, 0), (0, gap), (0, gap)) + ((0, 0),) * (faces.ndim - 4)
+    padded = np.pad(faces, frame, constant_values=255)
+    rows = np.concatenate(list(np.moveaxis(padded, 1, 0)), axis=2)
+    ax.imshow(np.concatenate(list(rows), axis=0), cmap="gray", vmin=0, vmax=255)
+    ax.set_xticks((np.arange(n_times) + 0.5) * (width + gap), np.arange(1, n_times + 1))
+    ax.set_yticks((np.arange(n_clips) + 0.5) * (height + gap), titles)
+    if emotions is not None:
+        for label, emotion in zip(ax.get_yticklabels(), emotions, strict=True):
+            label.set(color=EMOTION_COLOURS[emotion], fontweight="bold")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set(xlabel="frame", title="Face sequences")
+    return ax
+
+
+def plot_detection(rate, confidence, clips, *, figure=None):
+    """Draw in how many frames of each clip a face was found, and how surely, by actor.
+
+    Args:
+        rate: float (clip,), share of frames with a face; 0 or NaN where there is none.
+        confidence: float (clip,), mean confidence of the detector, 0 to 1.
+        clips: DataFrame with ``actor``, a row a clip.
+        figure: Figure to draw on; a new one if None.
+
+    Returns:
+        The figure.
+    """
+    actors = sorted(clips["actor"].unique())
+    figure = figure or plt.figure(
+        figsize=(np.clip(3 + 0.4 * len(actors), 7, 13), 4.6), layout="constrained"
+    )
+    axes = figure.subplots(2, 1, sharex=True)
+    rate, confidence = np.nan_to_num(rate), np.asarray(confidence)
+    for column, actor in enumerate(actors):
+        rows = np.flatnonzero(clips["actor"] == actor)
+        x = column + spread_points(len(rows), 0.6)
+        colours = np.where(rate[rows] > 0, ACCENT, ALARM)
+        axes[0].scatter(x, 100 * rate[rows], c=colours, s=10, alpha=0.7)
+        axes[1].scatter(x, confidence[rows], c=colours, s=10, alpha=0.7)
+    label_groups(axes[1], actors)
+    axes[0].set(ylim=(-6, 106), ylabel="faces found (%)")
+    axes[1].set(ylim=(-0.06, 1.06), xlabel="actor", ylabel="confidence (0 to 1)")
+    failed = int((rate == 0).sum())
+    axes[0].set_title(f"Face detection in {len(clips)} clips; {failed} without a face (red)")
+    for ax in axes:
+        strip_spines(ax)
+    return figure
+
+
+def _draw_box(ax, box, *, dashed):
+    x1, y1, x2, y2 = box
+    style = {"ls": "--", "ec": ALARM} if dashed else {"ls": "-", "ec": "#3CFF6B"}
+    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, lw=1.6, **style))

@@ -1,0 +1,163 @@
+"""Pictures of what the microphone gave, and of one clip's faces and sound together."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from preprocessing.plots.style import ACCENT, open_axes, strip_spines
+
+FLOOR_DB = 80
+MAX_FACES = 16
+
+
+def plot_waveform(waveform, rate_hz, *, ax=None):
+    """Draw a waveform over seconds.
+
+    Args:
+        waveform: float (samples,), in [-1, 1].
+        rate_hz: Samples per second.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes.
+    """
+    ax = open_axes(ax, 9, 2)
+    ax.plot(np.arange(len(waveform)) / rate_hz, waveform, color=ACCENT, lw=0.5)
+    ax.set(xlim=(0, len(waveform) / rate_hz), xlabel="time (s)", ylabel="amplitude\n(full = 1)")
+    ax.set_title("Waveform")
+    return strip_spines(ax)
+
+
+def plot_mel(mel, hop_ms, *, rate_hz=None, ax=None):
+    """Draw a log-mel spectrogram over seconds.
+
+    Args:
+        mel: float (time, mel), dB relative to full scale.
+        hop_ms: Step between rows, in milliseconds.
+        rate_hz: Sampling rate of the waveform; labels the bands in Hz, supposing that they reach
+            from 0 to half the rate on Slaney's mel scale (librosa's default).
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes, with a colour bar beside them.
+    """
+    ax = open_axes(ax, 9, 2.6)
+    top = float(np.max(mel))
+    image = _draw_rows(ax, mel, hop_ms, cmap="magma", vmin=top - FLOOR_DB, vmax=top)
+    ax.figure.colorbar(image, ax=ax, label="level (dB re full scale)", pad=0.01)
+    ax.set(ylabel="mel band", title="Log-mel spectrogram")
+    if rate_hz:
+        marks = [hz for hz in (250, 500, 1000, 2000, 4000, 8000, 16000) if hz <= rate_hz / 2]
+        height = _scale_mel(np.array(marks)) / _scale_mel(rate_hz / 2) * (mel.shape[1] + 1) - 0.5
+        ax.set_yticks(height, marks)
+        ax.set_ylabel("mel band (Hz)")
+    return ax
+
+
+def plot_mfcc(mfcc, hop_ms, *, ax=None):
+    """Draw cepstral coefficients over seconds, each in standard deviations from its own mean.
+
+    Args:
+        mfcc: float (time, coefficient).
+        hop_ms: Step between rows, in milliseconds.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes, with a colour bar beside them.
+    """
+    ax = open_axes(ax, 9, 2.6)
+    scale = np.maximum(mfcc.std(axis=0), 1e-9)
+    image = _draw_rows(
+        ax, (mfcc - mfcc.mean(axis=0)) / scale, hop_ms, cmap="RdBu_r", vmin=-3, vmax=3
+    )
+    ax.figure.colorbar(image, ax=ax, label="standard deviations", pad=0.01)
+    ax.set(ylabel="coefficient", title="MFCC")
+    return ax
+
+
+def plot_clip(
+    faces=None,
+    face_times=None,
+    *,
+    waveform=None,
+    rate_hz=None,
+    mel=None,
+    hop_ms=None,
+    title="",
+    figure=None,
+):
+    """Draw a clip's faces, waveform and spectrogram above one another, over the same seconds.
+
+    Args:
+        faces: uint8 (time, height, width) or (time, height, width, 3), or None.
+        face_times: float (time,), seconds.
+        waveform: float (samples,), or None.
+        rate_hz: Samples per second of the waveform.
+        mel: float (time, mel), dB, or None.
+        hop_ms: Step between rows of ``mel``, in milliseconds.
+        title: Title of the figure, such as the clip's id and emotion.
+        figure: Figure to draw on; a new one if None.
+
+    Returns:
+        The figure; a missing modality has no panel.
+    """
+    start, end = 0.0, 0.0
+    panels = {}
+    if waveform is not None:
+        end = len(waveform) / rate_hz
+    if mel is not None:
+        end = max(end, len(mel) * hop_ms / 1000)
+    if faces is not None:
+        shown = np.arange(0, len(faces), -(-len(faces) // MAX_FACES))
+        step = _find_step(np.asarray(face_times)[shown])
+        start = min(start, face_times[0] - step / 2)
+        end = max(end, face_times[shown[-1]] + step / 2)
+        step = min(step, 0.17 * (end - start))
+        panels["faces"] = 11.5 * step / (end - start)
+    panels |= {"waveform": 1.1} if waveform is not None else {}
+    panels |= {"mel": 2.0} if mel is not None else {}
+    size = (11, sum(panels.values()) + 1.1)
+    figure = figure or plt.figure(figsize=size, layout="constrained")
+    axes = figure.subplots(
+        len(panels), 1, sharex=True, squeeze=False, height_ratios=list(panels.values())
+    )[:, 0]
+    axes = dict(zip(panels, axes, strict=True))
+    if faces is not None:
+        for number in shown:
+            _draw_face(axes["faces"], faces[number], face_times[number], step)
+        axes["faces"].set(ylim=(0, 1), yticks=[], ylabel="face", box_aspect=step / (end - start))
+        strip_spines(axes["faces"])
+    if waveform is not None:
+        plot_waveform(waveform, rate_hz, ax=axes["waveform"])
+    if mel is not None:
+        plot_mel(mel, hop_ms, rate_hz=rate_hz, ax=axes["mel"])
+    for ax in axes.values():
+        ax.set(title="", xlabel="", xlim=(start, end))
+    ax.set_xlabel("time (s)")
+    figure.suptitle(title)
+    return figure
+
+
+def _find_step(times):
+    """Return the usual distance of instants in seconds."""
+    return float(np.median(np.diff(times))) if len(times) > 1 else 0.5
+
+
+def _draw_face(ax, face, time_s, step_s):
+    extent = (time_s - 0.48 * step_s, time_s + 0.48 * step_s, 0, 1)
+    ax.imshow(face, extent=extent, aspect="auto", cmap="gray", vmin=0, vmax=255)
+
+
+def _draw_rows(ax, rows, hop_ms, **options):
+    """Draw (time, value) with time to the right, row k centred at k hops."""
+    hop = hop_ms / 1000
+    extent = (-0.5 * hop, (len(rows) - 0.5) * hop, 0, rows.shape[1])
+    image = ax.imshow(rows.T, origin="lower", aspect="auto", extent=extent, **options)
+    ax.set(xlim=(0, max(len(rows) - 0.5, 0.5) * hop), xlabel="time (s)")
+    return image
+
+
+def _scale_mel(frequency_hz):
+    """Return frequencies on Slaney's mel scale (Auditory Toolbox, 1998)."""
+    hz = np.asarray(frequency_hz, dtype=float)
+    above = 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4)
+    return np.where(hz < 1000, 3 * hz / 200, above)
