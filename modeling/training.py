@@ -143,9 +143,18 @@ def predict_parts(model, parts, *, fold, batch_size=32, layer="embedding"):
 
 
 def score_parts(predictions, emotions):
-    """Return the scores of each part, one row a part."""
-    rows = {
-        part: metrics.score_predictions(predictions[predictions["part"] == part], emotions)
-        for part in PARTS
-    }
-    return pd.DataFrame(rows).T
+    """Return accuracy, UAR, macro-F1 and calibration of each part, beside chance and majority.
+
+    Args:
+        predictions: A run's table of predictions.
+        emotions: Names of the classes in order.
+
+    Returns:
+        DataFrame, one row a part, then ``chance`` and ``majority`` on the test part.
+    """
+    by_part = {part: predictions[predictions["part"] == part] for part in PARTS}
+    rows = {part: metrics.score_predictions(by_part[part], emotions) for part in PARTS}
+    rows |= metrics.score_baselines(
+        by_part["test"]["true"], emotions, true_train=by_part["train"]["true"]
+    )
+    return pd.DataFrame(rows).T[[*metrics.SCORES, "n_clips"]].astype({"n_clips": "Int64"})

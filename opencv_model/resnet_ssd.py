@@ -205,3 +205,8 @@ def _check_frame(frame):
             f"A frame of {frame.dtype} {frame.shape} was found; expected uint8 (height, width, 3)."
         )
     return frame
+
+
+def limit_threads(n_threads):
+    """Let OpenCV use this many threads in this process; workers that share a machine take one."""
+    cv2.setNumThreads(n_threads)

@@ -82,7 +82,7 @@ class ResumableArrays:
         self.pending = []
 
     def finish(self):
-        """Rename the arrays to ``<name>.npy``; the caller then writes facts, discards the journal."""
+        """Rename the arrays to ``<name>.npy``; facts, then no journal, are up to the caller."""
         self.commit()
         self._append_journal('{"complete": true}\n')
         for name in self.specs:
