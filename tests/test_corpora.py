@@ -1,10 +1,14 @@
 """The corpora on disk: what an index lists, what a validation names, what bad input says."""
 
 import os
+import tempfile
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preprocessing import corpora
 from preprocessing.corpora import crema_d, folder, headers, ravdess
@@ -14,6 +18,7 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0" + b"\0" * 24
 FLAC = b"fLaC\0\0\0\x22"
 FLV = b"FLV\x01\x05\0\0\0\x09"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 72862\n"
+TEMPORARY = tempfile.TemporaryDirectory()
 CONTENT = {".mp4": MP4, ".wav": WAV, ".flac": FLAC, ".flv": FLV}
 
 
@@ -248,7 +253,7 @@ def write_table(path, *lines, encoding="utf-8"):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_table_of_ones_own_in_any_dialect(tmp_path, encoding, separator):
-    lines = [HEADER, "clips\\b ü.mp4,b.wav,Anger,Zoë", "a.mp4,,surprise,2", ",c.wav,sad,2", ""]
+    lines = [HEADER, "clips\\b ü.mp4,b.wav,Anger,Zoë", "", "a.mp4,,surprise,2,,", ",c.wav,sad,2"]
     lines = [line.replace(",", separator) for line in lines]
     table = write_table(tmp_path / "mine.csv", *lines, encoding=encoding)
     for source in (table, tmp_path):
@@ -287,6 +292,9 @@ def test_optional_columns_quotes_and_absolute_paths(tmp_path):
         ([HEADER, "x/a.mp4,,sad,1", "y/a.mp4,,sad,1"], ["'a'", "add a column clip_id"]),
         ([HEADER + ",clip_id", "a.mp4,,sad,1,q", "b.mp4,,sad,1,q"], ["line 3", "'q'"]),
         ([HEADER, "a,b.mp4,,sad,1"], ["line 2", "5 cells under 4"]),
+        ([HEADER + ",audio", "a.mp4,,sad,1,b.wav"], ["the column audio twice"]),
+        ([HEADER, "x" * 200_000 + ".mp4,,sad,1"], ["line 2", "field larger"]),
+        ([""], ["lacks the column video"]),
     ],
 )
 def test_unusable_table_is_refused_by_row(tmp_path, lines, words):
@@ -425,6 +433,27 @@ def test_first_bytes_betray_a_broken_file(tmp_path, name, content, reason):
     path = tmp_path / name
     path.write_bytes(content)
     assert headers.check_header(path) == reason
+
+
+@given(st.sampled_from([*headers.SIGNATURES, ".mov", ""]), st.binary(max_size=200))
+def test_any_bytes_are_judged(suffix, content):
+    path = Path(TEMPORARY.name, f"any{suffix}")
+    path.write_bytes(content)
+    assert isinstance(headers.check_header(path), str)
+    path.write_bytes(CONTENT.get(suffix, b"")[:16] + content)
+    assert isinstance(headers.check_header(path), str)
+
+
+@given(st.lists(st.lists(st.sampled_from(["", "a.mp4", "sad", "1", ";", '"', "\n", "\0", "ü"]))))
+def test_any_table_is_indexed_or_refused(lines):
+    table = Path(TEMPORARY.name, "any.csv")
+    table.write_text("\n".join([HEADER, *(",".join(line) for line in lines)]), encoding="utf-8")
+    try:
+        clips = folder.index(table)
+    except ValueError as error:
+        assert "any.csv" in str(error)
+    else:
+        assert set(clips["emotion"]) == {"sad"} and clips["clip_id"].is_unique
 
 
 def test_folder_named_like_a_clip_is_unreadable(tmp_path):

@@ -130,28 +130,36 @@ def _read_rows(path):
             f"{path.name} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}. "
             "Save it again as 'CSV UTF-8'."
         ) from error
-    header = text.lstrip().split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    columns = [column.strip().lower() for column in next(filter(any, reader), [])]
-    if missing := [column for column in REQUIRED if column not in columns]:
-        raise ValueError(
-            f"{path.name} lacks the column {', '.join(missing)}: found {', '.join(columns)}. "
-            f"{HOW_TO_GET}"
-        )
+    (_, columns), *lines = _split_cells(text, path.name) or [(0, [])]
+    columns = [column.lower() for column in columns]
+    missing = [column for column in REQUIRED if column not in columns]
+    twice = [column for column in (*REQUIRED, *OPTIONAL) if columns.count(column) > 1]
+    if missing or twice:
+        wrong = f"lacks the column {missing[0]}" if missing else f"has the column {twice[0]} twice"
+        raise ValueError(f"{path.name} {wrong}: found {', '.join(columns)}. {HOW_TO_GET}")
     rows = []
-    for cells in filter(None, reader):
-        if len(cells) > len(columns):
+    for number, cells in lines:
+        if any(cells[len(columns) :]):
             raise ValueError(
-                f"{path.name}, line {reader.line_num}: {len(cells)} cells under {len(columns)} "
-                'columns. Put a text that holds the separator in "double quotes".'
+                f"{path.name}, line {number}: {len(cells)} cells under {len(columns)} columns. "
+                'Put a text that holds the separator in "double quotes".'
             )
         cells += [""] * (len(columns) - len(cells))
-        row = {c: cell.strip() for c, cell in zip(columns, cells, strict=True)}
-        rows.append((reader.line_num, row))
+        rows.append((number, dict(zip(columns, cells, strict=False))))
     if not rows:
         raise ValueError(f"{path.name} has a header but no rows.")
     return rows
+
+
+def _split_cells(text, name):
+    """Return the lines of a CSV that are not blank, as (line number, stripped cells)."""
+    header = text.lstrip().split("\n", 1)[0]
+    separator = max(",;\t", key=header.count)
+    reader = csv.reader(io.StringIO(text), delimiter=separator)
+    try:
+        return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
+    except csv.Error as error:
+        raise ValueError(f"{name}, line {reader.line_num}: {error}.") from error
 
 
 def _find_faults(row):

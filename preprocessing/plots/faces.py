@@ -58,8 +58,8 @@ def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8, figure=No
     n_columns = min(n_columns, len(frames))
     n_rows = -(-len(frames) // n_columns)
     height, width = frames.shape[1:3]
-    cell = 12 / n_columns
-    size = (12, n_rows * (cell * height / width + 0.25) + 0.3)
+    cell = min(12 / n_columns, 4)
+    size = (cell * n_columns, n_rows * (cell * height / width + 0.25) + 0.3)
     figure = figure or plt.figure(figsize=size, layout="constrained")
     axes = np.ravel(figure.subplots(n_rows, n_columns))
     for number, ax in enumerate(axes):
