@@ -65,11 +65,8 @@ def crop_clip(frames, detector, *, size=64, margin=0.2, grey=True, min_confidenc
     confidence = np.where(found, track[:, 4], 0).astype(np.float32)
     boxes = smooth_boxes(fill_boxes(track[:, :4]), sigma=sigma)
     squares = square_boxes(boxes, margin=margin)
-    faces = [
-        crop_face(frame, box, size=size, grey=grey)
-        for frame, box in zip(frames, squares, strict=True)
-    ]
-    faces = np.stack(faces)
+    pictures = find_pictures(frames)
+    faces = np.stack([crop_face(frames[i], squares[i], size=size, grey=grey) for i in pictures])
     quality = measure_quality(faces, boxes, confidence)
     quality["n_faces"] = float(np.median([len(boxes) for boxes in detections]))
     return FaceTrack(faces, boxes, confidence, found, quality)
@@ -90,6 +87,24 @@ def detect_faces(frames, detector, *, min_confidence=0.5):
     return [boxes[boxes[:, 4] >= min_confidence] for boxes in found]
 
 
+def find_pictures(frames):
+    """Find for each frame the nearest one that holds a picture: itself, unless it is blank.
+
+    Some corpora pad short clips with black frames; a box filled in there would crop nothing.
+
+    Args:
+        frames: uint8 (time, height, width, 3), RGB.
+
+    Returns:
+        int (time,): indices of frames; each its own where all are blank.
+    """
+    instants = np.arange(len(frames))
+    pictures = [i for i in instants if np.ptp(frames[i][::4, ::4]) > 8]
+    if not pictures:
+        return instants
+    return np.array(pictures)[np.abs(instants[:, None] - pictures).argmin(axis=1)]
+
+
 def link_tracks(detections, *, max_change=1.0):
     """Link the faces of successive frames to tracks, each frame's best pairing as a whole.
 
@@ -107,9 +122,13 @@ def link_tracks(detections, *, max_change=1.0):
     """
     tracks, last = [], np.zeros((0, 4))
     for instant, found in enumerate(detections):
-        costs = _box_changes(last, found[:, :4])
-        pairs = zip(*linear_sum_assignment(costs), strict=True)
-        owner = {face: track for track, face in pairs if costs[track, face] <= max_change}
+        changes = _box_changes(last, found[:, :4])
+        pairs = linear_sum_assignment(np.where(changes <= max_change, changes, 1e6))
+        owner = {
+            face: track
+            for track, face in zip(*pairs, strict=True)
+            if changes[track, face] <= max_change
+        }
         for face, box in enumerate(found):
             track = owner.get(face, len(tracks))
             if track == len(tracks):
@@ -175,13 +194,13 @@ def smooth_boxes(boxes, *, sigma=1.0):
 
     Args:
         boxes: float (time, 4), finite.
-        sigma: Standard deviation of the Gaussian, in frames; 0 leaves the boxes as they are.
+        sigma: Standard deviation of the Gaussian, in frames; below 0.1 nothing is smoothed.
 
     Returns:
         float32 (time, 4).
     """
     boxes = np.array(boxes, float)
-    if sigma <= 0 or len(boxes) < 3:
+    if sigma < 0.1 or len(boxes) < 3:
         return boxes.astype(np.float32)
     boxes[1:-1] = np.median([boxes[:-2], boxes[1:-1], boxes[2:]], axis=0)
     way = np.arange(len(boxes))[None] - np.arange(len(boxes))[:, None]
