@@ -1,0 +1,269 @@
+"""Calibration and late fusion: properties that hold for all posteriors, and refusals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from scipy.special import log_softmax, softmax
+
+from modeling import fusion
+from modeling.protocol import LeakError
+
+THREE = ("neutral", "happy", "sad")
+
+
+@st.composite
+def experts(draw, min_experts=1):
+    """Return a list of posteriors (clip, emotion) of the same made clips."""
+    n_experts = draw(st.integers(min_experts, 3))
+    shape = (n_experts, draw(st.integers(1, 5)), draw(st.integers(2, 8)))
+    logits = draw(npst.arrays(np.float64, shape, elements=st.floats(-8, 8)))
+    return list(softmax(logits, axis=2))
+
+
+def draw_clips(rng, *, n=400, n_emotions=4, skill=1.5):
+    """Return labels and the logits of a calibrated expert: Bayes' rule for known Gaussians."""
+    labels = rng.integers(0, n_emotions, n)
+    seen = rng.normal(size=(n, n_emotions)) + skill * np.eye(n_emotions)[labels]
+    return labels, seen * skill
+
+
+def make_table(labels, posteriors, *, parts, ids=None):
+    """Return a table of predictions."""
+    table = pd.DataFrame(
+        {
+            "clip_id": ids or [f"clip{i:03d}" for i in range(len(labels))],
+            "actor": ["01" if part == "train" else "02" for part in parts],
+            "fold": 1,
+            "part": parts,
+            "true": np.array(THREE)[labels],
+        }
+    )
+    return table.assign(**{f"p_{e}": posteriors[:, i] for i, e in enumerate(THREE)})
+
+
+def measure_cross_entropy(posteriors, labels):
+    return -np.log(posteriors[np.arange(len(labels)), labels]).mean()
+
+
+@settings(max_examples=60, deadline=None)
+@given(experts())
+def test_fused_posteriors_are_probabilities(posteriors):
+    for fuse in (fusion.average_posteriors, fusion.multiply_experts):
+        fused = fuse(posteriors)
+        assert fused.shape == posteriors[0].shape
+        assert (fused >= 0).all()
+        np.testing.assert_allclose(fused.sum(axis=1), 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(experts(), st.integers(0, 2))
+def test_missing_modality_changes_nothing(posteriors, position):
+    gap = np.full_like(posteriors[0], np.nan)
+    for fuse in (fusion.average_posteriors, fusion.multiply_experts):
+        alone = fuse(posteriors)
+        for missing in (None, gap):
+            more = [*posteriors]
+            more.insert(position, missing)
+            np.testing.assert_allclose(fuse(more), alone)
+
+
+@settings(max_examples=60, deadline=None)
+@given(experts(min_experts=2), st.randoms())
+def test_order_of_modalities_does_not_matter(posteriors, random):
+    shuffled = random.sample(posteriors, len(posteriors))
+    for fuse in (fusion.average_posteriors, fusion.multiply_experts):
+        np.testing.assert_allclose(fuse(posteriors), fuse(shuffled))
+
+
+@settings(max_examples=60, deadline=None)
+@given(experts())
+def test_expert_that_knows_only_the_prior_changes_nothing(posteriors):
+    prior = np.arange(1.0, posteriors[0].shape[1] + 1)
+    prior /= prior.sum()
+    knows_nothing = np.tile(prior, (len(posteriors[0]), 1))
+    np.testing.assert_allclose(
+        fusion.multiply_experts([*posteriors, knows_nothing], prior=prior),
+        fusion.multiply_experts(posteriors, prior=prior),
+        atol=1e-9,
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(experts())
+def test_single_expert_is_kept(posteriors):
+    for prior in (None, np.arange(1.0, posteriors[0].shape[1] + 1)):
+        fused = fusion.multiply_experts([posteriors[0], None], prior=prior)
+        np.testing.assert_allclose(fused, posteriors[0], atol=1e-6)
+
+
+def test_product_equals_bayes_rule():
+    audio, video = np.array([[0.6, 0.4]]), np.array([[0.3, 0.7]])
+    product = fusion.multiply_experts([audio, video])
+    np.testing.assert_allclose(product, [[0.18 / 0.46, 0.28 / 0.46]])
+    with_prior = fusion.multiply_experts([audio, video], prior=[0.75, 0.25])
+    odds = (0.6 * 0.3 / 0.75) / (0.4 * 0.7 / 0.25)
+    np.testing.assert_allclose(with_prior[0, 0] / with_prior[0, 1], odds)
+    weighted = fusion.multiply_experts([audio, video], weights=[1, 2])
+    np.testing.assert_allclose(weighted[0, 0] / weighted[0, 1], 0.6 * 0.3**2 / (0.4 * 0.7**2))
+    np.testing.assert_allclose(
+        fusion.average_posteriors([audio, video], weights=[3, 1]), [[0.525, 0.475]]
+    )
+
+
+def test_agreeing_experts_are_surer_together():
+    posteriors = np.array([[0.6, 0.3, 0.1]])
+    assert fusion.multiply_experts([posteriors, posteriors])[0, 0] > 0.6
+    np.testing.assert_allclose(fusion.average_posteriors([posteriors, posteriors]), posteriors)
+
+
+def test_certain_experts_that_contradict_give_no_nan():
+    fused = fusion.multiply_experts([np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])])
+    np.testing.assert_allclose(fused, [[0.5, 0.5]])
+
+
+def test_clip_with_one_modality_gets_a_prediction_and_one_with_none_gets_nan():
+    audio = np.array([[0.7, 0.3], [np.nan, np.nan], [np.nan, np.nan]])
+    video = np.array([[0.7, 0.3], [0.2, 0.8], [np.nan, np.nan]])
+    for fuse in (fusion.average_posteriors, fusion.multiply_experts):
+        fused = fuse([audio, video])
+        np.testing.assert_allclose(fused[1], [0.2, 0.8])
+        assert np.isnan(fused[2]).all()
+        assert fused[0, 0] >= 0.7 - 1e-12
+
+
+@pytest.mark.parametrize(
+    ("posteriors", "options", "message"),
+    [
+        ([], {}, "expected one"),
+        ([None, None], {}, "expected one"),
+        ([np.ones((2, 3)), np.ones((3, 3))], {}, r"\(2, 3\), \(3, 3\)"),
+        ([np.ones((2, 3))], {"weights": [1, 1]}, "expected 1 positive"),
+        ([np.ones((2, 3))], {"weights": [0]}, "expected 1 positive"),
+        ([np.ones((2, 3))], {"prior": [1, 1]}, "expected 3 positive"),
+    ],
+)
+def test_unfit_posteriors_are_refused(posteriors, options, message):
+    with pytest.raises(ValueError, match=message):
+        fusion.multiply_experts(posteriors, **options)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.1, 8), st.integers(0, 1000))
+def test_temperature_undoes_overconfidence(factor, seed):
+    labels, logits = draw_clips(np.random.default_rng(seed))
+    base = fusion.fit_temperature(logits, labels)
+    scaled = fusion.fit_temperature(logits * factor, labels)
+    np.testing.assert_allclose(scaled, np.clip(base * factor, 0.05, 20), rtol=1e-2)
+
+
+def test_temperature_of_a_calibrated_expert_is_one():
+    labels, logits = draw_clips(np.random.default_rng(0), n=20000)
+    assert fusion.fit_temperature(logits, labels) == pytest.approx(1, abs=0.05)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.2, 5))
+def test_temperature_keeps_the_order_and_lowers_the_cross_entropy(seed, factor):
+    labels, logits = draw_clips(np.random.default_rng(seed), n=100)
+    logp = log_softmax(logits * factor, axis=1)
+    after = fusion.apply_temperature(logp, fusion.fit_temperature(logp, labels))
+    np.testing.assert_array_equal(after.argmax(axis=1), logp.argmax(axis=1))
+    before = measure_cross_entropy(np.exp(logp), labels)
+    assert measure_cross_entropy(after, labels) <= before + 1e-6
+
+
+def test_temperature_one_is_the_identity():
+    posteriors = softmax(np.random.default_rng(0).normal(size=(5, 4)), axis=1)
+    same = fusion.apply_temperature(fusion.take_log(posteriors), 1.0)
+    np.testing.assert_allclose(same, posteriors)
+
+
+def test_unfit_calibration_is_refused():
+    with pytest.raises(ValueError, match="expected a row each"):
+        fusion.fit_temperature(np.zeros((3, 2)), [0, 1])
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        fusion.fit_temperature(np.array([[0.0, -np.inf]]), [0])
+    with pytest.raises(ValueError, match="expected a positive"):
+        fusion.apply_temperature(np.zeros((3, 2)), 0)
+
+
+def test_calibration_sees_validation_clips_only():
+    rng = np.random.default_rng(0)
+    labels, logits = draw_clips(rng, n=300, n_emotions=3)
+    parts = np.repeat(["train", "val", "test"], 100)
+    table = make_table(labels, softmax(logits * 4, axis=1), parts=parts)
+    calibrated, temperature = fusion.calibrate_predictions(table, THREE)
+    assert 2 < temperature < 8
+    broken = table.assign(true=np.where(parts == "val", table["true"], "sad"))
+    assert fusion.calibrate_predictions(broken, THREE)[1] == temperature
+    assert list(calibrated.columns) == list(table.columns)
+    np.testing.assert_allclose(calibrated[["p_neutral", "p_happy", "p_sad"]].sum(axis=1), 1)
+    with pytest.raises(ValueError, match="No clip of part 'val' among 200"):
+        fusion.calibrate_predictions(table[parts != "val"], THREE)
+
+
+def test_late_fusion_beats_its_parts_and_bears_a_gap():
+    rng = np.random.default_rng(0)
+    labels, audio = draw_clips(rng, n=1200)
+    video = 1.5 * (rng.normal(size=audio.shape) + 1.5 * np.eye(4)[labels])
+    posteriors = [softmax(3 * audio, axis=1), softmax(video, axis=1)]
+    fitted = fusion.fit_late_fusion([p[:400] for p in posteriors], labels[:400])
+    test = [p[400:].copy() for p in posteriors]
+    scores = [(p.argmax(axis=1) == labels[400:]).mean() for p in (*test, fitted.predict(test))]
+    assert scores[2] > max(scores[:2])
+    test[1][:200] = np.nan
+    test[0][:100] = np.nan
+    fused = fitted.predict(test)
+    assert np.isnan(fused[:100]).all()
+    np.testing.assert_allclose(fused[100:].sum(axis=1), 1)
+    assert (fused[100:200].argmax(axis=1) == test[0][100:200].argmax(axis=1)).mean() > 0.8
+    alone = fitted.predict([None, test[1]])
+    assert (alone[200:].argmax(axis=1) == labels[600:]).mean() > 0.5
+
+
+def test_late_fusion_keeps_a_place_for_emotions_without_validation_clips():
+    rng = np.random.default_rng(0)
+    labels, logits = draw_clips(rng, n=100)
+    kept = labels != 2
+    posteriors = softmax(logits, axis=1)
+    fused = fusion.fit_late_fusion([posteriors[kept]], labels[kept]).predict([posteriors])
+    assert fused.shape == (100, 4)
+    assert (fused[:, 2] > 0).all()
+    assert (fused.argmax(axis=1) != 2).all()
+
+
+def test_unfit_late_fusion_is_refused():
+    posteriors = np.full((4, 3), 1 / 3)
+    with pytest.raises(ValueError, match="fewer than 2 emotions"):
+        fusion.fit_late_fusion([posteriors], [1, 1, 1, 1])
+    with pytest.raises(ValueError, match="4 rows of posteriors for 3 labels"):
+        fusion.fit_late_fusion([posteriors], [0, 1, 2])
+    fitted = fusion.fit_late_fusion([posteriors, posteriors], [0, 1, 2, 0])
+    with pytest.raises(ValueError, match="fitted on 6"):
+        fitted.predict([posteriors])
+
+
+def test_alignment_fills_gaps_and_refuses_leaks():
+    posteriors = softmax(np.random.default_rng(0).normal(size=(4, 3)), axis=1)
+    parts = ["train", "val", "test", "test"]
+    audio = make_table([0, 1, 2, 0], posteriors, parts=parts, ids=["b", "a", "d", "c"])
+    video = audio.iloc[[2, 0]]
+    clips, aligned = fusion.align_predictions([audio, video], THREE)
+    assert clips["clip_id"].tolist() == ["a", "b", "c", "d"]
+    assert clips["part"].tolist() == ["val", "train", "test", "test"]
+    np.testing.assert_array_equal(aligned[0], posteriors[[1, 0, 3, 2]])
+    np.testing.assert_array_equal(np.isnan(aligned[1]).all(axis=1), [True, False, True, False])
+    fused = fusion.fuse_predictions([audio, video], THREE)
+    assert list(fused.columns) == list(audio.columns)
+    np.testing.assert_allclose(fused.filter(like="p_"), fusion.multiply_experts(aligned))
+    mean = fusion.fuse_predictions([audio, video], THREE, fuse=fusion.average_posteriors)
+    np.testing.assert_allclose(mean.filter(like="p_"), posteriors[[1, 0, 3, 2]])
+    with pytest.raises(LeakError, match="Clip d is in part 'test' of one run and 'train'"):
+        fusion.align_predictions([audio, video.assign(part="train")], THREE)
+    with pytest.raises(ValueError, match="Clip d is sad in one run, happy in another"):
+        fusion.align_predictions([audio, video.assign(true="happy")], THREE)
+    with pytest.raises(ValueError, match="predicts a clip twice"):
+        fusion.align_predictions([pd.concat([audio, audio])], THREE)
