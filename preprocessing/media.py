@@ -1,0 +1,451 @@
+"""One decode of a clip: the chosen frames and the waveform, cut to the same seconds.
+
+The only module that imports PyAV (FFmpeg's libraries; no ffmpeg program is needed). A container is
+demuxed once. Sound is decoded on the way, pictures are kept compressed until the length of the
+sound and the times of all frames are known; then they are decoded in order, without seeking, and
+only the chosen ones become RGB. All times come from timestamps, never from a frame rate.
+"""
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+from preprocessing import sampling
+from preprocessing.tracks import CLIPPED, Pictures, Sound, average_frames, find_fault, find_window
+
+av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters becomes a problem
+
+FORMATS = "mov,mp4,m4a,3gp,avi,flv,matroska,webm,mpegts,asf,ogg,wav,w64,aiff,flac,mp3,aac"
+"""Containers that may be opened. Playlists are not among them: they would open further files."""
+
+GAP_S = 0.02
+"""A larger jump in the timestamps of sound is a gap or an overlap, a smaller one is rounding."""
+
+MAX_PIXELS = 8192 * 8192
+"""Larger frames come from damaged headers."""
+
+DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)
+"""What PyAV raises on damaged files."""
+
+
+class MediaError(Exception):
+    """A file that gives neither picture nor sound; the message is a short reason for people."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a container promises; None where it does not say. Seconds since the container's start.
+
+    ``n_frames_hint`` is 0 where unknown (FLV, Matroska); ``fps`` is the average rate promised.
+    """
+
+    has_video: bool = False
+    has_audio: bool = False
+    video_start_s: float | None = None
+    video_duration_s: float | None = None
+    fps: float | None = None
+    width: int | None = None
+    height: int | None = None
+    n_frames_hint: int = 0
+    audio_start_s: float | None = None
+    audio_duration_s: float | None = None
+    rate_hz: int | None = None
+    n_channels: int | None = None
+
+
+@dataclass
+class Clip:
+    """Frames and waveform of the same seconds, on one clock: 0 is the start of the shared window.
+
+    Attributes:
+        frames: uint8 (time, height, width, 3), RGB, upright; None without pictures.
+        frame_times: float64 (time,), seconds at which each frame comes on screen (0 if it already
+            is when the window starts; for ``window_mean`` the mean over the averaged frames).
+        waveform: float32 (samples,), mono in [-1, 1]; sample 0 is at 0 s. None without a voice.
+        rate_hz: Samples per second.
+        start_s: Start of the window, seconds since the container's start.
+        duration_s: Length of the window in seconds.
+        fps: Mean rate of all frames, by their timestamps; None without pictures.
+        problems: What is missing or damaged, in words; empty for a sound clip.
+    """
+
+    frames: np.ndarray | None
+    frame_times: np.ndarray
+    waveform: np.ndarray | None
+    rate_hz: int
+    start_s: float
+    duration_s: float
+    fps: float | None
+    problems: list[str] = field(default_factory=list)
+
+
+def probe(path):
+    """Return what a file's header promises, without decoding it.
+
+    Args:
+        path: Media file.
+
+    Returns:
+        Probe.
+
+    Raises:
+        MediaError: The file cannot be opened or holds neither video nor audio.
+    """
+    with _opened(path) as container:
+        video, audio = _video_stream(container), _audio_stream(container)
+        found = {}
+        for name, stream in (("video", video), ("audio", audio)):
+            if stream is not None:
+                start_s = float((stream.start_time or 0) * stream.time_base) - _origin(container)
+                end_s = _promised_end(container, stream)
+                if end_s is None and container.duration:
+                    end_s = container.duration / av.time_base
+                found[f"has_{name}"] = True
+                found[f"{name}_start_s"] = start_s
+                found[f"{name}_duration_s"] = None if end_s is None else end_s - start_s
+        if video is not None:
+            rate = video.average_rate or video.guessed_rate
+            found |= {"width": video.width, "height": video.height, "n_frames_hint": video.frames}
+            found["fps"] = float(rate) if rate else None
+        if audio is not None:
+            found |= {"rate_hz": audio.rate, "n_channels": audio.channels}
+        if not found:
+            raise MediaError("holds neither video nor audio")
+        return Probe(**found)
+
+
+def read_clip(
+    video,
+    audio,
+    *,
+    strategy="temporal_average",
+    n_frames=16,
+    window_s=None,
+    rate_hz=16000,
+    rng=None,
+    fps=5.0,
+    max_seconds=60.0,
+):
+    """Return the chosen frames and the waveform of a clip, covering the same seconds.
+
+    The window is what picture and sound have in common, by the timestamps of their one container;
+    of two files each clock starts at its own container's start. A modality that cannot be had is
+    None and named in ``problems``.
+
+    Args:
+        video: Path of the file with the pictures, or None (or "") to go without.
+        audio: Path of the file with the sound, the same path for one file, or None.
+        strategy: A name in ``sampling.STRATEGIES``.
+        n_frames: Number of frames returned, whatever the length of the clip.
+        window_s: Keep only this many seconds from the middle of the window; None keeps all.
+        rate_hz: Sampling rate of the waveform returned.
+        rng: numpy Generator, for ``random_segment``.
+        fps: Frames a second, for ``fixed_fps``.
+        max_seconds: Nothing later than this is read.
+
+    Returns:
+        Clip.
+
+    Raises:
+        MediaError: Neither picture nor sound can be had.
+        ValueError: An option is out of its range.
+    """
+    for name, value in (("window_s", window_s), ("max_seconds", max_seconds), ("rate_hz", rate_hz)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} = {value}; expected a positive number.")
+    seed = None if rng is None else int(rng.integers(2**63))
+
+    def choose(duration_s, frame_times):
+        again = None if rng is None else np.random.default_rng(seed)  # a second call draws alike
+        return sampling.choose_frames(
+            strategy, duration_s, frame_times, n_frames=n_frames, rng=again, fps=fps
+        )
+
+    choose(1.0, [0.0])  # a wrong option is an error before any file is opened
+    problems = []
+    frames, frame_times, waveform = None, np.empty(0), None
+    with ExitStack() as stack:
+        pictures, sound, decode = _read_tracks(stack, video, audio, rate_hz, max_seconds, problems)
+        tracks = [track for track in (pictures, sound) if track is not None]
+
+        def window():
+            return find_window(tracks, window_s=window_s, max_seconds=max_seconds)
+
+        if pictures is not None:
+            try:
+                frames, frame_times = _take_frames(pictures, decode, window, choose, problems)
+            except (MediaError, *DECODER_ERRORS) as error:
+                problems.append(f"video cannot be decoded ({_reason(error)})")
+                tracks.remove(pictures)
+    problems += [problem for track in tracks if (problem := track.find_truncation())]
+    start_s, end_s = window() if tracks else (0.0, 0.0)
+    if sound is not None and (sound.end_s <= start_s or sound.start_s >= end_s):
+        problems.append("sound and picture do not overlap: sound left out")
+    elif sound is not None:
+        waveform = sound.cut(start_s, end_s)
+        if fault := find_fault(waveform):
+            problems.append(fault)
+            waveform = None
+    if frames is None and waveform is None:
+        raise MediaError("; ".join(problems) or "neither a video nor an audio file is given")
+    return Clip(
+        frames=frames,
+        frame_times=frame_times,
+        waveform=waveform,
+        rate_hz=rate_hz,
+        start_s=start_s,
+        duration_s=end_s - start_s,
+        fps=None if frames is None else pictures.fps,
+        problems=problems,
+    )
+
+
+def _reason(error):
+    """Return an exception's message, short and without path or error number."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text[:1].lower() + text[1:]
+
+
+@contextmanager
+def _opened(path):
+    """Yield the container of a file; whatever PyAV raises on it becomes a MediaError."""
+    try:
+        path = Path(path).absolute()  # never "name:...", which FFmpeg would take for a protocol
+        if path.is_dir():
+            raise MediaError("a folder, not a media file")
+        if path.stat().st_size == 0:
+            raise MediaError("empty file (0 bytes)")
+        if not path.is_file():
+            raise MediaError("not a regular file")
+        options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+        with av.open(str(path), options=options, metadata_errors="ignore") as container:
+            yield container
+    except av.InvalidDataError as error:
+        raise MediaError("not a media file of a known kind, or damaged at its start") from error
+    except DECODER_ERRORS as error:
+        raise MediaError(_reason(error)) from error
+
+
+def _video_stream(container):
+    """Return the first stream of moving pictures (no cover art) with a decoder, or None."""
+    for stream in container.streams.video:
+        is_cover = bool(stream.disposition & Disposition.attached_pic)
+        if stream.codec_context is not None and stream.codec_context.width and not is_cover:
+            return stream
+    return None
+
+
+def _audio_stream(container):
+    """Return the first stream of sound with a decoder, or None."""
+    for stream in container.streams.audio:
+        if stream.codec_context is not None and stream.codec_context.sample_rate:
+            return stream
+    return None
+
+
+def _origin(container):
+    """Return the start of a container on the clock of its timestamps, in seconds."""
+    return (container.start_time or 0) / av.time_base
+
+
+def _promised_end(container, stream):
+    """Return where a stream ends by its header, seconds since the container's start, or None."""
+    if stream.duration:
+        end = (stream.start_time or 0) + stream.duration
+        return float(end * stream.time_base) - _origin(container)
+    return None
+
+
+def _read_tracks(stack, video, audio, rate_hz, max_seconds, problems):
+    """Demux one container or two, left open on ``stack``.
+
+    Returns:
+        Pictures or None; Sound or None; the function that decodes the pictures, or None.
+    """
+    video, audio = (Path(path) if path else None for path in (video, audio))
+    pictures = sound = decode = None
+    for path in dict.fromkeys(path for path in (video, audio) if path):
+        found = []
+        try:
+            container = stack.enter_context(_opened(path))
+            video_stream = _video_stream(container) if path == video else None
+            audio_stream = _audio_stream(container) if path == audio else None
+            packets, heard = _demux(container, video_stream, audio_stream, max_seconds, found)
+            if path == video:
+                pictures, decode = _collect_pictures(container, video_stream, packets, found)
+            if path == audio:
+                sound = _collect_sound(container, audio_stream, heard, rate_hz, found)
+            read = [pictures] * (path == video) + [sound] * (path == audio)
+            _limit_promises(container, read, max_seconds)
+        except (MediaError, *DECODER_ERRORS) as error:
+            found.append(_reason(error))
+        role = "" if video == audio else "video file: " if path == video else "audio file: "
+        problems += [role + text for text in found]
+    return pictures, sound, decode
+
+
+def _demux(container, video, audio, max_seconds, problems):
+    """Return the compressed pictures and the decoded sound of one pass through a container."""
+    streams = [stream for stream in (video, audio) if stream is not None]
+    for stream in streams:
+        stream.codec_context.thread_count = 1  # equal bytes each time; the workers are processes
+    packets, heard, failures = [], [], []
+    running = {stream.index for stream in streams}
+    try:
+        for packet in container.demux(streams) if streams else ():
+            stream = packet.stream
+            if packet.size == 0 or stream.index not in running:
+                continue
+            if (packet.dts or 0) * stream.time_base - _origin(container) >= max_seconds:
+                running.remove(stream.index)
+                if not running:
+                    break
+            elif stream is audio:
+                heard += _decode([packet], audio, failures)
+            else:
+                packets.append(packet)
+    except DECODER_ERRORS as error:
+        problems.append(f"reading stopped early ({_reason(error)})")
+    if len(running) < len(streams):
+        problems.append(f"longer than {max_seconds:g} s: the rest was not read")
+    if audio is not None:
+        heard += _decode([None], audio, failures)
+    if failures:
+        problems.append(f"audio damaged: {len(failures)} packets could not be decoded")
+    return packets, heard
+
+
+def _decode(packets, stream, failures):
+    """Yield the frames of packets; the error of one that cannot be decoded joins ``failures``."""
+    for packet in packets:
+        try:
+            yield from stream.codec_context.decode(packet)
+        except DECODER_ERRORS as error:
+            failures.append(error)
+
+
+def _limit_promises(container, read, max_seconds):
+    """Set where tracks should end at least: by their streams, else the longest by the container."""
+    read = [track for track in read if track is not None]
+    if len(read) == len(container.streams) and container.duration:
+        longest = max(read, key=lambda track: track.end_s)
+        longest.promised_end_s = longest.promised_end_s or container.duration / av.time_base
+    for track in read:
+        track.promised_end_s = min(track.promised_end_s or 0.0, max_seconds)
+
+
+def _collect_pictures(container, stream, packets, problems):
+    """Return a stream's Pictures by its packets, and a function that decodes them, or two None.
+
+    The function takes a list for errors and yields what `average_frames` wants. It can be called
+    again. Containers without presentation times (AVI; FFmpeg's guesses are often wrong): frames
+    come at the decoding times of their packets, earlier by the decoder's delay, and those held back
+    until the end take the times left over.
+    """
+    has_pts = stream is not None and container.format.name != "avi"
+    stamps = {
+        packet.pts if has_pts and packet.pts is not None else packet.dts: packet.duration
+        for packet in packets
+        if not packet.is_discard
+    }
+    stamps.pop(None, None)
+    if not stamps:
+        problems.append("no video stream" if stream is None else "video cannot be decoded")
+        return None, None
+    ticks = sorted(stamps)
+
+    def decode(failures):
+        stream.codec_context.flush_buffers()
+        reformatter, tick, delay = VideoReformatter(), ticks[0] - 1, None
+        for frame in _decode([*packets, None], stream, failures):
+            stamp = frame.pts if has_pts else frame.dts
+            if not has_pts and stamp is not None:
+                delay = stamp - ticks[0] if delay is None else delay
+                stamp -= delay
+            if stamp is None:
+                stamp = next((other for other in ticks if other > tick), tick + 1)
+            tick = stamp
+            failures += [tick] * frame.is_corrupt
+            yield tick, partial(_to_rgb, frame, reformatter)
+
+    usual_ticks = float(1 / (stream.guessed_rate or 25) / stream.time_base)
+    origin_s, promised_s = _origin(container), _promised_end(container, stream)
+    pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base, origin_s, promised_s)
+    return pictures, decode
+
+
+def _to_rgb(frame, reformatter, shape):
+    """Return a frame as uint8 (height, width, 3), upright, scaled to ``shape`` unless None."""
+    if frame.width * frame.height > MAX_PIXELS:
+        raise MediaError(f"frames of {frame.width}×{frame.height} pixels")
+    turns = round(frame.rotation / 90) % 4  # the display matrix that phones write
+    height, width = shape[1::-1] if shape and turns % 2 else (shape or (None, None))[:2]
+    rgb = reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
+    return np.rot90(rgb.to_ndarray(), turns)
+
+
+def _collect_sound(container, stream, heard, rate_hz, problems):
+    """Return a stream's Sound by its decoded frames, or None if it cannot serve as a voice."""
+    if stream is None:
+        problems.append("no audio stream")
+        return None
+    found = _find_runs(container, heard)
+    runs = [(start_s, _resample(frames, rate_hz)) for start_s, frames in found]
+    runs = [(start_s, samples) for start_s, samples in runs if len(samples)]
+    samples = np.concatenate([samples for _, samples in runs] or [np.empty(0)])
+    if fault := find_fault(samples):
+        problems.append(fault if runs else "audio cannot be decoded")
+        return None
+    if (peak := np.abs(samples).max()) > CLIPPED:
+        problems.append(f"audio clipped: its peak is {peak:.3g} times full scale")
+    return Sound(runs, rate_hz, _promised_end(container, stream))
+
+
+def _find_runs(container, heard):
+    """Return decoded sound as unbroken runs of one format: their start in seconds, their frames."""
+    runs, last_kind, end_s = [], None, 0.0
+    for frame in heard:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        at_s = end_s if frame.pts is None else frame.time - _origin(container)
+        if kind != last_kind or abs(at_s - end_s) > GAP_S:
+            runs.append((at_s, []))
+            end_s = at_s
+        runs[-1][1].append(frame)
+        end_s += frame.samples / frame.sample_rate
+        last_kind = kind
+    return runs
+
+
+def _resample(frames, rate_hz):
+    """Return frames of one format as float32 (samples,) at ``rate_hz``, the channels averaged."""
+    resampler = av.AudioResampler(format="fltp", layout=frames[0].layout.name, rate=rate_hz)
+    for frame in frames:
+        frame.pts = None  # a run has no gaps; rounded timestamps would make some
+    parts = [part.to_ndarray() for frame in [*frames, None] for part in resampler.resample(frame)]
+    return np.concatenate(parts or [np.empty((1, 0), dtype=np.float32)], axis=1).mean(axis=0)
+
+
+def _take_frames(pictures, decode, window, choose, problems):
+    """Return the chosen frames of a window, and their times in it.
+
+    The choice is made from the times of the packets. Where the frames turn out to lie elsewhere
+    (damaged packets), it is made again, and they are decoded again.
+    """
+    for _ in range(3):
+        groups, _ = pictures.plan(window(), choose)
+        failures = []
+        frames, pictures.ticks = average_frames(decode(failures), groups)
+        if not pictures.ticks:
+            raise MediaError("no packet gives a frame")
+        needed, frame_times = pictures.plan(window(), choose)
+        if needed == groups:
+            if failures:
+                problems.append(f"video damaged: {len(failures)} packets or frames with errors")
+            return frames, frame_times
+    raise MediaError("frames differ at each attempt")

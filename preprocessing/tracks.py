@@ -1,0 +1,207 @@
+"""Pictures and sound on one clock: what they share, which frames are wanted, where samples lie.
+
+Arithmetic alone, no decoder (that is `media`): times in seconds since the start of the container,
+and ``ticks``, the integer timestamps of a container's pictures.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from preprocessing import sampling
+
+SILENCE = 1e-4
+"""Peak below which sound is silence and no voice (RAVDESS's video-only clips have such a track)."""
+
+CLIPPED = 1.5
+"""Peak above which sound is not just an encoder's overshoot, but lies outside [-1, 1]."""
+
+
+class _Track:
+    """A stretch of time, and where its container's header says that it ends (None: nowhere)."""
+
+    def find_truncation(self):
+        """Return a problem if the track ends clearly before its container says, else None."""
+        promised_s = self.promised_end_s or 0.0
+        if promised_s - self.end_s <= max(0.25, 0.05 * promised_s):
+            return None
+        return f"{self.name} truncated: {self.end_s:.2f} of {promised_s:.2f} s"
+
+
+@dataclass
+class Pictures(_Track):
+    """When each frame comes on screen.
+
+    Attributes:
+        ticks: Time of each frame, sorted, each once; at least one.
+        durations: Ticks that a frame stays, by its tick, where the container says so.
+        usual_ticks: Ticks that a frame usually stays, by the frame rate.
+        time_base: Seconds a tick, a Fraction.
+        origin_s: Start of the container on the clock of the ticks, in seconds.
+        promised_end_s: End of the pictures by the header, or None.
+    """
+
+    ticks: list[int]
+    durations: dict[int, int]
+    usual_ticks: float
+    time_base: Fraction
+    origin_s: float = 0.0
+    promised_end_s: float | None = None
+    name = "video"
+
+    def _seconds(self, ticks):
+        return ticks * self.time_base.numerator / self.time_base.denominator - self.origin_s
+
+    @property
+    def times(self):
+        """Times of all frames, float64 (frame,), seconds."""
+        return self._seconds(np.array(self.ticks, dtype=np.float64))
+
+    @property
+    def start_s(self):
+        """Time of the first frame, in seconds."""
+        return float(self.times[0])
+
+    @property
+    def end_s(self):
+        """End of the last frame: by its own duration, or by that of the median or usual one."""
+        usual = np.median(np.diff(self.ticks)) if len(self.ticks) > 1 else self.usual_ticks
+        stays = self.durations.get(self.ticks[-1]) or usual
+        return float(self._seconds(self.ticks[-1] + stays))
+
+    @property
+    def fps(self):
+        """Mean number of frames a second."""
+        return len(self.ticks) / (self.end_s - self.start_s)
+
+    def plan(self, window, choose):
+        """Return which frames a strategy wants of a window.
+
+        Args:
+            window: (start, end) in seconds.
+            choose: Function of (duration_s, frame_times) as `sampling.choose_frames` gives it.
+
+        Returns:
+            groups: A tuple of ticks for each frame to be returned, to be averaged.
+            frame_times: float64 (time,), mean time of each group, in seconds since the window's
+                start; a frame that is on screen when the window starts counts from 0.
+        """
+        start_s, end_s = window
+        times = self.times - start_s
+        first = sampling.pick_frames([0.0], times)[0]
+        stop = max(np.searchsorted(times, end_s - start_s - sampling.SNAP_S), first + 1)
+        times = times[first:stop].clip(0, end_s - start_s)
+        spans = choose(end_s - start_s, times)
+        groups = [tuple(self.ticks[first + a : first + b]) for a, b in spans]
+        return groups, np.array([times[a:b].mean() for a, b in spans])
+
+
+@dataclass
+class Sound(_Track):
+    """Mono sound as unbroken runs.
+
+    Attributes:
+        runs: (start in seconds, float32 (samples,)) of each, at least one, none empty.
+        rate_hz: Samples per second.
+        promised_end_s: End of the sound by the header, or None.
+    """
+
+    runs: list[tuple[float, np.ndarray]]
+    rate_hz: int
+    promised_end_s: float | None = None
+    name = "audio"
+
+    @property
+    def start_s(self):
+        """Time of the first sample, in seconds."""
+        return min(start_s for start_s, _ in self.runs)
+
+    @property
+    def end_s(self):
+        """End of the last sample, in seconds."""
+        return max(start_s + len(samples) / self.rate_hz for start_s, samples in self.runs)
+
+    def cut(self, start_s, end_s):
+        """Return float32 (samples,) from ``start_s`` to ``end_s``, in [-1, 1]; gaps are zeros."""
+        waveform = np.zeros(max(round((end_s - start_s) * self.rate_hz), 1), dtype=np.float32)
+        for run_start_s, samples in self.runs:
+            at = round((run_start_s - start_s) * self.rate_hz)
+            room = waveform[max(at, 0) : max(at + len(samples), 0)]
+            room[:] = samples[max(-at, 0) :][: len(room)]
+        return np.clip(waveform, -1, 1, out=waveform)
+
+
+def find_fault(samples):
+    """Return why sound cannot serve as a voice, or None.
+
+    Args:
+        samples: float32 (samples,).
+
+    Returns:
+        "empty audio", "audio holds NaN samples", "silent audio" or None.
+    """
+    if not len(samples):
+        return "empty audio"
+    if not np.isfinite(samples).all():
+        return "audio holds NaN samples"
+    return "silent audio" if np.abs(samples).max() < SILENCE else None
+
+
+def find_window(tracks, *, window_s, max_seconds):
+    """Return the seconds that all tracks share, or the first track's if they share none.
+
+    Args:
+        tracks: `Pictures` and `Sound`, at least one.
+        window_s: Length to keep from the middle, if shorter; None keeps all.
+        max_seconds: Longest window.
+
+    Returns:
+        (start, end) in seconds.
+    """
+    start_s = max(track.start_s for track in tracks)
+    end_s = min(track.end_s for track in tracks)
+    if end_s <= start_s:
+        start_s, end_s = tracks[0].start_s, tracks[0].end_s
+    duration_s = min(end_s - start_s, max_seconds)
+    if window_s is not None and window_s < duration_s:
+        return start_s + (duration_s - window_s) / 2, start_s + (duration_s + window_s) / 2
+    return start_s, start_s + duration_s
+
+
+def average_frames(decoded, groups):
+    """Return the mean frame of each group, converting no other frame.
+
+    Args:
+        decoded: Iterable of (tick, function of the wanted shape or None that gives uint8 (height,
+            width, channel)), in order.
+        groups: A tuple of ticks for each frame wanted.
+
+    Returns:
+        frames: uint8 (group, height, width, channel); None if no wanted frame came. The frames of
+            a group with missing ticks are undefined.
+        ticks: Sorted list of all ticks that came.
+    """
+    slots = defaultdict(list)
+    for slot, ticks in enumerate(groups):
+        for tick in ticks:
+            slots[tick].append(slot)
+    missing = [len(ticks) for ticks in groups]
+    frames, sums, seen = None, {}, set()
+    for tick, convert in decoded:
+        wanted_by = () if tick in seen else slots.get(tick, ())
+        seen.add(tick)
+        frame = convert(None if frames is None else frames.shape[1:]) if wanted_by else None
+        if wanted_by and frames is None:
+            frames = np.empty((len(groups), *frame.shape), dtype=np.uint8)
+        for slot in wanted_by:
+            size = len(groups[slot])
+            if size > 1 and slot not in sums:
+                sums[slot] = np.zeros(frame.shape, dtype=np.uint32)
+            if size > 1:
+                sums[slot] += frame
+            missing[slot] -= 1
+            if missing[slot] == 0:
+                frames[slot] = (sums.pop(slot) + size // 2) // size if size > 1 else frame
+    return frames, sorted(seen)
