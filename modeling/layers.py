@@ -55,3 +55,43 @@ class StatisticsPooling(keras.layers.Layer):
     def get_config(self):
         """Return what the layer is rebuilt from."""
         return super().get_config() | {"epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="emotion")
+class ModalityDropout(keras.layers.Layer):
+    """Hides whole branches of a clip in training, never all (Neverova et al. 2016, ModDrop).
+
+    A head trained so still works when a modality is missing, and leans on no branch alone.
+
+    Input: float (clip, branch, feature); a branch whose features are all zero is missing.
+    Output: the same, with some of the branches that are there set to zero in training.
+
+    Args:
+        rate: Chance that a branch is hidden.
+        seed: Of the draws.
+        **options: Keras's own, such as ``name``.
+    """
+
+    def __init__(self, rate, *, seed=None, **options):
+        super().__init__(**options)
+        self.rate, self.seed = rate, seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs, training=False):
+        """Return the branches that are left."""
+        if not training or not self.rate:
+            return inputs
+        there = ops.any(ops.not_equal(inputs, 0), axis=2)
+        draws = keras.random.uniform(ops.shape(there), seed=self.generator)
+        kept = ops.logical_and(there, draws >= self.rate)
+        safest = ops.argmax(ops.where(there, draws, -1.0), axis=1)
+        kept = ops.logical_or(kept, ops.one_hot(safest, inputs.shape[1], dtype="bool"))
+        return inputs * ops.cast(kept, inputs.dtype)[:, :, None]
+
+    def compute_output_shape(self, input_shape):
+        """Return the input's shape."""
+        return input_shape
+
+    def get_config(self):
+        """Return what the layer is rebuilt from."""
+        return super().get_config() | {"rate": self.rate, "seed": self.seed}

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_augmentation.quiet_keras import keras
-from modeling.layers import StatisticsPooling
+from modeling.layers import ModalityDropout, StatisticsPooling
 
 
 def draw(*shape, seed=0):
@@ -64,3 +64,16 @@ def test_a_saved_model_loads_without_custom_objects(tmp_path):
     x = draw(2, 5, 3)
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
     assert loaded.layers[-1].epsilon == 1e-4
+
+
+def test_modality_dropout_hides_whole_branches_but_never_all():
+    layer = ModalityDropout(0.5, seed=1)
+    x = np.random.default_rng(0).normal(size=(200, 3, 4)).astype("float32")
+    x[:50, 1:] = 0
+    out = np.asarray(layer(x, training=True))
+    kept = (out != 0).all(axis=2)
+    assert ((out == x) | ~kept[:, :, None]).all()
+    assert kept.any(axis=1).all()
+    assert kept[:50, 0].all()
+    assert 0.4 < kept[50:].mean() < 0.7
+    assert (np.asarray(layer(x, training=False)) == x).all()
