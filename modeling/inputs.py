@@ -168,8 +168,8 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, seed=None):
     Args:
         part: A ``Part``.
         batch_size: Clips a batch.
-        augment: Function from a batch of x to a batch of x; training part only.
-        mix: Function from (x, one-hot labels) to the same, such as mixup; training part only.
+        augment: Layer or model from a batch of x to a batch of x; training part only.
+        mix: Layer from (x, one-hot labels) to the same, such as ``MixClips``; training part only.
         seed: Shuffle with this seed; ``None`` keeps the order.
 
     Raises:
@@ -185,15 +185,21 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, seed=None):
         batches = batches.shuffle(len(part), seed=seed, reshuffle_each_iteration=True)
     batches = batches.batch(batch_size)
     batches = batches.map(lambda x, y: (tf.cast(x, tf.float32), y), num_parallel_calls=2)
+    # One call at a time, so that the same seed gives the same draws.
     if augment:
-        batches = batches.map(lambda x, y: (augment(x), y), num_parallel_calls=2)
+        batches = batches.map(lambda x, y: (augment(x, training=True), y))
     if mix:
-        batches = batches.map(mix, num_parallel_calls=2)
+        batches = batches.map(lambda x, y: mix(x, y, training=True))
     return batches.prefetch(2)
+
+
+def split_by_clip(parts):
+    """Return all clips of a fold in one table and the part of each, for ``plot_folds``."""
+    clips = pd.concat([parts[name].clips for name in PARTS], ignore_index=True)
+    return clips, clips["part"].to_numpy()
 
 
 def join_parts(parts):
     """Return all parts in one: x, clips and the name of each clip's part."""
     x = np.concatenate([parts[name].x for name in PARTS])
-    clips = pd.concat([parts[name].clips for name in PARTS], ignore_index=True)
-    return x, clips, clips["part"].to_numpy()
+    return x, *split_by_clip(parts)
