@@ -189,6 +189,12 @@ def read_posteriors(predictions):
     return predictions[columns].to_numpy(), tuple(name[2:] for name in columns)
 
 
+def name_predicted(predictions):
+    """Return the emotion with the largest posterior of each row, as text (clip,)."""
+    posteriors, emotions = read_posteriors(predictions)
+    return np.array(emotions)[posteriors.argmax(axis=1)]
+
+
 def _choose_folder(parent):
     """Return a folder named after this instant that does not exist yet."""
     while True:
