@@ -99,7 +99,7 @@ def find_pictures(frames):
         int (time,): indices of frames; each its own where all are blank.
     """
     instants = np.arange(len(frames))
-    pictures = [i for i in instants if np.ptp(frames[i][::4, ::4]) > 8]
+    pictures = [i for i in instants if np.ptp(frames[i][::8, ::8]) > 8]
     if not pictures:
         return instants
     return np.array(pictures)[np.abs(instants[:, None] - pictures).argmin(axis=1)]
@@ -248,9 +248,12 @@ def crop_face(frame, box, *, size=64, grey=True):
     if not reach <= 8 * max(height, width) or not np.isfinite(box).all():
         raise ValueError(f"Box {list(box)} does not suit a frame of {width}×{height} pixels.")
     left, top, right, bottom = np.rint(np.asarray(box, float)).astype(int)
-    rows = np.clip(np.arange(top, max(bottom, top + 1)), 0, height - 1)
-    columns = np.clip(np.arange(left, max(right, left + 1)), 0, width - 1)
-    face = frame[rows[:, None], columns]
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    face = frame[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if face.shape[:2] != (bottom - top, right - left):
+        rows = np.clip(np.arange(top, bottom), 0, height - 1)
+        columns = np.clip(np.arange(left, right), 0, width - 1)
+        face = frame[rows[:, None], columns]
     if grey:
         face = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     shrinks = min(face.shape[:2]) > size
