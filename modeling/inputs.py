@@ -28,7 +28,7 @@ class Part:
 
     Attributes:
         name: ``train``, ``val`` or ``test``.
-        x: Array (clip, ...), one row a clip.
+        x: Array (clip, ...), one row a clip; for several modalities a dictionary of them.
         labels: int64 (clip,), positions in ``emotions``.
         clips: DataFrame, one row a clip.
         emotions: Names of the classes in the project's order.
@@ -184,7 +184,11 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, seed=None):
     if seed is not None:
         batches = batches.shuffle(len(part), seed=seed, reshuffle_each_iteration=True)
     batches = batches.batch(batch_size)
-    batches = batches.map(lambda x, y: (tf.cast(x, tf.float32), y), num_parallel_calls=2)
+
+    def cast(x, y):
+        return keras.tree.map_structure(lambda values: tf.cast(values, tf.float32), x), y
+
+    batches = batches.map(cast, num_parallel_calls=2)
     # One call at a time, so that the same seed gives the same draws.
     if augment:
         batches = batches.map(lambda x, y: (augment(x, training=True), y))

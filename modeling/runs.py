@@ -35,9 +35,12 @@ class Run:
         parameters: The notebook's parameters.
         notes: Words that must stand beside every score of this run, such as "random init".
         inputs: Facts of the stages that were read, by stage, as ``arrays.read_facts`` gives them.
+        array: Name of the array that ``model.keras`` reads, where it reads one directly.
     """
 
-    def __init__(self, branch, *, corpus, protocol, fold, parameters, notes=(), inputs=None):
+    def __init__(
+        self, branch, *, corpus, protocol, fold, parameters, notes=(), inputs=None, array=""
+    ):
         self.facts = {
             "branch": branch,
             "corpus": corpus,
@@ -46,6 +49,7 @@ class Run:
             "notes": [note for note in notes if note],
             "parameters": parameters,
             "inputs": {stage: facts["digest"] for stage, facts in (inputs or {}).items()},
+            "array": array,
             "detector": (inputs or {}).get("faces", {}).get("detector", ""),
             "commit": _read_commit(),
             "versions": arrays.list_versions(),
