@@ -196,7 +196,7 @@ def _open_haar():
 def _notify(message, quiet):
     if not quiet and message not in _notices:
         _notices.add(message)
-        print(f"Face detector: {message}", flush=True)
+        print(f"Notice: {message}", flush=True)
 
 
 def _check_frame(frame):

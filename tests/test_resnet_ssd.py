@@ -142,7 +142,7 @@ def test_refused_connection_is_noticed_at_once(tmp_path, refused):
     start = time.perf_counter()
     with pytest.raises(DetectorError, match="download failed"):
         open_detector("resnet_ssd", folder=tmp_path, url=refused)
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 4
 
 
 def test_silent_server_is_given_up_after_seconds(tmp_path, serve, monkeypatch):
