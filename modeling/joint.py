@@ -110,6 +110,32 @@ def load_encoder(facts):
     return encoder
 
 
+def build_joint_model(found, scales, head):
+    """Return one network from the branches' own inputs to the head's posteriors.
+
+    Args:
+        found: Facts of the runs by branch.
+        scales: By branch the mean and deviation of its embeddings, from ``stack_embeddings``.
+        head: The trained head, which reads (clip, branch, feature).
+
+    Returns:
+        A Keras model that reads what ``read_inputs`` gives; its weights are the branches' and
+        the head's own.
+    """
+    width = head.input_shape[2]
+    present = keras.Input((len(found),), name="present")
+    joint_inputs, embeddings = {"present": present}, []
+    for name, facts in found.items():
+        encoder = load_encoder(facts)
+        own = keras.Input(encoder.input_shape[1:], name=name)
+        mean, deviation = scales[name]
+        embedding = (encoder(own) - mean) / deviation
+        embeddings.append(keras.ops.pad(embedding, [(0, 0), (0, width - len(mean))]))
+        joint_inputs[name] = own
+    stack = keras.ops.stack(embeddings, axis=1) * present[:, :, None]
+    return keras.Model(joint_inputs, head(stack), name="fusion_fine_tuned")
+
+
 def read_inputs(found, part):
     """Return a part whose x holds each branch's own array and which branches are there.
 

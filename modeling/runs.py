@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -82,6 +83,10 @@ class Run:
     def save_table(self, name, table):
         """Save any other table as ``<name>.csv``."""
         arrays.write_table(self.folder / f"{name}.csv", table)
+
+    def save_text(self, name, text):
+        """Save a text as ``<name>.txt``."""
+        (self.folder / f"{name}.txt").write_text(text, "utf-8")
 
     def save_figure(self, name, axes):
         """Save the figure that axes belong to as ``<name>.png``; return the axes' figure."""
@@ -175,6 +180,56 @@ def find_run(corpus, branch, *, protocol=None, fold=None):
             f"{arrays.shorten_path(results_folder())}. Run the notebook of that branch first."
         )
     return found[-1]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The newest runs of one branch over its folds.
+
+    Attributes:
+        predictions: Their tables of predictions below each other.
+        folds: Which folds they are, as text.
+        notes: What must stand beside their scores, as text: notes and a detector that fell back.
+    """
+
+    predictions: pd.DataFrame
+    folds: str
+    notes: str
+
+
+def pool_runs(corpus, *, protocol):
+    """Return the newest runs of every branch, pooled over the folds that were run.
+
+    Args:
+        corpus: Name of the corpus.
+        protocol: Name of the protocol.
+
+    Returns:
+        ``Pooled`` by branch, in the order of their names.
+
+    Raises:
+        FileNotFoundError: There is no run for this corpus and protocol.
+    """
+    newest = {}
+    for facts in list_runs(corpus, protocol=protocol):
+        if facts["branch"] != "compare":
+            newest[facts["branch"], facts["fold"]] = facts
+    if not newest:
+        raise FileNotFoundError(
+            f"No runs for CORPUS = {corpus!r} and protocol {protocol!r} in "
+            f"{arrays.shorten_path(results_folder())}. Run the notebooks 30 to 34 first."
+        )
+    pooled = {}
+    for branch in sorted({branch for branch, _ in newest}):
+        folds = {fold: facts for (name, fold), facts in sorted(newest.items()) if name == branch}
+        notes = {note for facts in folds.values() for note in facts["notes"]}
+        notes |= {"detector: Haar" for facts in folds.values() if facts["detector"] == "haar"}
+        pooled[branch] = Pooled(
+            pd.concat([read_predictions(f["folder"]) for f in folds.values()], ignore_index=True),
+            ", ".join(map(str, folds)),
+            ", ".join(sorted(notes)),
+        )
+    return pooled
 
 
 def read_predictions(folder):
