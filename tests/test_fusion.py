@@ -258,9 +258,9 @@ def test_alignment_fills_gaps_and_refuses_leaks():
     np.testing.assert_array_equal(np.isnan(aligned[1]).all(axis=1), [True, False, True, False])
     fused = fusion.fuse_predictions([audio, video], THREE)
     assert list(fused.columns) == list(audio.columns)
-    np.testing.assert_allclose(fused.filter(like="p_"), fusion.multiply_experts(aligned))
+    np.testing.assert_allclose(fused.filter(regex="^p_"), fusion.multiply_experts(aligned))
     mean = fusion.fuse_predictions([audio, video], THREE, fuse=fusion.average_posteriors)
-    np.testing.assert_allclose(mean.filter(like="p_"), posteriors[[1, 0, 3, 2]])
+    np.testing.assert_allclose(mean.filter(regex="^p_"), posteriors[[1, 0, 3, 2]])
     with pytest.raises(LeakError, match="Clip d is in part 'test' of one run and 'train'"):
         fusion.align_predictions([audio, video.assign(part="train")], THREE)
     with pytest.raises(ValueError, match="Clip d is sad in one run, happy in another"):

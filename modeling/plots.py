@@ -1,0 +1,308 @@
+"""Pictures of a training, of what a run gets right, and of how runs compare.
+
+Every function takes arrays and ``ax=None`` (``figure=None`` where there are two panels) and returns
+it; none shows, saves or changes a global style. Labels are names of emotions or positions among
+them. Colours and order of the emotions are those of ``preprocessing.plots``.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from modeling import metrics
+from preprocessing.plots import EMOTION_COLOURS, PART_COLOURS
+from preprocessing.plots.style import ACCENT, ALARM, INK, label_groups, open_axes, strip_spines
+
+BASELINES = {"chance": ":", "majority": "--"}
+ABOVE = {
+    "padding": 2,
+    "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
+}
+MARKERS = "osD^vPXd"
+"""One for each emotion in the project's order, so that no point depends on colour alone."""
+
+
+def plot_history(history, *, chance=None, figure=None):
+    """Draw loss and scores of training and validation clips by epoch, the kept epoch marked.
+
+    Args:
+        history: DataFrame or dict of columns, one row an epoch: ``loss`` and scores such as
+            ``accuracy`` or ``unweighted_recall``, each also as ``val_…``; ``epoch``, or the rows
+            are counted from 1; ``best``, or the epoch with the least ``val_loss`` is marked.
+        chance: Accuracy of guessing, drawn as a line if given.
+        figure: Figure to draw on; a new one if None.
+
+    Returns:
+        The figure, with two axes.
+
+    Raises:
+        ValueError: The history has no row or no column ``loss``.
+    """
+    history = pd.DataFrame(history)
+    if history.empty or "loss" not in history:
+        raise ValueError(f"History has columns {', '.join(history)}; expected loss by epoch.")
+    epochs = history.get("epoch", pd.Series(np.arange(1, len(history) + 1)))
+    names = [name for name in ("accuracy", "unweighted_recall") if name in history]
+    figure = figure or plt.figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots(1, 2)
+    _draw_curves(axes[0], epochs, history, ["loss"])
+    _draw_curves(axes[1], epochs, history, names)
+    axes[0].set(title="Cross-entropy", ylabel="loss (nats)")
+    axes[0].set_ylim(0, 1.05 * history.filter(regex="loss$").max(axis=None))
+    axes[1].set(title=_head(" and ".join(names)), ylabel="share", ylim=(0, 1.03))
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1))
+    if chance is not None:
+        axes[1].axhline(
+            chance, color=INK, linestyle=BASELINES["chance"], linewidth=1, label="chance"
+        )
+    if "val_loss" in history:
+        losses = history["val_loss"]
+        kept = epochs[history.get("best", losses == losses.min())].iloc[0]
+        for ax in axes:
+            ax.axvline(kept, color=ALARM, linewidth=1, label=f"kept: epoch {kept}")
+    for ax in axes:
+        ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        strip_spines(ax).legend(frameon=False, fontsize=8)
+    return figure
+
+
+def plot_confusion(true, predicted, emotions, *, ax=None):
+    """Draw the confusion matrix: share of each true emotion's clips, and their number.
+
+    Args:
+        true: Labels (clip,).
+        predicted: Labels (clip,).
+        emotions: Names of the classes in order.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes. The row of an emotion without clips is empty.
+    """
+    true, predicted = (metrics.encode_labels(labels, emotions) for labels in (true, predicted))
+    counts = metrics.count_confusions(true, predicted, len(emotions))
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
+    ax = open_axes(ax, max(4.2, 1.9 + 0.62 * len(emotions)), 1.6 + 0.6 * len(emotions))
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ax.set_facecolor("#EEEEEE")  # shows where an emotion has no clips
+    for row, column in np.argwhere(counts):
+        share = shares[row, column]
+        text = f"{share:.0%}\n({counts[row, column]})"
+        ink = "white" if share > 0.55 else INK
+        ax.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ink)
+    ticks = range(len(emotions))
+    ax.set_xticks(ticks, emotions, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(ticks, [f"{e} ({n})" for e, n in zip(emotions, totals[:, 0], strict=True)])
+    ax.set(xlabel="predicted", ylabel="true (clips = 100%)")
+    uar = metrics.unweighted_recall(true, predicted, len(emotions))
+    ax.set_title(f"Accuracy {metrics.accuracy(true, predicted):.1%}, unweighted recall {uar:.1%}")
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def plot_recall(true, predicted, emotions, *, ax=None):
+    """Draw the share of each emotion's clips that is recognised, beside what guessing gives.
+
+    Args:
+        true: Labels (clip,).
+        predicted: Labels (clip,).
+        emotions: Names of the classes in order.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes.
+    """
+    true, predicted = (metrics.encode_labels(labels, emotions) for labels in (true, predicted))
+    recalls = metrics.per_class_recall(true, predicted, len(emotions))
+    ax = open_axes(ax, 7, 3.2)
+    bars = ax.bar(emotions, np.nan_to_num(recalls), color=[EMOTION_COLOURS[e] for e in emotions])
+    ax.bar_label(bars, ["no clips" if np.isnan(r) else f"{r:.0%}" for r in recalls], **ABOVE)
+    for name, value in (("chance", 1 / len(emotions)), ("mean", np.nanmean(recalls))):
+        style = BASELINES.get(name, "-")
+        ax.axhline(value, color=INK, ls=style, lw=1, zorder=0.5, label=f"{name} {value:.1%}")
+    ax.set(ylim=(0, 1.1), xlabel="true emotion", ylabel="recall")
+    ax.set_yticks(np.linspace(0, 1, 6))
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    return _head_axes(ax, "Recall of each emotion")
+
+
+def plot_scores(table, *, score="accuracy", ax=None):
+    """Draw one score of every run with its interval, beside chance and the majority class.
+
+    Args:
+        table: DataFrame of ``bootstrap.tabulate_scores``.
+        score: A name of ``metrics.SCORES``.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes, first run on top.
+    """
+    runs = table[~table.index.isin(BASELINES)]
+    ax = open_axes(ax, 6.2 + 0.08 * max(map(len, runs.index)), 1.3 + 0.38 * len(runs))
+    rows = np.arange(len(runs))
+    values, low, high = (runs[score + end].to_numpy(float) for end in ("", "_low", "_high"))
+    ax.hlines(rows, low, high, color=ACCENT, linewidth=2)
+    ax.plot(values, rows, "o", color=ACCENT, markersize=7)
+    for row, value, end in zip(rows, values, high, strict=True):
+        ax.annotate(f"{value:.1%}", (end, row), (6, 0), textcoords="offset points", va="center")
+    for name, style in BASELINES.items():
+        value = table[score].get(name, np.nan)
+        if not np.isnan(value):
+            ax.axvline(value, color=INK, linestyle=style, linewidth=1, label=f"{name} {value:.1%}")
+    ax.set_yticks(rows, runs.index)
+    ax.set(
+        xlim=(0, 1.15 if high.max() > 0.5 else 1.25 * high.max() + 0.01),
+        ylim=(len(runs) - 0.5, -0.5),
+    )
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], prune="upper"))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    resampled = " or ".join(sorted(set(runs["resampled"])))
+    ax.set_xlabel(f"{_spell(score)} with 95% interval over {resampled}")
+    ax.grid(axis="x", alpha=0.3)
+    return _head_axes(ax, f"{_head(score)} of each run")
+
+
+def plot_reliability(true, posteriors, *, n_bins=10, ax=None):
+    """Draw accuracy against confidence, such as before and after calibration.
+
+    Args:
+        true: int (clip,).
+        posteriors: dict of float (clip, emotion) by name, such as before and after.
+        n_bins: Bins of confidence to draw; the calibration error in the legend has its own.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes; points on the diagonal are honest, below it too sure. Larger points, more clips.
+    """
+    ax = open_axes(ax, 4.8, 4.6)
+    ax.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1, label="honest")
+    for (name, values), colour, marker in zip(
+        posteriors.items(), (ALARM, ACCENT, INK), "osD", strict=False
+    ):
+        table = metrics.measure_reliability(true, values, n_bins=n_bins).dropna()
+        error = metrics.expected_calibration_error(true, values)
+        ax.plot(table["confidence"], table["accuracy"], color=colour, linewidth=1, alpha=0.6)
+        sizes = 12 + 200 * table["n_clips"] / len(values)
+        ax.scatter(
+            table["confidence"],
+            table["accuracy"],
+            sizes,
+            color=colour,
+            marker=marker,
+            alpha=0.8,
+            label=f"{name}: ECE {error:.3f}",
+        )
+    ax.set(xlim=(0, 1.03), ylim=(-0.03, 1.03), aspect="equal", title="Is the confidence deserved?")
+    ax.set(xlabel="confidence (largest posterior)", ylabel="accuracy")
+    legend = ax.legend(frameon=False, fontsize=8, loc="upper left")
+    for handle in legend.legend_handles[1:]:
+        handle.set_sizes([40])
+    return strip_spines(ax)
+
+
+def plot_by_actor(actors, true, predicted, *, ax=None):
+    """Draw each actor's accuracy, worst first, and the mean of the actors.
+
+    Args:
+        actors: str (clip,).
+        true: Labels (clip,).
+        predicted: Labels (clip,).
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes.
+    """
+    right = pd.Series(np.asarray(true) == np.asarray(predicted))
+    shares = right.groupby(np.asarray(actors)).mean().sort_values(kind="stable")
+    ax = open_axes(ax, np.clip(2.5 + 0.3 * len(shares), 4.5, 12), 3.2)
+    ax.bar(np.arange(len(shares)), shares, color=ACCENT)
+    mean = shares.mean()
+    ax.axhline(mean, color=INK, linewidth=1, label=f"mean {mean:.1%}")
+    label_groups(ax, list(shares.index))
+    ax.set(xlim=(-0.8, len(shares) - 0.2), ylim=(0, 1.05), ylabel="accuracy")
+    ax.set_xlabel(f"actor ({len(shares)}; {shares.iloc[0]:.0%} to {shares.iloc[-1]:.0%})")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    return _head_axes(ax, "Accuracy by actor")
+
+
+def plot_embedding(points, labels, emotions, *, ax=None):
+    """Draw clips as points in a plane, by emotion.
+
+    Args:
+        points: float (clip, 2), such as the first two principal components of the embeddings.
+        labels: Labels (clip,).
+        emotions: Names of the classes in order.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes.
+    """
+    labels = metrics.encode_labels(labels, emotions)
+    ax = open_axes(ax, 6, 4.6)
+    for position, (emotion, marker) in enumerate(zip(emotions, MARKERS, strict=False)):
+        chosen = points[labels == position]
+        ax.scatter(
+            *chosen.T,
+            s=18,
+            color=EMOTION_COLOURS[emotion],
+            marker=marker,
+            alpha=0.75,
+            linewidths=0,
+            label=emotion,
+        )
+    ax.set(
+        title=f"{len(points)} clips by embedding",
+        xlabel="first direction",
+        ylabel="second direction",
+    )
+    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return strip_spines(ax)
+
+
+def _draw_curves(ax, epochs, history, names):
+    """Draw the curves of both parts; a second score is dashed."""
+    marker = "o" if len(epochs) <= 25 else ""
+    for name, style in zip(names, ("-", "--"), strict=False):
+        for column, part, colour in (
+            (name, "training", INK),
+            (f"val_{name}", "validation", PART_COLOURS["val"]),
+        ):
+            if column in history:
+                label = part if len(names) == 1 else f"{part} {_spell(name)}"
+                ax.plot(
+                    epochs,
+                    history[column],
+                    style,
+                    color=colour,
+                    marker=marker,
+                    markersize=3,
+                    label=label,
+                )
+
+
+def _spell(score):
+    """Return a score's name in words."""
+    return score.replace("_", " ").replace("f1", "F1")
+
+
+def _head(score):
+    """Return a score's name in words, as a heading."""
+    words = _spell(score)
+    return words[:1].upper() + words[1:]
+
+
+def _head_axes(ax, title):
+    """Write the title at the left above the axes and the legend at the right."""
+    ax.set_title(title, loc="left")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(
+            frameon=False,
+            fontsize=8,
+            ncols=2,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderpad=0,
+        )
+    return strip_spines(ax)

@@ -1,0 +1,156 @@
+"""The pictures of stage 3: they draw what they are given, on the axes they are given."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt  # noqa: E402
+
+from modeling import bootstrap, plots  # noqa: E402
+from preprocessing.corpora import EMOTIONS  # noqa: E402
+from preprocessing.plots import EMOTION_COLOURS  # noqa: E402
+
+RNG = np.random.default_rng(0)
+TRUE = np.repeat(np.arange(8), 6)
+PREDICTED = np.where(RNG.random(48) < 0.6, TRUE, RNG.integers(0, 8, 48))
+POSTERIORS = 0.3 * np.eye(8)[PREDICTED] + 0.7 / 8
+ACTORS = np.tile(["01", "02", "03"], 16)
+HISTORY = {
+    "loss": [2.1, 1.5, 1.0, 0.6],
+    "val_loss": [2.0, 1.6, 1.5, 1.7],
+    "accuracy": [0.1, 0.4, 0.6, 0.8],
+    "val_accuracy": [0.2, 0.3, 0.5, 0.4],
+}
+
+
+def make_table():
+    """Return the comparison table of a made run."""
+    predictions = pd.DataFrame(
+        {
+            "clip_id": [f"c{i}" for i in range(48)],
+            "actor": ACTORS,
+            "fold": 1,
+            "part": "test",
+            "true": np.array(EMOTIONS)[TRUE],
+        }
+    ).assign(**{f"p_{e}": POSTERIORS[:, i] for i, e in enumerate(EMOTIONS)})
+    runs = {"audio": predictions, "video": predictions}
+    return bootstrap.tabulate_scores(runs, EMOTIONS, rng=np.random.default_rng(0), n=50)
+
+
+DRAWINGS = {
+    "confusion": lambda ax: plots.plot_confusion(TRUE, PREDICTED, EMOTIONS, ax=ax),
+    "recall": lambda ax: plots.plot_recall(TRUE, PREDICTED, EMOTIONS, ax=ax),
+    "scores": lambda ax: plots.plot_scores(make_table(), ax=ax),
+    "reliability": lambda ax: plots.plot_reliability(TRUE, {"before": POSTERIORS}, ax=ax),
+    "by_actor": lambda ax: plots.plot_by_actor(ACTORS, TRUE, PREDICTED, ax=ax),
+    "embedding": lambda ax: plots.plot_embedding(POSTERIORS[:, :2], TRUE, EMOTIONS, ax=ax),
+}
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def read_texts(ax):
+    """Return all words written inside axes."""
+    return [text.get_text() for text in ax.texts]
+
+
+def find_colour(ax, label):
+    """Return the colour of the first curve with a label, as hex."""
+    lines = [line for line in ax.get_lines() if line.get_label() == label]
+    return mpl.colors.to_hex(lines[0].get_color())
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_plot_uses_the_axes_given_or_makes_its_own(name):
+    before = dict(mpl.rcParams)
+    given = plt.figure(layout="constrained").add_subplot()
+    assert DRAWINGS[name](given) is given
+    own = DRAWINGS[name](None)
+    assert own.figure is not given.figure
+    for ax in (given, own):
+        assert ax.get_title() or ax.get_title(loc="left")
+        assert ax.get_xlabel()
+    own.figure.canvas.draw()
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_nothing_is_cut_off(name):
+    figure = DRAWINGS[name](None).figure
+    figure.canvas.draw()
+    box = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert box.x0 >= -0.02
+    assert box.y0 >= -0.02
+    assert box.x1 <= width + 0.02
+    assert box.y1 <= height + 0.02
+
+
+def test_history_counts_epochs_from_the_history_and_marks_the_kept_one():
+    left, right = plots.plot_history(HISTORY, chance=0.125).axes
+    np.testing.assert_array_equal(left.get_lines()[0].get_xdata(), [1, 2, 3, 4])
+    assert "kept: epoch 3" in [line.get_label() for line in left.get_lines()]
+    assert "chance" in [line.get_label() for line in right.get_lines()]
+    assert find_colour(left, "training") != find_colour(left, "validation")
+    table = pd.DataFrame(HISTORY).assign(epoch=[5, 6, 7, 8], best=[True, False, False, False])
+    left, _ = plots.plot_history(table).axes
+    np.testing.assert_array_equal(left.get_lines()[0].get_xdata(), [5, 6, 7, 8])
+    assert "kept: epoch 5" in [line.get_label() for line in left.get_lines()]
+
+
+def test_history_draws_one_epoch_and_unweighted_recall():
+    plots.plot_history({name: values[:1] for name, values in HISTORY.items()}).canvas.draw()
+    both = HISTORY | {"unweighted_recall": HISTORY["accuracy"]}
+    assert "unweighted recall" in plots.plot_history(both).axes[1].get_title()
+    with pytest.raises(ValueError, match="expected loss by epoch"):
+        plots.plot_history({"accuracy": [0.5]})
+
+
+def test_history_uses_the_figure_given():
+    figure = plt.figure()
+    assert plots.plot_history(HISTORY, figure=figure) is figure
+
+
+def test_confusion_shows_shares_of_the_row_and_counts():
+    ax = plots.plot_confusion(["happy", "happy", "sad"], ["happy", "sad", "sad"], EMOTIONS)
+    assert read_texts(ax) == ["50%\n(1)", "50%\n(1)", "100%\n(1)"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true (clips = 100%)")
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(EMOTIONS)
+    assert ax.get_yticklabels()[2].get_text() == "happy (2)"
+
+
+def test_recall_has_the_emotions_colours_and_says_where_there_are_no_clips():
+    ax = plots.plot_recall([0, 0, 2], [0, 1, 2], EMOTIONS)
+    assert read_texts(ax)[:3] == ["50%", "no clips", "100%"]
+    colours = [mpl.colors.to_hex(bar.get_facecolor()).upper() for bar in ax.patches]
+    assert colours == [EMOTION_COLOURS[emotion].upper() for emotion in EMOTIONS]
+
+
+def test_scores_show_runs_and_baselines():
+    ax = plots.plot_scores(make_table(), score="unweighted_recall")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["audio", "video"]
+    labels = [line.get_label() for line in ax.get_lines()]
+    assert labels[1:] == ["chance 12.5%", "majority 12.5%"]
+    assert "95% interval over 3 actors" in ax.get_xlabel()
+    plots.plot_scores(make_table(), score="expected_calibration_error").figure.canvas.draw()
+
+
+def test_scores_draw_a_perfect_calibration():
+    table = make_table()
+    table.loc[["audio", "video"], [c for c in table if c.startswith("expected")]] = 0.0
+    ax = plots.plot_scores(table, score="expected_calibration_error")
+    assert ax.get_xlim()[1] > 0
+
+
+def test_many_actors_stay_legible():
+    actors = np.array([str(n) for n in range(1001, 1092)])
+    ax = plots.plot_by_actor(actors, np.zeros(91), np.arange(91) % 2)
+    assert len(ax.get_xticks()) <= 40
