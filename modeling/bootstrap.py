@@ -206,3 +206,29 @@ def tabulate_scores(runs, emotions, *, rng, part="test", n=2000):
     true, true_train = (everything.loc[everything["part"] == p, "true"] for p in (part, "train"))
     baselines = score_baselines(true, emotions, true_train=true_train if len(true_train) else None)
     return pd.DataFrame.from_dict(baselines | rows, orient="index").rename_axis("run")
+
+
+def format_scores(table):
+    """Return the comparison table for reading: per cent, each with its 95% interval.
+
+    Args:
+        table: DataFrame of ``tabulate_scores``.
+
+    Returns:
+        DataFrame of text, one row a run, such as ``61.1 (54.2–68.0)``; the calibration error as a
+        number between 0 and 1, empty for the baselines.
+    """
+    names = {"accuracy": "accuracy %", "unweighted_recall": "UAR %", "macro_f1": "macro-F1 %"}
+    shown = pd.DataFrame(index=table.index)
+    for score, title in names.items():
+        low, high = (100 * table[f"{score}_{end}"] for end in ("low", "high"))
+        values = [f"{100 * value:.1f}" for value in table[score]]
+        shown[title] = [
+            value if np.isnan(a) else f"{value} ({a:.1f}–{b:.1f})"
+            for value, a, b in zip(values, low, high, strict=True)
+        ]
+    errors = table["expected_calibration_error"]
+    shown["ECE"] = ["" if np.isnan(error) else f"{error:.3f}" for error in errors]
+    shown["clips"] = ["" if np.isnan(n) else f"{n:.0f}" for n in table["n_clips"]]
+    shown["interval over"] = table["resampled"].fillna("")
+    return shown

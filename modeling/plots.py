@@ -164,6 +164,33 @@ def plot_scores(table, *, score="accuracy", ax=None):
     return _head_axes(ax, f"{_head(score)} of each run")
 
 
+def plot_recall_table(table, emotions, *, ax=None):
+    """Draw every run's recall of every emotion as a heat map with numbers.
+
+    Args:
+        table: DataFrame of ``bootstrap.tabulate_scores``.
+        emotions: Names of the classes in order.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes, first run on top; the cell of an emotion without clips is empty.
+    """
+    rows = table[~table.index.isin(BASELINES)]
+    shares = rows[[f"recall_{emotion}" for emotion in emotions]].to_numpy(float)
+    ax = open_axes(ax, 2.5 + 0.85 * len(emotions), 1.2 + 0.42 * len(rows))
+    picture = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), share in np.ndenumerate(shares):
+        if np.isfinite(share):
+            colour = "white" if share > 0.6 else INK
+            ax.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
+    ax.set_xticks(range(len(emotions)), emotions)
+    ax.set_yticks(range(len(rows)), rows.index)
+    ax.set_xlabel("true emotion")
+    ax.set_title("Recall of each emotion, per cent of its test clips")
+    ax.figure.colorbar(picture, ax=ax, label="recall")
+    return ax
+
+
 def plot_reliability(true, posteriors, *, n_bins=10, ax=None):
     """Draw accuracy against confidence, such as before and after calibration.
 

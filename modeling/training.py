@@ -53,7 +53,8 @@ def overfit_batch(model, part, *, n_clips=16, steps=60, learning_rate=3e-3, seed
     batches = make_batches(batch, batch_size=n_clips).repeat(steps)
     record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs))
     losses = []
-    twin.fit(batches, epochs=1, steps_per_epoch=steps, verbose=0, callbacks=[_PerStep(), record])
+    callbacks = [_PerStep(), record]
+    twin.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=callbacks)
     return np.array([logs["loss"] for logs in losses])
 
 
@@ -104,7 +105,12 @@ def train_model(model, batches, val_batches, *, epochs, patience, lines=8):
     )
     lines = ProgressLines(max(1, epochs // lines))
     history = model.fit(
-        batches, validation_data=val_batches, epochs=epochs, verbose=0, callbacks=[stop, lines]
+        batches,
+        validation_data=val_batches,
+        epochs=epochs,
+        verbose=0,
+        shuffle=False,
+        callbacks=[stop, lines],
     )
     table = pd.DataFrame(history.history)
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
