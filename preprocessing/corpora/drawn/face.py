@@ -1,0 +1,146 @@
+"""Draw a face: an actor of the cast, with any mixture of action units, in any pose."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from preprocessing.corpora.drawn import features
+from preprocessing.corpora.drawn.cast import cast_actor
+from preprocessing.corpora.drawn.painting import ORIGIN
+from preprocessing.corpora.drawn.portrait import (
+    CENTRE,
+    JAW_DROP,
+    N_JAWS,
+    SCALE,
+    paint_portrait,
+)
+
+UNITS = {
+    "AU1": "inner brow raiser",
+    "AU2": "outer brow raiser",
+    "AU4": "brow lowerer",
+    "AU5": "upper lid raiser",
+    "AU6": "cheek raiser",
+    "AU7": "lid tightener",
+    "AU9": "nose wrinkler",
+    "AU10": "upper lip raiser",
+    "AU12": "lip corner puller",
+    "AU15": "lip corner depressor",
+    "AU17": "chin raiser",
+    "AU20": "lip stretcher",
+    "AU23": "lip tightener",
+    "AU25": "lips part",
+    "jaw": "jaw drop (AU26/27), 0 closed to 1 wide open",
+    "round": "lips pursed as for an o (AU18/22)",
+    "AU45": "eyes closed, as in a blink",
+    "gaze_x": "look to the picture's left (-1) or right (1)",
+    "gaze_y": "look up (-1) or down (1)",
+}
+"""What can move in a face: action units (Ekman, Friesen & Hager 2002), 0 rest to 1 full."""
+
+ROI = (80, 0, 560, 420)
+"""The part of the doubled frame that a head can reach: left, top, right, bottom."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the head is, relative to looking straight ahead in the middle.
+
+    Attributes:
+        x, y: Shift in pixels of the frame.
+        angle: Tilt in degrees, counter-clockwise.
+        scale: Size; 1.02 is a little nearer.
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    angle: float = 0.0
+    scale: float = 1.0
+
+
+def draw_face(number, units=None, *, pose=None, seed=7):
+    """Draw one frame.
+
+    Args:
+        number: The actor's number, from 1.
+        units: Action units by name (see ``UNITS``); what is left out is at rest.
+        pose: A ``Pose``; None is straight ahead.
+        seed: Seed of the corpus.
+
+    Returns:
+        uint8 (240, 320, 3) RGB.
+
+    Raises:
+        ValueError: An unknown action unit.
+    """
+    units = complete_units(units)
+    actor, portrait = cast_actor(number, seed=seed), paint_portrait(number, seed)
+    head = portrait.heads[round(units["jaw"] * (N_JAWS - 1))].copy()
+    features.draw_creases(head, portrait.skin, actor, units)
+    features.draw_eye(head, actor, units, -1)
+    features.draw_eye(head, actor, units, 1)
+    features.draw_brows(head, actor, units)
+    features.draw_mouth(head, actor, units)
+    return _lay_head(head, portrait, place_head(actor, pose or Pose()))
+
+
+def complete_units(units):
+    """Return all of ``UNITS`` as floats, clipped to their range; what is not given is 0.
+
+    Raises:
+        ValueError: An unknown action unit.
+    """
+    units = dict(units or {})
+    if unknown := sorted(set(units) - set(UNITS)):
+        raise ValueError(f"Unknown action units {unknown}; expected some of {', '.join(UNITS)}.")
+    low = {"gaze_x": -1.0, "gaze_y": -1.0}
+    return {name: float(np.clip(units.get(name, 0), low.get(name, 0.0), 1.0)) for name in UNITS}
+
+
+def place_head(actor, pose):
+    """Return the matrix that takes face units to pixels of the doubled frame: float64 (2, 3)."""
+    scale = SCALE * actor.size * pose.scale
+    turn = np.deg2rad(pose.angle)
+    matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    pivot = np.array([0.0, 120.0])
+    foot = np.array(CENTRE) + SCALE * actor.size * pivot + 2 * np.array([pose.x, pose.y])
+    return np.column_stack([matrix, foot - matrix @ pivot])
+
+
+def box_face(actor, pose, *, jaw=0.0):
+    """Return the true box of a face, about as a detector sees it: brow to chin, temple to temple.
+
+    Args:
+        actor: An ``Actor``.
+        pose: A ``Pose``.
+        jaw: How far the jaw is open, 0 to 1.
+
+    Returns:
+        float64 (4,): x1, y1, x2, y2 in pixels of the frame.
+    """
+    chin = 138 * actor.shape["length"] + JAW_DROP * jaw
+    corners = np.array([[-95, -108, 1], [95, -108, 1], [-80, chin, 1], [80, chin, 1]])
+    placed = corners @ place_head(actor, pose).T / 2
+    return np.concatenate([placed.min(axis=0), placed.max(axis=0)])
+
+
+def _lay_head(head, portrait, matrix):
+    """Return a head laid over the backdrop and under the clothes: uint8 (240, 320, 3)."""
+    left, top, right, bottom = ROI
+    shift = matrix.copy()
+    shift[:, 2] -= matrix[:, :2] @ np.array(ORIGIN) + (left, top)
+    placed = cv2.warpAffine(head, shift, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+    size = ((right - left) // 2, (bottom - top) // 2)
+    placed = cv2.resize(placed, size, interpolation=cv2.INTER_AREA)
+    frame = portrait.backdrop.copy()
+    _lay_over(frame[top // 2 : bottom // 2, left // 2 : right // 2], placed)
+    _lay_over(frame[portrait.clothes_top :], portrait.clothes[portrait.clothes_top :])
+    return frame
+
+
+def _lay_over(frame, layer):
+    """Lay a premultiplied RGBA layer over a frame, in place; both uint8."""
+    red, green, blue, alpha = cv2.split(layer)
+    keep = cv2.merge([255 - alpha] * 3)
+    frame[:] = cv2.add(cv2.multiply(frame, keep, scale=1 / 255), cv2.merge([red, green, blue]))
