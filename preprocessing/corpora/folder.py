@@ -18,7 +18,7 @@ HOW_TO_GET = (
     "name it as DATA."
 )
 EMOTIONS = ALL_EMOTIONS
-PROTOCOL = "auto"
+PROTOCOL = "group_kfold"
 """Group k-fold over actors where there are two or more, else over statements."""
 
 REQUIRED = ("video", "audio", "emotion", "actor")
