@@ -177,10 +177,8 @@ def list_failures(clips):
 
 @cache
 def _open_detector_once(name):
-    resnet_ssd.limit_threads(
-        1
-    )  # one process a core: threads inside would only get in each other's way
-    return resnet_ssd.open_detector(name)
+    resnet_ssd.limit_threads(1)  # one process a core: more threads would only be in the way
+    return resnet_ssd.open_detector(name, quiet=True)
 
 
 def _extract_clip(row, base, video, audio, choices, detector_name, window_s):

@@ -1,5 +1,6 @@
 """A corpus becomes ``clips.csv``: which clips there are, and what their headers say."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def read_base(corpus):
             f"No {arrays.shorten_path(path)}. Run {arrays.MADE_BY['clips']} with "
             f"CORPUS = {corpus!r} first."
         )
-    return Path(pd.read_json(path, typ="series")["base"])
+    return Path(json.loads(path.read_text("utf-8"))["base"])
 
 
 def explain_error(error):
