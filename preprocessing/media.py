@@ -17,7 +17,15 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from preprocessing import sampling
-from preprocessing.tracks import CLIPPED, Pictures, Sound, average_frames, find_fault, find_window
+from preprocessing.tracks import (
+    CLIPPED,
+    Pictures,
+    Sound,
+    average_frames,
+    find_fault,
+    find_mismatch,
+    find_window,
+)
 
 av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters becomes a problem
 
@@ -27,8 +35,8 @@ FORMATS = "mov,mp4,m4a,3gp,avi,flv,matroska,webm,mpegts,asf,ogg,wav,w64,aiff,fla
 GAP_S = 0.02
 """A larger jump in the timestamps of sound is a gap or an overlap, a smaller one is rounding."""
 
-MAX_PIXELS = 8192 * 8192
-"""Larger frames come from damaged headers."""
+MAX_PIXELS = 4096 * 2304
+"""Larger frames (than 4K) come from damaged headers, and sixteen would fill the memory."""
 
 DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)
 """What PyAV raises on damaged files."""
@@ -185,9 +193,8 @@ def read_clip(
                 tracks.remove(pictures)
     problems += [problem for track in tracks if (problem := track.find_truncation())]
     start_s, end_s = window() if tracks else (0.0, 0.0)
-    if sound is not None and (sound.end_s <= start_s or sound.start_s >= end_s):
-        problems.append("sound and picture do not overlap: sound left out")
-    elif sound is not None:
+    problems += find_mismatch(tracks) if tracks else []
+    if sound is not None and sound.start_s < end_s and sound.end_s > start_s:
         waveform = sound.cut(start_s, end_s)
         if fault := find_fault(waveform):
             problems.append(fault)
@@ -199,7 +206,7 @@ def read_clip(
         frame_times=frame_times,
         waveform=waveform,
         rate_hz=rate_hz,
-        start_s=start_s,
+        start_s=round(start_s, 6) + 0.0,  # containers count microseconds; never -0.0
         duration_s=end_s - start_s,
         fps=None if frames is None else pictures.fps,
         problems=problems,
@@ -214,22 +221,26 @@ def _reason(error):
 
 @contextmanager
 def _opened(path):
-    """Yield the container of a file; whatever PyAV raises on it becomes a MediaError."""
+    """Yield the container of a file; what PyAV raises there or later becomes a MediaError."""
     try:
         path = Path(path).absolute()  # never "name:...", which FFmpeg would take for a protocol
         if path.is_dir():
             raise MediaError("a folder, not a media file")
-        if path.stat().st_size == 0:
+        if path.stat().st_size == 0 and path.is_file():
             raise MediaError("empty file (0 bytes)")
         if not path.is_file():
             raise MediaError("not a regular file")
         options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-        with av.open(str(path), options=options, metadata_errors="ignore") as container:
-            yield container
-    except av.InvalidDataError as error:
-        raise MediaError("not a media file of a known kind, or damaged at its start") from error
-    except DECODER_ERRORS as error:
+        container = av.open(str(path), options=options, metadata_errors="ignore")
+    except OSError as error:
         raise MediaError(_reason(error)) from error
+    except DECODER_ERRORS as error:
+        raise MediaError("not a media file of a known kind, or damaged at its start") from error
+    with container:
+        try:
+            yield container
+        except DECODER_ERRORS as error:
+            raise MediaError(_reason(error)) from error
 
 
 def _video_stream(container):
@@ -256,6 +267,8 @@ def _origin(container):
 
 def _promised_end(container, stream):
     """Return where a stream ends by its header, seconds since the container's start, or None."""
+    if container.format.name == "avi" and stream.type == "video" and stream.average_rate:
+        return float(stream.frames / stream.average_rate)  # FFmpeg shortens the duration to fit
     if stream.duration:
         end = (stream.start_time or 0) + stream.duration
         return float(end * stream.time_base) - _origin(container)
@@ -271,22 +284,20 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, problems):
     video, audio = (Path(path) if path else None for path in (video, audio))
     pictures = sound = decode = None
     for path in dict.fromkeys(path for path in (video, audio) if path):
-        found = []
         try:
             container = stack.enter_context(_opened(path))
             video_stream = _video_stream(container) if path == video else None
             audio_stream = _audio_stream(container) if path == audio else None
-            packets, heard = _demux(container, video_stream, audio_stream, max_seconds, found)
+            packets, heard = _demux(container, video_stream, audio_stream, max_seconds, problems)
             if path == video:
-                pictures, decode = _collect_pictures(container, video_stream, packets, found)
+                pictures, decode = _collect_pictures(container, video_stream, packets, problems)
             if path == audio:
-                sound = _collect_sound(container, audio_stream, heard, rate_hz, found)
+                sound = _collect_sound(container, audio_stream, heard, rate_hz, problems)
             read = [pictures] * (path == video) + [sound] * (path == audio)
             _limit_promises(container, read, max_seconds)
         except (MediaError, *DECODER_ERRORS) as error:
-            found.append(_reason(error))
-        role = "" if video == audio else "video file: " if path == video else "audio file: "
-        problems += [role + text for text in found]
+            role = "video file: " if path == video else "audio file: "
+            problems.append((role if video and audio and video != audio else "") + _reason(error))
     return pictures, sound, decode
 
 
@@ -317,7 +328,7 @@ def _demux(container, video, audio, max_seconds, problems):
     if audio is not None:
         heard += _decode([None], audio, failures)
     if failures:
-        problems.append(f"audio damaged: {len(failures)} packets could not be decoded")
+        problems.append(f"audio damaged: packets that cannot be decoded: {len(failures)}")
     return packets, heard
 
 
@@ -333,7 +344,7 @@ def _decode(packets, stream, failures):
 def _limit_promises(container, read, max_seconds):
     """Set where tracks should end at least: by their streams, else the longest by the container."""
     read = [track for track in read if track is not None]
-    if len(read) == len(container.streams) and container.duration:
+    if read and len(read) == len(container.streams) and container.duration:
         longest = max(read, key=lambda track: track.end_s)
         longest.promised_end_s = longest.promised_end_s or container.duration / av.time_base
     for track in read:
@@ -395,8 +406,14 @@ def _collect_sound(container, stream, heard, rate_hz, problems):
     if stream is None:
         problems.append("no audio stream")
         return None
-    found = _find_runs(container, heard)
-    runs = [(start_s, _resample(frames, rate_hz)) for start_s, frames in found]
+    runs, failures = [], []
+    for start_s, frames in _find_runs(container, heard):
+        try:
+            runs.append((start_s, _resample(frames, rate_hz)))
+        except DECODER_ERRORS as error:
+            failures.append(error)
+    if failures:
+        problems.append(f"audio damaged: stretches that cannot be resampled: {len(failures)}")
     runs = [(start_s, samples) for start_s, samples in runs if len(samples)]
     samples = np.concatenate([samples for _, samples in runs] or [np.empty(0)])
     if fault := find_fault(samples):
@@ -424,11 +441,15 @@ def _find_runs(container, heard):
 
 def _resample(frames, rate_hz):
     """Return frames of one format as float32 (samples,) at ``rate_hz``, the channels averaged."""
-    resampler = av.AudioResampler(format="fltp", layout=frames[0].layout.name, rate=rate_hz)
+    layout = frames[0].layout
+    # Interleaved, since PyAV reads past the planes of a frame of more than eight channels.
+    resampler = av.AudioResampler(format="flt", layout=layout.name, rate=rate_hz)
     for frame in frames:
         frame.pts = None  # a run has no gaps; rounded timestamps would make some
     parts = [part.to_ndarray() for frame in [*frames, None] for part in resampler.resample(frame)]
-    return np.concatenate(parts or [np.empty((1, 0), dtype=np.float32)], axis=1).mean(axis=0)
+    samples = np.concatenate(parts or [np.empty((1, 0), dtype=np.float32)], axis=1)
+    mono = samples.reshape(-1, layout.nb_channels).mean(axis=1, dtype=np.float64)
+    return mono.astype(np.float32)
 
 
 def _take_frames(pictures, decode, window, choose, problems):
@@ -446,6 +467,6 @@ def _take_frames(pictures, decode, window, choose, problems):
         needed, frame_times = pictures.plan(window(), choose)
         if needed == groups:
             if failures:
-                problems.append(f"video damaged: {len(failures)} packets or frames with errors")
+                problems.append(f"video damaged: packets or frames with errors: {len(failures)}")
             return frames, frame_times
     raise MediaError("frames differ at each attempt")

@@ -140,12 +140,15 @@ def find_fault(samples):
         samples: float32 (samples,).
 
     Returns:
-        "empty audio", "audio holds NaN samples", "silent audio" or None.
+        "empty audio", "audio holds NaN samples", "audio holds infinite samples", "silent audio"
+        or None.
     """
     if not len(samples):
         return "empty audio"
-    if not np.isfinite(samples).all():
+    if np.isnan(samples).any():
         return "audio holds NaN samples"
+    if np.isinf(samples).any():
+        return "audio holds infinite samples"
     return "silent audio" if np.abs(samples).max() < SILENCE else None
 
 
@@ -168,6 +171,17 @@ def find_window(tracks, *, window_s, max_seconds):
     if window_s is not None and window_s < duration_s:
         return start_s + (duration_s - window_s) / 2, start_s + (duration_s + window_s) / 2
     return start_s, start_s + duration_s
+
+
+def find_mismatch(tracks):
+    """Return a problem, in a list, if the tracks share less than half of the longer one."""
+    shared_s = min(track.end_s for track in tracks) - max(track.start_s for track in tracks)
+    longest_s = max(track.end_s - track.start_s for track in tracks)
+    if shared_s <= 0:
+        return ["sound and picture do not overlap: sound left out"]
+    if shared_s < longest_s / 2:
+        return [f"sound and picture share only {shared_s:.2f} of {longest_s:.2f} s"]
+    return []
 
 
 def average_frames(decoded, groups):

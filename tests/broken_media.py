@@ -27,6 +27,7 @@ def write_clip(
     audio_start_s=0.0,
     b_frames=0,
     rotation=None,
+    pattern=False,
 ):
     """Write a clip whose frame k is a grey that grows with k, and whose sound is a tone.
 
@@ -47,6 +48,7 @@ def write_clip(
         audio_start_s: Shift of the sound's timestamps.
         b_frames: Number of B-frames between reference frames.
         rotation: Degrees counterclockwise, written as the display matrix.
+        pattern: Whether to blacken the upper left quarter of each frame.
 
     Returns:
         The path.
@@ -67,11 +69,13 @@ def write_clip(
             if rotation is not None:
                 pictures.set_display_rotation(rotation)
             base = pictures.codec_context.time_base or Fraction(1, fps)
-            streams.append((pictures, _pictures(frame_times, size, flash_s, video_start_s, base)))
+            streams.append(
+                (pictures, _draw_frames(frame_times, size, flash_s, video_start_s, base, pattern))
+            )
         if audio:
             sound = container.add_stream(audio, rate=rate_hz, layout=layout)
-            samples = _tone(duration_s, rate_hz, click_s, tone)
-            streams.append((sound, _sounds(samples, sound, audio_start_s)))
+            samples = _make_tone(duration_s, rate_hz, click_s, tone)
+            streams.append((sound, _split_sound(samples, sound, audio_start_s)))
         for stream, frames in streams:
             for frame in frames:
                 container.mux(stream.encode(frame))
@@ -79,7 +83,7 @@ def write_clip(
     return path
 
 
-def _pictures(frame_times, size, flash_s, start_s, base):
+def _draw_frames(frame_times, size, flash_s, start_s, base, pattern):
     """Yield grey video frames with their timestamps."""
     frame_times = np.asarray(frame_times)
     flash = None if flash_s is None else np.searchsorted(frame_times, flash_s, side="right") - 1
@@ -87,12 +91,14 @@ def _pictures(frame_times, size, flash_s, start_s, base):
         level = 40 + 150 * number // len(frame_times) if flash is None else 20
         grey = 250 if number == flash else level
         array = np.full((size[1], size[0], 3), grey, dtype=np.uint8)
+        if pattern:
+            array[: size[1] // 2, : size[0] // 2] = 0
         frame = av.VideoFrame.from_ndarray(array, format="rgb24")
         frame.pts, frame.time_base = round((time + start_s) / base), base
         yield frame
 
 
-def _tone(duration_s, rate_hz, click_s, amplitude):
+def _make_tone(duration_s, rate_hz, click_s, amplitude):
     """Return float32 (samples,): a tone, or 5 ms of one."""
     times = np.arange(max(round(duration_s * rate_hz), 1)) / rate_hz
     samples = amplitude * np.sin(2 * np.pi * 440 * times)
@@ -102,7 +108,7 @@ def _tone(duration_s, rate_hz, click_s, amplitude):
     return samples.astype(np.float32)
 
 
-def _sounds(samples, stream, start_s):
+def _split_sound(samples, stream, start_s):
     """Yield audio frames of 1024 samples, in a format that the encoder takes."""
     rate_hz, channels = stream.rate, stream.layout.nb_channels
     resampler = av.AudioResampler(stream.format.name, stream.layout.name, rate_hz)
