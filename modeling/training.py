@@ -31,7 +31,27 @@ def measure_untrained_loss(model, part, *, batch_size=32):
     return float(loss["loss"]), math.log(len(part.emotions))
 
 
-def overfit_batch(model, part, *, n_clips=16, steps=60, learning_rate=3e-3, seed=0):
+def list_layers(model):
+    """Return what each layer makes of the one before: its output's shape and its weights.
+
+    Args:
+        model: A Keras model.
+
+    Returns:
+        DataFrame, one row a layer: ``layer``, ``output`` (clip axis left out), ``weights``.
+    """
+    rows = [
+        {
+            "layer": f"{layer.name} ({type(layer).__name__})",
+            "output": " x ".join(map(str, layer.output.shape[1:])),
+            "weights": layer.count_params(),
+        }
+        for layer in model.layers
+    ]
+    return pd.DataFrame(rows)
+
+
+def overfit_batch(model, part, *, n_clips=8, steps=40, learning_rate=3e-3, seed=0):
     """Train a copy of a network on one batch, as a check that it can learn at all.
 
     Args:

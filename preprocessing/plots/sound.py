@@ -6,6 +6,8 @@ import numpy as np
 from preprocessing.plots.style import ACCENT, open_axes, strip_spines
 
 FLOOR_DB = 80
+LOWEST_HZ = 50.0
+"""Lower edge of the lowest mel band, as in ``audio.MEL_MIN_HZ``."""
 MAX_FACES = 16
 
 
@@ -34,7 +36,8 @@ def plot_mel(mel, hop_ms, *, rate_hz=None, ax=None):
         mel: float (time, mel), dB relative to full scale.
         hop_ms: Step between rows, in milliseconds.
         rate_hz: Sampling rate of the waveform; labels the bands in Hz, supposing that they reach
-            from 0 to half the rate on Slaney's mel scale (librosa's default).
+            from ``LOWEST_HZ`` to half the rate on Slaney's mel scale, as ``audio.log_mel`` makes
+            them.
         ax: Axes to draw on; a new figure if None.
 
     Returns:
@@ -47,7 +50,9 @@ def plot_mel(mel, hop_ms, *, rate_hz=None, ax=None):
     ax.set(ylabel="mel band", title="Log-mel spectrogram")
     if rate_hz:
         marks = [hz for hz in (250, 500, 1000, 2000, 4000, 8000, 16000) if hz <= rate_hz / 2]
-        height = _scale_mel(np.array(marks)) / _scale_mel(rate_hz / 2) * (mel.shape[1] + 1) - 0.5
+        low, high = _scale_mel(np.array([LOWEST_HZ, rate_hz / 2]))
+        share = (_scale_mel(np.array(marks)) - low) / (high - low)
+        height = share * (mel.shape[1] + 1) - 1
         ax.set_yticks(height, marks)
         ax.set_ylabel("mel band (Hz)")
     return ax
