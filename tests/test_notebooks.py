@@ -1,0 +1,123 @@
+"""The notebooks themselves, in order, with small parameters, as ``make run`` runs them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modeling import pipeline, runs
+from preprocessing import arrays
+
+SMALL = (
+    "N_FRAMES=6 FACE_SIZE=32 N_MELS=32 N_COPIES=1 COPIES=1 EPOCHS=2 PATIENCE=2 FINE_TUNE_EPOCHS=1 "
+    "IMAGE_SIZE=48 RESAMPLES=100 PRETRAINED=False"
+)
+BRANCHES = ("video_convlstm", "audio_conv2d", "audio_vgg19", "audio_yamnet")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    monkeypatch.setenv("EMOTION_GALLERY", str(tmp_path / "gallery"))
+    return tmp_path
+
+
+def use_real_detector(monkeypatch, real_data):
+    weights = real_data / "face_detector" / "opencv_face_detector_uint8.pb"
+    monkeypatch.setenv("EMOTION_DETECTOR", str(weights))
+
+
+def check_run(corpus, branch):
+    """Check that a branch left a whole run behind: files, rows that sum to one, no NaN."""
+    facts = runs.find_run(corpus, branch)
+    predictions = runs.read_predictions(facts["folder"])
+    posteriors, emotions = runs.read_posteriors(predictions)
+    assert np.isfinite(posteriors).all()
+    np.testing.assert_allclose(posteriors.sum(axis=1), 1, atol=1e-3)
+    assert set(predictions["part"]) == {"train", "val", "test"}
+    assert not predictions["clip_id"].duplicated().any()
+    assert set(predictions["true"]) <= set(emotions)
+    assert list(facts["folder"].glob("*.png"))
+    return facts, predictions
+
+
+def test_whole_chain_on_drawn_actors(home, capsys):
+    status = pipeline.main(["--parameters", f"N_ACTORS=6 N_TAKES=1 {SMALL}"])
+    said = capsys.readouterr().out
+    assert status == 0, said
+    assert "skipped" not in said
+    folder = home / "data" / "drawn"
+    clips = arrays.read_clips(folder)
+    assert len(clips) == 48
+    assert (clips["status"] == "ok").all()
+    shapes = {
+        name: arrays.read_array(folder, name).shape
+        for name in arrays.AXES
+        if (folder / f"{name}.npy").is_file()
+    }
+    assert shapes["faces"] == (48, 6, 32, 32)
+    assert shapes["mels"][2] == 32
+    assert shapes["mels_augmented"][:2] == (48, 1)
+    features = arrays.read_table(folder, "features")
+    assert features.shape[1] > 40
+    for branch in BRANCHES:
+        facts, predictions = check_run("drawn", branch)
+        assert len(predictions) == 48
+        assert (facts["folder"] / "model.keras").is_file()
+        by_part = predictions.groupby("part")["actor"].agg(set)
+        assert not by_part["train"] & (by_part["val"] | by_part["test"])
+        assert not by_part["val"] & by_part["test"]
+    for branch in ("audio_vgg19", "audio_yamnet"):
+        assert any("random init" in note for note in runs.find_run("drawn", branch)["notes"])
+    for branch in ("fusion_late", "fusion_dense"):
+        check_run("drawn", branch)
+    table = pd.read_csv(runs.find_run("drawn", "compare")["folder"] / "table.csv")
+    assert {"chance", "majority", *BRANCHES, "fusion_late", "fusion_dense"} == set(table["run"])
+    assert "random init" in said
+    assert "scores.png" in said
+    for path in pipeline.find_notebooks():
+        executed = home / "results" / "notebooks" / "drawn" / path.name
+        outputs = json.loads(executed.read_text("utf-8"))["cells"]
+        noise = [
+            o for cell in outputs for o in cell.get("outputs", []) if o.get("name") == "stderr"
+        ]
+        assert not noise, path.name
+
+
+@pytest.mark.real_data
+def test_whole_chain_on_a_real_face_and_voice(home, real_data, monkeypatch, capsys):
+    use_real_detector(monkeypatch, real_data)
+    table = real_data / "actor05.csv"
+    status = pipeline.main(["--corpus", "folder", "--data", str(table), "--parameters", SMALL])
+    said = capsys.readouterr().out
+    assert status == 0, said
+    clips = arrays.read_clips(home / "data" / "folder")
+    assert len(clips) == 60
+    assert clips["has_face"].all()
+    assert clips["has_voice"].all()
+    assert clips["detection_rate"].mean() > 0.95
+    _, predictions = check_run("folder", "fusion_late")
+    statements = predictions.merge(clips[["clip_id", "statement"]]).groupby("part")["statement"]
+    assert not set(statements.get_group("test")) & set(statements.get_group("train"))
+
+
+@pytest.mark.real_data
+def test_corpus_with_few_faces_runs_its_voices(home, real_data, monkeypatch, capsys):
+    use_real_detector(monkeypatch, real_data)
+    notebooks = ["--only", "10,11,12,30,31,34,35", "--corpus", "ravdess"]
+    small = "N_FRAMES=4 FACE_SIZE=32 N_MELS=32 COPIES=0 EPOCHS=1 RESAMPLES=100"
+    status = pipeline.main(
+        [*notebooks, "--data", str(real_data / "ravdess"), "--parameters", small]
+    )
+    said = capsys.readouterr().out
+    assert status == 0, said
+    assert "30_video_convlstm" in said
+    assert "skipped: Clips with a face: train 0 of 1020" in said
+    clips = arrays.read_clips(home / "data" / "ravdess")
+    assert (len(clips), clips["has_face"].sum(), clips["has_voice"].sum()) == (1440, 10, 1440)
+    facts, predictions = check_run("ravdess", "audio_conv2d")
+    assert facts["protocol"] == "luna5"
+    assert set(predictions[predictions["part"] == "test"]["actor"]) == {
+        "02", "05", "14", "15", "16",
+    }  # fmt: skip

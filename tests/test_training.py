@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+
+from data_augmentation.quiet_keras import keras
+from modeling import fusion, inputs, joint, runs, training
+from tests.made_corpus import EMOTIONS, write_made_corpus
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    write_made_corpus(tmp_path, missing_face=["02-happy", "04-sad"])
+    return inputs.read_parts("ravdess", "faces")
+
+
+def build_model(part, name="model"):
+    training.set_seed(1)
+    clip = keras.Input(part.x.shape[1:])
+    x = keras.layers.Rescaling(1 / 255)(clip)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(8, activation="relu", name="embedding")(x)
+    posterior = keras.layers.Dense(len(part.emotions), activation="softmax")(x)
+    model = keras.Model(clip, posterior, name=name)
+    model.compile("adam", loss="categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def save_run(parts, branch, array, stage):
+    model = build_model(parts["train"])
+    batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
+    history = training.train_model(model, *batches, epochs=3, patience=3)
+    predictions, embeddings = training.predict_parts(model, parts, fold=1)
+    run = runs.Run(branch, corpus="ravdess", protocol="luna5", fold=1, parameters={}, array=array)
+    run.save_model(model)
+    run.save_history(history)
+    run.save_predictions(predictions, embeddings)
+    return run.finish({"accuracy": 1.0}), predictions
+
+
+def test_untrained_loss_is_near_guessing(parts):
+    loss, guessing = training.measure_untrained_loss(build_model(parts["train"]), parts["val"])
+    assert guessing == pytest.approx(np.log(3))
+    assert loss == pytest.approx(guessing, abs=0.5)
+
+
+def test_one_batch_can_be_overfitted_and_the_model_stays_as_it_was(parts):
+    model = build_model(parts["train"])
+    before = [w.copy() for w in model.get_weights()]
+    losses = training.overfit_batch(model, parts["train"], steps=80)
+    assert losses.shape == (80,)
+    assert losses[-1] < 0.1 < losses[0]
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_training_keeps_the_best_epoch(parts, capsys):
+    model = build_model(parts["train"])
+    batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
+    history = training.train_model(model, *batches, epochs=4, patience=1)
+    assert list(history["epoch"]) == list(range(1, len(history) + 1))
+    assert history.loc[history["best"], "val_loss"].item() == history["val_loss"].min()
+    kept = model.evaluate(inputs.make_batches(parts["val"]), verbose=0, return_dict=True)
+    assert kept["loss"] == pytest.approx(history["val_loss"].min(), rel=1e-3)
+    assert "kept epoch" in capsys.readouterr().out
+
+
+def test_a_run_is_whole_or_not_there(parts):
+    folder, predictions = save_run(parts, "video", "faces", "faces")
+    assert runs.find_run("ravdess", "video")["folder"] == folder
+    assert (runs.read_predictions(folder)["clip_id"] == predictions["clip_id"]).all()
+    assert len(runs.read_embeddings(folder)) == len(predictions)
+    unfinished = runs.Run("video", corpus="ravdess", protocol="luna5", fold=1, parameters={})
+    unfinished.save_predictions(predictions)
+    assert runs.find_run("ravdess", "video")["folder"] == folder
+
+
+def test_missing_run_says_what_to_do(parts):
+    with pytest.raises(FileNotFoundError, match="Run the notebook of that branch first"):
+        runs.find_run("ravdess", "video", protocol="luna5", fold=1)
+    with pytest.raises(FileNotFoundError):
+        joint.find_branches("ravdess", "video audio", protocol="luna5", fold=1)
+
+
+def test_posteriors_that_are_none_are_refused(parts):
+    clips = parts["val"].clips
+    for wrong in (np.ones((len(clips), 2)) / 2, np.ones((len(clips), 3)), np.zeros((2, 3))):
+        with pytest.raises(ValueError, match="posteriors"):
+            runs.tabulate_predictions(clips, "val", wrong, emotions=EMOTIONS, fold=1)
+
+
+def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(parts):
+    save_run(parts, "video", "faces", "faces")
+    save_run(inputs.read_parts("ravdess", "mels"), "audio", "mels", "audio")
+    found = joint.find_branches("ravdess", "video audio nobody", protocol="luna5", fold=1)
+    assert list(found) == ["video", "audio"]
+    stacked, scales = joint.stack_embeddings(found, EMOTIONS)
+    assert sum(len(part) for part in stacked.values()) == 72
+    test = stacked["test"]
+    missing = (test.clips["clip_id"] == "02-happy").to_numpy()
+    assert ((test.x[:, 0] == 0).all(axis=1) == missing).all()
+    assert (test.x[:, 1] != 0).any(axis=1).all()
+    head_input = keras.Input(test.x.shape[1:])
+    head = keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(head_input))
+    model = keras.Model(head_input, head)
+    whole = joint.build_joint_model(found, scales, model)
+    raw = joint.read_inputs(found, test)
+    expected = joint.predict_part(model, test.x)
+    np.testing.assert_allclose(joint.predict_part(whole, raw.x), expected, atol=2e-3)
+    hidden = joint.hide_branches(test, [0])
+    assert (hidden.x[:, 0] == 0).all()
+    assert np.isfinite(joint.predict_part(model, hidden.x)).all()
+
+
+def test_late_fusion_predicts_every_clip_that_any_branch_judged(parts):
+    tables = [
+        save_run(parts, "video", "faces", "faces")[1],
+        save_run(inputs.read_parts("ravdess", "mels"), "audio", "mels", "audio")[1],
+    ]
+    fused = fusion.fuse_predictions(tables, EMOTIONS)
+    assert len(fused) == 72
+    assert not fused.isna().any().any()
+
+
+def test_runs_are_pooled_over_folds_and_carry_their_notes(parts):
+    predictions = save_run(parts, "video", "faces", "faces")[1]
+    facts = {"corpus": "ravdess", "protocol": "luna5", "parameters": {}}
+    for fold in (1, 2):
+        run = runs.Run("vgg", fold=fold, notes=["random init"], **facts)
+        run.save_predictions(predictions.assign(fold=fold))
+        run.finish({})
+    pooled = runs.pool_runs("ravdess", protocol="luna5")
+    assert pooled["vgg"].folds == "1, 2"
+    assert pooled["vgg"].notes == "random init"
+    assert len(pooled["vgg"].predictions) == 2 * len(predictions)
