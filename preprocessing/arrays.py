@@ -52,8 +52,15 @@ MADE_BY = {
 }
 """The notebook that writes each stage."""
 
+EXAMPLE_ORDER = ("happy", "angry", "sad", "surprised", "fearful", "disgust", "neutral", "calm")
+"""Emotions in the order in which the notebooks show an example of each."""
+
 TEXT_COLUMNS = (*corpora.COLUMNS, "status", "reason")
 IDENTITY_COLUMNS = (*corpora.COLUMNS, "video_bytes", "audio_bytes")
+
+
+class NotEnoughClipsError(ValueError):
+    """A stage finds no clip, or too few, with the modality that it works on."""
 
 
 def find_home():
@@ -165,6 +172,31 @@ def list_emotions(clips):
     return tuple(emotion for emotion in corpora.EMOTIONS if emotion in present)
 
 
+def choose_examples(clips, n_clips=4):
+    """Return the ids of the few clips that every notebook shows.
+
+    They go by names and sizes of files alone, so that they are the same at every stage: of each
+    emotion, the strongest expressions first, the first clip with both picture and voice; of the
+    corpus's first actor with such clips, as long as that actor has the emotion.
+
+    Args:
+        clips: DataFrame of ``clips.csv``.
+        n_clips: How many at most; fewer where the corpus has fewer clips.
+
+    Returns:
+        List of clip ids, of as many different emotions as possible.
+    """
+    n_files = (clips["video_bytes"] > 0).astype(int) + (clips["audio_bytes"] > 0)
+    best = clips[n_files == n_files.max()]
+    first = best["actor"].min()
+    rank = best["emotion"].map({name: i for i, name in enumerate(EXAMPLE_ORDER)})
+    turn = best.assign(rank=rank, other=best["actor"] != first)
+    turn = turn.sort_values(["rank", "other", "clip_id"], kind="stable")
+    turn["round"] = turn.groupby("rank").cumcount()
+    turn = turn.sort_values(["round", "rank"], kind="stable")
+    return turn["clip_id"].tolist()[:n_clips]
+
+
 def identify_clips(clips):
     """Return the digest of which clips a table holds: names, labels, sizes of files."""
     present = [column for column in IDENTITY_COLUMNS if column in clips]
@@ -173,15 +205,23 @@ def identify_clips(clips):
 
 def compute_stage_digest(folder, stage):
     """Return the digest of what a stage holds now, or ``""`` where it does not exist."""
-    if stage == "clips":
-        return identify_clips(read_clips(folder))
     path = Path(folder) / f"{stage}.json"
     return json.loads(path.read_text("utf-8"))["digest"] if path.is_file() else ""
 
 
 def sign_stage(folder, stage, parameters):
-    """Return the digest that a stage made now, with these parameters, would carry."""
-    upstream = compute_stage_digest(folder, MADE_FROM[stage])
+    """Return the digest that a stage made now, with these parameters, would carry.
+
+    It covers all that the stage comes from, down to the clips: when those change, every stage
+    above them is of another state, whether the stages between have been made anew or not.
+    """
+    source = MADE_FROM[stage]
+    if source == "clips":
+        upstream = identify_clips(read_clips(folder))
+    elif (Path(folder) / f"{source}.json").is_file():
+        upstream = sign_stage(folder, source, read_facts(folder, source)["parameters"])
+    else:
+        upstream = ""
     return compute_digest([stage, parameters, upstream])
 
 
