@@ -175,9 +175,9 @@ def list_emotions(clips):
 def choose_examples(clips, n_clips=4):
     """Return the ids of the few clips that every notebook shows.
 
-    They go by names and sizes of files alone, so that they are the same at every stage: of each
-    emotion, the strongest expressions first, the first clip with both picture and voice; of the
-    corpus's first actor with such clips, as long as that actor has the emotion.
+    The first clip of each emotion, in ``EXAMPLE_ORDER``, that has both picture and voice (or,
+    where no clip has both, the one it has), of the first such actor who shows that emotion. Names
+    and sizes of files alone decide, so that the choice is the same at every stage.
 
     Args:
         clips: DataFrame of ``clips.csv``.

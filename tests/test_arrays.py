@@ -207,3 +207,44 @@ def test_same_input_writes_the_same_facts(folder):
     before = (folder / "waveforms.json").read_text()
     write_waveforms(folder, {})
     assert (folder / "waveforms.json").read_text() == before
+
+
+def test_changed_clips_make_every_stage_above_them_stale(folder):
+    write_waveforms(folder, {})
+    mels = np.zeros((3, 4, 5), np.float32)
+    arrays.write_stage(folder, "audio", parameters={}, arrays={"mels": mels})
+    arrays.write_clips(folder, make_clips().assign(emotion="sad"))
+    assert not arrays.is_current(folder, "audio", {})
+    with pytest.raises(ValueError, match="Rerun preprocessing/12_audio"):
+        arrays.read_array(folder, "mels")
+
+
+def make_index(rows):
+    """Return clips of (id, actor, emotion, bytes of the video, bytes of the audio)."""
+    names = ["clip_id", "actor", "emotion", "video_bytes", "audio_bytes"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_examples_are_of_different_emotions_and_of_one_actor():
+    clips = make_index(
+        [
+            (f"{actor}-{e}-{take}", actor, e, 9, 9)
+            for actor in "12"
+            for e in ("sad", "happy", "neutral")
+            for take in "ab"
+        ]
+    )
+    assert arrays.choose_examples(clips, 3) == ["1-happy-a", "1-sad-a", "1-neutral-a"]
+    assert arrays.choose_examples(clips, 4)[3] == "1-happy-b"
+
+
+def test_examples_have_both_modalities_where_any_clip_has():
+    rows = [("a", "1", "happy", 0, 9), ("b", "2", "happy", 9, 9), ("c", "1", "sad", 9, 0)]
+    assert arrays.choose_examples(make_index(rows)) == ["b"]
+    assert arrays.choose_examples(make_index([rows[0], rows[2]])) == ["a", "c"]
+
+
+def test_examples_do_not_depend_on_later_columns_or_on_the_order_of_rows():
+    clips = make_index([(f"{i}", f"{i % 3}", "sad", 9, 9) for i in range(9)])
+    shuffled = clips.sample(frac=1, random_state=1).assign(status="failed")
+    assert arrays.choose_examples(shuffled) == arrays.choose_examples(clips)
