@@ -7,6 +7,7 @@ four as in one of twelve.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -79,6 +80,7 @@ class Actor:
     habits: dict
 
 
+@cache
 def cast_actor(number, *, seed=7):
     """Return an actor of the cast.
 
@@ -87,7 +89,7 @@ def cast_actor(number, *, seed=7):
         seed: Seed of the corpus.
 
     Returns:
-        An ``Actor``; the same for the same two numbers.
+        An ``Actor``; the same object for the same two numbers, so do not change it.
     """
     rng = np.random.default_rng([seed, number])
     female = number % 2 == 1

@@ -39,7 +39,7 @@ UNITS = {
 }
 """What can move in a face: action units (Ekman, Friesen & Hager 2002), 0 rest to 1 full."""
 
-ROI = (80, 0, 560, 420)
+ROI = (104, 0, 536, 410)
 """The part of the doubled frame that a head can reach: left, top, right, bottom."""
 
 
@@ -95,7 +95,7 @@ def complete_units(units):
     if unknown := sorted(set(units) - set(UNITS)):
         raise ValueError(f"Unknown action units {unknown}; expected some of {', '.join(UNITS)}.")
     low = {"gaze_x": -1.0, "gaze_y": -1.0}
-    return {name: float(np.clip(units.get(name, 0), low.get(name, 0.0), 1.0)) for name in UNITS}
+    return {name: min(max(float(units.get(name, 0)), low.get(name, 0.0)), 1.0) for name in UNITS}
 
 
 def place_head(actor, pose):

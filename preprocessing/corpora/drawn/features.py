@@ -101,8 +101,10 @@ def draw_eye(head, actor, units, side):
     shape = actor.shape
     x, y = side * EYE_X * shape["eye_apart"], EYE_Y
     wide = 26.0 * shape["eye_width"]
-    closed = np.clip(units["AU45"], 0, 1)
-    wider = 1 + 0.50 * units["AU5"] - 0.28 * units["AU7"] - 0.16 * units["AU6"] - 0.12 * units["AU9"]
+    closed = units["AU45"]
+    wider = (
+        1 + 0.50 * units["AU5"] - 0.28 * units["AU7"] - 0.16 * units["AU6"] - 0.12 * units["AU9"]
+    )
     low = 7.4 * (1 + 0.18 * units["AU5"] - 0.60 * units["AU7"] - 0.60 * units["AU6"])
     low *= shape["eye_open"] * (1 - 0.3 * closed)
     high = 13.0 * shape["eye_open"] * max(wider, 0.35)
@@ -199,7 +201,7 @@ def draw_mouth(head, actor, units):
         axes = (int(wide * 0.62 * 16), int(gap * 0.42 * 16))
         cv2.ellipse(cave, middle, axes, 0, 0, 360, (182, 84, 88, 255), -1, *SMOOTH)
     bare = max(units["AU12"], units["AU10"], units["AU20"])
-    teeth = np.clip(0.6 * gap, 0, 4 + 5 * bare) * (1 - 0.75 * units["round"])
+    teeth = min(0.6 * gap, 4 + 5 * bare) * (1 - 0.75 * units["round"])
     fill(inner_upper - 4, inner_upper + teeth, (246, 242, 236, 255), squeeze=0.92, on=cave)
     if units["AU20"] > 0.3 and gap > 6:
         fill(inner_lower - 0.22 * gap, inner_lower + 4, (232, 226, 220, 255), squeeze=0.8, on=cave)
@@ -243,7 +245,9 @@ def _bend(points, side):
 @cache
 def _weigh_points(n):
     """Return the weights that make a Catmull-Rom curve of ``n`` points: float64 (6n - 5, n)."""
-    ends = np.vstack([2 * np.eye(n)[0] - np.eye(n)[1], np.eye(n), 2 * np.eye(n)[-1] - np.eye(n)[-2]])
+    ends = np.vstack(
+        [2 * np.eye(n)[0] - np.eye(n)[1], np.eye(n), 2 * np.eye(n)[-1] - np.eye(n)[-2]]
+    )
     t = np.linspace(0, n - 1, 6 * n - 5)
     i = np.minimum(t.astype(int), n - 2)
     u = (t - i)[:, None]

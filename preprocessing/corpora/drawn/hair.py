@@ -20,7 +20,16 @@ BACKS = {
     "side": [(0, -188), (50, -180), (88, -148), (107, -96), (109, -40), (93, -6)],
     "buzz": [(0, -168), (46, -159), (80, -130), (98, -85), (102, -40), (90, -18)],
     "curls": [(0, -190), (52, -182), (92, -150), (112, -98), (113, -40), (95, -4)],
-    "bob": [(0, -186), (50, -178), (90, -146), (114, -80), (124, 10), (120, 100), (92, 124), (60, 112)],
+    "bob": [
+        (0, -186),
+        (50, -178),
+        (90, -146),
+        (114, -80),
+        (124, 10),
+        (120, 100),
+        (92, 124),
+        (60, 112),
+    ],
     "long": [(0, -186), (50, -178), (90, -146), (112, -80), (122, 10), (136, 130), (134, 280)],
     "fringe": [(0, -188), (52, -180), (92, -148), (114, -80), (122, 10), (128, 120), (116, 230)],
     "bun": [(0, -178), (46, -169), (82, -138), (101, -92), (105, -40), (92, -12)],
@@ -59,7 +68,9 @@ def paint_back(actor, rng, layer):
         rng: numpy Generator of the strands.
         layer: float32 (HEIGHT, WIDTH, 4), premultiplied.
     """
-    mask = _ruffle(fill(bend_curve(mirror(BACKS[actor.hair_style]), closed=True, n=200)), actor, rng)
+    mask = _ruffle(
+        fill(bend_curve(mirror(BACKS[actor.hair_style]), closed=True, n=200)), actor, rng
+    )
     if actor.hair_style == "bun":
         angles = np.linspace(0, 2 * np.pi, 60)
         bun = np.stack([np.cos(angles) * 46, np.sin(angles) * 40 - 188], axis=1)

@@ -69,15 +69,18 @@ PHONES = {
     "h": _consonant(500, 1800, 2500, 50, 0.10, open_=0.4, noise="puff", hiss=0.18),
     "v": _consonant(280, 1100, 2300, 55, 0.34, open_=0.05, noise="puff", hiss=0.08),
     "dh": _consonant(280, 1300, 2500, 50, 0.36, noise="puff", hiss=0.06),
-    "z": _consonant(280, 1600, 2600, 65, 0.26, noise="hiss", hiss=0.22),
-    "s": _consonant(320, 1500, 2600, 90, 0.0, noise="hiss", hiss=0.34),
+    "z": _consonant(280, 1600, 2600, 65, 0.26, noise="hiss", hiss=0.17),
+    "s": _consonant(320, 1500, 2600, 90, 0.0, noise="hiss", hiss=0.25),
     "b": _consonant(220, 900, 2200, 50, 0.12, open_=0.0),
     "t": _consonant(400, 1700, 2600, 35, 0.0),
     "t!": _consonant(400, 1700, 2600, 25, 0.0, open_=0.25, noise="tick", hiss=0.36),
 }
 
 STATEMENTS = {
-    "01": ("My sister is leaving now", "m aa ih | s ih' s t t! er | ih z | l iy' v ih ng | n aa' uh"),
+    "01": (
+        "My sister is leaving now",
+        "m aa ih | s ih' s t t! er | ih z | l iy' v ih ng | n aa' uh",
+    ),
     "02": ("The bus will be here soon", "dh ah | b ah' s | w ih l | b iy | h ih' er | s uw' n"),
 }
 """Text and phones of each statement; an apostrophe marks the accents."""

@@ -144,7 +144,9 @@ def _paint_skin(actor, rng):
     light += 0.06 * glow(side * 5, 118, 14, 8)
     light -= 0.24 * blur(np.roll(hair.mask_front(actor), 9, axis=0), 8)
     colour = shade(actor.skin, light)
-    blush = sum(glow(half * 58, 32, 24, 18) for half in (-1, 1)) * 0.16 + glow(0, nose, 12, 10) * 0.1
+    blush = (
+        sum(glow(half * 58, 32, 24, 18) for half in (-1, 1)) * 0.16 + glow(0, nose, 12, 10) * 0.1
+    )
     red = np.asarray(actor.skin, np.float32) * (0.94, 0.62, 0.60)
     colour += (red - colour) * blush[..., None]
     hair.paint_beard(actor, rng, colour, inside)

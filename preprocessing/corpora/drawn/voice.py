@@ -18,6 +18,8 @@ RATE_HZ = 16000
 STEP_MS = 5
 """Step of every control track."""
 STEP = RATE_HZ * STEP_MS // 1000
+N_FFT = 1024
+"""Samples of a spectrum: room for the ringing of the formants after each window."""
 LEVEL_DB = -24.0
 """Loudness of a neutral voice: RMS relative to full scale while speaking."""
 FLOOR_DB = -66.0
@@ -103,7 +105,9 @@ def _plan_tracks(statement, prosody, voice, rng, shortest_s, longest_s):
 
 def _fill_tracks(rows, prosody, voice, rng):
     """Return tracks from rows of (phone, its place in the statement, seconds)."""
-    counts = np.maximum(1, np.round(np.array([row[2] for row in rows]) * 1000 / STEP_MS)).astype(int)
+    counts = np.maximum(1, np.round(np.array([row[2] for row in rows]) * 1000 / STEP_MS)).astype(
+        int
+    )
     names = [row[0] for row in rows]
     stress = [1.0 if row[1] is None or row[1].stressed else 0.82 for row in rows]
 
@@ -163,7 +167,10 @@ def _pulse_glottis(f0_hz, prosody, voice, rng):
 
 
 def _resonate(source, formants_hz, widen):
-    """Return the source filtered by five resonators that move from step to step.
+    """Return the source filtered by a cascade of five resonators that glide.
+
+    Each step has a filter of its own; it is applied, as a spectrum, to a window of two steps, and
+    the windows overlap and add.
 
     Args:
         source: float64 (samples,).
@@ -173,20 +180,26 @@ def _resonate(source, formants_hz, widen):
     Returns:
         float64 (samples,).
     """
-    bandwidths = np.array([70, 95, 130, 220, 280]) * widen
-    radius = np.exp(-np.pi * bandwidths / RATE_HZ)
+    radius = np.exp(-np.pi * np.array([70, 95, 130, 220, 280]) * widen / RATE_HZ)
     angle = 2 * np.pi * np.minimum(formants_hz, 7400) / RATE_HZ
-    sections = np.zeros((*formants_hz.shape, 6))
-    sections[..., 3] = 1
-    sections[..., 4] = -2 * radius * np.cos(angle)
-    sections[..., 5] = radius**2
-    sections[..., 0] = sections[..., 3:].sum(axis=-1)
-    state = np.zeros((formants_hz.shape[1], 2))
-    result = np.empty_like(source)
-    for step, section in enumerate(sections):
-        part = slice(step * STEP, (step + 1) * STEP)
-        result[part], state = signal.sosfilt(section, source[part], zi=state)
-    return result
+    first, second = -2 * radius * np.cos(angle), np.broadcast_to(radius**2, angle.shape)
+    poles = np.ones((len(angle), 1))
+    for k in range(angle.shape[1]):
+        poles = np.pad(poles, [(0, 0), (0, 2)])
+        poles[:, 2:] += first[:, k, None] * poles[:, 1:-1] + second[:, k, None] * poles[:, :-2]
+        poles[:, 1] += first[:, k] * poles[:, 0]
+    gain = np.prod(1 + first + second, axis=1, keepdims=True)
+    response = gain / np.fft.rfft(poles, N_FFT, axis=1)
+
+    padded = np.pad(source, STEP // 2)
+    starts = np.arange(len(angle)) * STEP
+    window = signal.windows.hann(2 * STEP, sym=False)
+    pieces = padded[starts[:, None] + np.arange(2 * STEP)] * window
+    heard = np.fft.irfft(np.fft.rfft(pieces, N_FFT, axis=1) * response, N_FFT, axis=1)
+    result = np.zeros(len(padded) + N_FFT)
+    for start, piece in zip(starts, heard, strict=True):
+        result[start : start + N_FFT] += piece
+    return result[STEP // 2 :][: len(source)]
 
 
 def _hiss(tracks, rng):

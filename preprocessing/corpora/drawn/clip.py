@@ -1,0 +1,135 @@
+"""Film a take: an actor says a statement with an emotion; picture and sound into one mp4."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from preprocessing import corpora
+from preprocessing.corpora.drawn import expression, prosody, voice
+from preprocessing.corpora.drawn.cast import cast_actor
+from preprocessing.corpora.drawn.face import draw_face
+from preprocessing.corpora.drawn.portrait import FRAME_HEIGHT, FRAME_WIDTH
+
+FPS = (15, 25)
+"""Slowest and fastest rate of frames; each clip has one of its own."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """What is filmed, all but the randomness: the facts that a file's name carries.
+
+    Attributes:
+        actor: Number, from 1.
+        emotion: A name of ``corpora.EMOTIONS``.
+        repetition: From 1.
+    """
+
+    actor: int
+    emotion: str
+    repetition: int
+
+    @property
+    def clip_id(self):
+        """Name of the clip, such as "d-03-happy-2"."""
+        return f"d-{self.actor:02}-{self.emotion}-{self.repetition}"
+
+    @property
+    def file(self):
+        """Path within the corpus folder, such as "Actor_03/d-03-happy-2.mp4"."""
+        return f"Actor_{self.actor:02}/{self.clip_id}.mp4"
+
+    @property
+    def gender(self):
+        """Women have odd numbers, men even ones."""
+        return "female" if self.actor % 2 else "male"
+
+    @property
+    def intensity(self):
+        """Every second repetition is strong; neutral never is, as in RAVDESS."""
+        return "strong" if self.repetition % 2 == 0 and self.emotion != "neutral" else "normal"
+
+    @property
+    def statement(self):
+        """The statements alternate over actors, emotions and repetitions."""
+        turn = self.actor + corpora.EMOTIONS.index(self.emotion) + self.repetition
+        return "01" if turn % 2 else "02"
+
+
+def perform_take(take, *, seed=7):
+    """Return a take's frames and voice.
+
+    Args:
+        take: A ``Take``.
+        seed: Seed of the corpus.
+
+    Returns:
+        frames uint8 (time, 240, 320, 3) RGB, their constant rate in frames per second (int), and
+        a ``voice.Speech`` of the same length.
+    """
+    rng = np.random.default_rng(
+        [seed, take.actor, corpora.EMOTIONS.index(take.emotion), take.repetition]
+    )
+    actor = cast_actor(take.actor, seed=seed)
+    fps = int(rng.integers(FPS[0], FPS[1] + 1))
+    strength = rng.uniform(*expression.STRENGTHS[take.intensity])
+    spoken = prosody.choose_prosody(take.emotion, rng, strength=0.25 + 0.85 * strength)
+    speech = voice.speak(take.statement, spoken, actor.voice, rng)
+    units = expression.choose_expression(take.emotion, actor, rng, strength=strength)
+    times = np.arange(round(speech.duration_s * fps)) / fps
+    acted = expression.act_face(units, actor, times, speech, rng, emotion=take.emotion)
+    frames = [draw_face(take.actor, now, pose=pose, seed=seed) for now, pose in acted]
+    return np.stack(frames), fps, speech
+
+
+def film_take(folder, take, *, seed=7):
+    """Write a take as an mp4, unless it is there; a file with the final name is always whole.
+
+    Args:
+        folder: The corpus folder.
+        take: A ``Take``.
+        seed: Seed of the corpus.
+
+    Returns:
+        The take's path within the folder.
+    """
+    path = Path(folder, take.file)
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.partial")
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # the processes already use every core
+        frames, fps, speech = perform_take(take, seed=seed)
+        cv2.setNumThreads(threads)
+        write_mp4(partial, frames, fps, speech.waveform, voice.RATE_HZ)
+        partial.replace(path)
+    return take.file
+
+
+def write_mp4(path, frames, fps, waveform, rate_hz):
+    """Write frames and sound as H.264 and AAC.
+
+    Args:
+        path: Where to.
+        frames: uint8 (time, height, width, 3) RGB, even height and width.
+        fps: Frames per second.
+        waveform: float32 (samples,) mono, in [-1, 1].
+        rate_hz: Samples per second, one that AAC knows.
+    """
+    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        picture = container.add_stream("libx264", rate=fps)
+        picture.width, picture.height, picture.pix_fmt = FRAME_WIDTH, FRAME_HEIGHT, "yuv420p"
+        picture.options = {"preset": "superfast", "crf": "20", "threads": "1"}
+        sound = container.add_stream("aac", rate=rate_hz, layout="mono")
+        sound.bit_rate, sound.options = 64000, {"aac_coder": "fast"}
+        for image in frames:
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            container.mux(picture.encode(frame))
+        block = av.AudioFrame.from_ndarray(waveform[None], format="fltp", layout="mono")
+        block.sample_rate, block.pts, block.time_base = rate_hz, 0, Fraction(1, rate_hz)
+        container.mux(sound.encode(block))
+        container.mux(picture.encode(None))
+        container.mux(sound.encode(None))

@@ -1,0 +1,154 @@
+"""How each emotion looks: action units that come, stay and go, a moving head, blinks, speech.
+
+The prototypes follow Ekman & Friesen's EMFACS as tabulated by Ekman, Friesen & Hager (2002),
+"Facial Action Coding System: Investigator's Guide", and agree with the units that Du, Tao &
+Martinez (2014), "Compound facial expressions of emotion", PNAS 111, found in most people; calm is
+RAVDESS's: at rest, with a trace of a smile. The amounts are ours.
+"""
+
+import numpy as np
+
+from preprocessing.corpora.drawn.face import UNITS, Pose
+from preprocessing.corpora.drawn.portrait import smooth_step
+
+FACES = {
+    "neutral": {},
+    "calm": {"AU12": 0.30, "AU6": 0.15, "AU45": 0.18},
+    "happy": {"AU6": 0.85, "AU12": 1.0, "AU25": 0.8},
+    "sad": {"AU1": 0.95, "AU4": 0.45, "AU15": 0.9, "AU17": 0.5, "AU45": 0.22, "gaze_y": 0.5},
+    "angry": {"AU4": 1.0, "AU5": 0.30, "AU7": 0.80, "AU23": 0.85, "AU17": 0.25},
+    "fearful": {"AU1": 0.95, "AU2": 0.5, "AU4": 0.6, "AU5": 0.8, "AU20": 0.9, "AU25": 0.7},
+    "disgust": {"AU4": 0.55, "AU7": 0.5, "AU9": 1.0, "AU10": 0.9, "AU15": 0.45, "AU17": 0.4},
+    "surprised": {"AU1": 0.9, "AU2": 1.0, "AU5": 0.9, "AU25": 0.5, "jaw": 0.6},
+}
+"""Action units of each emotion at its height."""
+
+LOOKS_LIKE = {
+    "neutral": "calm",
+    "calm": "neutral",
+    "happy": "calm",
+    "sad": "neutral",
+    "angry": "disgust",
+    "fearful": "surprised",
+    "disgust": "angry",
+    "surprised": "fearful",
+}
+"""The emotion that a face is mixed with, so that some takes cannot be told by eye. The pairs
+differ from ``prosody.SOUNDS_LIKE``: the ear can tell apart what the eye cannot."""
+
+FACE_OVERLAP = 0.75
+"""Largest share of the other emotion in a take's face: 0 no overlap, 1 the pair looks alike."""
+FACE_NOISE = 0.12
+"""Standard deviation, from take to take, of each action unit at its height."""
+STRENGTHS = {"normal": (0.65, 0.95), "strong": (0.85, 1.1)}
+"""Range that the strength of a take is drawn from, by intensity."""
+
+BEARING = {
+    "happy": {"y": -1.0, "angle": 2.0, "scale": 1.01},
+    "sad": {"y": 3.0, "angle": 2.5, "scale": 0.99},
+    "angry": {"y": 1.0, "angle": 0.0, "scale": 1.035},
+    "fearful": {"y": -1.0, "angle": -1.0, "scale": 0.97},
+    "disgust": {"y": 0.5, "angle": 3.0, "scale": 0.985},
+    "surprised": {"y": -2.5, "angle": 0.0, "scale": 0.985},
+}
+"""How the head is held: down in pixels, tilt in degrees (to either side), size."""
+
+
+def choose_expression(emotion, actor, rng, *, strength=1.0, overlap=FACE_OVERLAP, noise=FACE_NOISE):
+    """Return the action units of a take at its height.
+
+    Args:
+        emotion: A name of ``corpora.EMOTIONS``.
+        actor: An ``Actor``; the habits colour the expression.
+        rng: numpy Generator.
+        strength: Factor on the prototype.
+        overlap: See ``FACE_OVERLAP``.
+        noise: See ``FACE_NOISE``.
+
+    Returns:
+        Dict of floats, one for each of ``face.UNITS``.
+    """
+    own, other = FACES[emotion], FACES[LOOKS_LIKE[emotion]]
+    share = rng.uniform(0, overlap)
+    units = {}
+    for name, accent in zip(UNITS, actor.habits["accent"], strict=False):
+        amount = own.get(name, 0.0) * (1 - share) + other.get(name, 0.0) * share
+        amount *= strength * actor.habits["expressive"] * accent
+        used = 1.0 if name in own or name in other else 0.35
+        units[name] = float(np.clip(amount + noise * used * rng.normal(), -0.2, 1.15))
+    for name in ("round", "jaw", "AU45", "gaze_x", "gaze_y"):
+        units[name] = units[name] if name in own or name in other else 0.0
+    return units
+
+
+def act_face(units, actor, times, speech, rng, *, emotion="neutral"):
+    """Return what the face does in each frame of a clip.
+
+    The expression rises from a third of its height within the first part of the clip, stays with
+    slight tremor while the actor speaks, and falls again in part towards the end.
+
+    Args:
+        units: Action units at their height, from ``choose_expression``.
+        actor: An ``Actor``.
+        times: float64 (frames,) seconds.
+        speech: A ``voice.Speech``, which the lips follow.
+        rng: numpy Generator.
+        emotion: Sets how the head is held.
+
+    Returns:
+        List of (action units, ``Pose``), one pair a frame.
+    """
+    length = speech.duration_s
+    onset, offset = rng.uniform(0.02, 0.12), rng.uniform(0.82, 0.95)
+    rise = smooth_step(times / length, onset, onset + rng.uniform(0.10, 0.22))
+    fall = smooth_step(times / length, offset, offset + 0.18)
+    envelope = 0.35 + 0.65 * rise * (1 - 0.5 * fall)
+    steps = (np.arange(len(speech.mouth_open)) + 0.5) * length / len(speech.mouth_open)
+    opening = np.interp(times, steps, speech.mouth_open)
+    rounding = np.interp(times, steps, speech.mouth_round)
+    blink = _blink(times, actor, rng)
+    look = np.cumsum(rng.random(len(times)) < 0.06)
+    glance = rng.normal(0, 0.14, (2, look[-1] + 1))[:, look]
+    wobble = {name: 0.04 * _drift(times, rng, hz=1.6) for name in units}
+    frames = []
+    for i, (pose, height) in enumerate(
+        zip(_move_head(times, actor, emotion, envelope, rng), envelope, strict=True)
+    ):
+        now = {name: amount * height * (1 + wobble[name][i]) for name, amount in units.items()}
+        now["jaw"] = now["jaw"] * (0.55 + 0.45 * opening[i]) + 0.46 * opening[i]
+        now["AU25"] = max(now["AU25"] * min(1.0, 0.35 + 2 * opening[i]), 0.6 * opening[i])
+        now["round"] = now["round"] + 0.8 * rounding[i] * (1 - 0.5 * max(now["AU12"], 0))
+        now["AU45"] = max(now["AU45"], blink[i])
+        now["gaze_x"], now["gaze_y"] = now["gaze_x"] + glance[0, i], now["gaze_y"] + glance[1, i]
+        frames.append((now, pose))
+    return frames
+
+
+def _move_head(times, actor, emotion, envelope, rng):
+    """Return a pose for each frame: the emotion's bearing and slow, small movement."""
+    lively = actor.habits["lively"]
+    bearing = BEARING.get(emotion, {"y": 0.0, "angle": 0.0, "scale": 1.0})
+    side = rng.choice([-1, 1])
+    x = rng.normal(0, 3) + 2.0 * lively * _drift(times, rng, hz=0.7)
+    y = rng.normal(0, 2) + bearing["y"] * envelope + 1.6 * lively * _drift(times, rng, hz=1.0)
+    angle = rng.normal(0, 1.2) + side * bearing["angle"] * envelope
+    angle = angle + 1.8 * lively * _drift(times, rng, hz=0.8)
+    scale = rng.normal(1, 0.012) + (bearing["scale"] - 1) * envelope
+    scale = scale + 0.007 * lively * _drift(times, rng, hz=0.5)
+    return [Pose(*map(float, row)) for row in np.column_stack([x, y, angle, scale])]
+
+
+def _drift(times, rng, *, hz):
+    """Return a slow, smooth wandering around 0 with a standard deviation of about 1."""
+    rates, phases = rng.uniform(0.4, 1.6, 3) * hz, rng.uniform(0, 2 * np.pi, 3)
+    return np.sqrt(2 / 3) * np.sin(2 * np.pi * np.outer(times, rates) + phases).sum(axis=1)
+
+
+def _blink(times, actor, rng):
+    """Return how far the lids are closed by blinks."""
+    closed = np.zeros(len(times))
+    moment = rng.exponential(1 / actor.habits["blinks"])
+    while moment < times[-1]:
+        closed = np.maximum(closed, np.clip(1.4 - np.abs(times - moment) / 0.075, 0, 1))
+        moment += 0.6 + rng.exponential(1 / actor.habits["blinks"])
+    return closed
