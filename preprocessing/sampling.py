@@ -195,8 +195,7 @@ def frame_spans(duration_s, frame_times, *, n_frames):
     edges = np.concatenate([[0], np.searchsorted(frame_times, inner), [len(frame_times)]])
     spans = np.stack([edges[:-1], edges[1:]], axis=1).astype(np.int64)
     empty = spans[:, 0] == spans[:, 1]
-    centres = temporal_average(duration_s, frame_times, n_frames=n_frames)
-    shown = pick_frames(centres[empty], frame_times)
+    shown = np.maximum(spans[empty, 0] - 1, 0)  # no frame starts in it: the one before stays
     spans[empty] = np.stack([shown, shown + 1], axis=1)
     return spans
 
