@@ -6,7 +6,18 @@ Functions take arrays, draw on the axes given or on new ones, and return them.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from preprocessing.plots import plot_contact_sheet
+from preprocessing.plots import plot_contact_sheet, plot_waveform
+from preprocessing.plots.style import ACCENT, strip_spines
+
+UNITS = {
+    "speed": "factor",
+    "tempo": "factor",
+    "pitch": "semitones",
+    "shift": "s",
+    "gain": "dB",
+    "noise": "dB signal to noise",
+}
+"""Unit of each waveform change's amount, see ``waveforms.AUGMENTATIONS``."""
 
 
 def plot_face_gallery(faces_by_name, *, ax=None):
@@ -27,6 +38,27 @@ def plot_face_gallery(faces_by_name, *, ax=None):
     return ax
 
 
+def plot_waveform_gallery(waveforms_by_name, rate_hz, *, n_columns=2, axes=None):
+    """Draw waveforms on one scale, one panel per augmentation.
+
+    Args:
+        waveforms_by_name: dict of waveforms (samples,) by the name that titles the panel.
+        rate_hz: Samples per second.
+        n_columns: Panels beside each other, for new axes.
+        axes: Sequence of axes, one per waveform; new ones if None.
+
+    Returns:
+        Array of the axes used, one per waveform.
+    """
+    axes = _open_panels(axes, len(waveforms_by_name), n_columns, height=1.5)
+    peak = max(float(np.abs(waveform).max()) for waveform in waveforms_by_name.values())
+    for ax, (name, waveform) in zip(axes, waveforms_by_name.items(), strict=True):
+        plot_waveform(waveform, rate_hz, ax=ax)
+        ax.set(title=name, ylim=(-1.05 * peak, 1.05 * peak))
+        ax.label_outer()
+    return axes
+
+
 def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2, axes=None):
     """Draw log-mel spectrograms on one colour scale, one panel per augmentation.
 
@@ -40,17 +72,7 @@ def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2, axes=None):
     Returns:
         Array of the axes used, one per spectrogram.
     """
-    if axes is None:
-        n_rows = -(-len(mels_by_name) // n_columns)
-        size = (1 + 4.5 * n_columns, 0.5 + 1.7 * n_rows)
-        figure, grid = plt.subplots(
-            n_rows, n_columns, figsize=size, sharex=True, sharey=True, squeeze=False
-        )
-        figure.set_layout_engine("constrained")
-        axes = grid.ravel()
-        for unused in axes[len(mels_by_name) :]:
-            unused.remove()
-    axes = np.asarray(axes, object)[: len(mels_by_name)]
+    axes = _open_panels(axes, len(mels_by_name), n_columns, height=1.7)
     original = np.asarray(next(iter(mels_by_name.values())))
     low, high = np.percentile(original, (5, 99.8))
     hop_s = hop_ms / 1000
@@ -70,3 +92,44 @@ def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2, axes=None):
         ax.label_outer()
     axes[0].figure.colorbar(picture, ax=list(axes), label="level (dB)")
     return axes
+
+
+def plot_amounts(table, ranges, *, axes=None):
+    """Draw how often each waveform change was made, and by which amounts.
+
+    Args:
+        table: DataFrame with a column of amounts per change, NaN where it was not made; a row a
+            copy.
+        ranges: dict of (lowest, highest) amounts by name of the change.
+        axes: Sequence of axes, one per change; new ones if None.
+
+    Returns:
+        Array of the axes used, one per change.
+    """
+    axes = _open_panels(axes, len(ranges), 3, height=1.9, shared=False)
+    for ax, (name, (low, high)) in zip(axes, ranges.items(), strict=True):
+        amounts = table[name].dropna()
+        ax.hist(amounts, bins=12, range=(low, high), color=ACCENT)
+        ax.set_title(f"{name}: {len(amounts)} of {len(table)} copies")
+        ax.set(xlabel=UNITS[name], ylabel="copies")
+        strip_spines(ax)
+    return axes
+
+
+def _open_panels(axes, n_panels, n_columns, *, height, shared=True):
+    """Return ``axes``, or those of a new figure with so many panels, as an array."""
+    if axes is not None:
+        return np.asarray(axes, object)[:n_panels]
+    n_rows = -(-n_panels // n_columns)
+    _, grid = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(11, 0.5 + height * n_rows),
+        sharex=shared,
+        sharey=shared,
+        squeeze=False,
+        layout="constrained",
+    )
+    for unused in grid.ravel()[n_panels:]:
+        unused.remove()
+    return grid.ravel()[:n_panels]

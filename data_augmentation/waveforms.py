@@ -207,14 +207,14 @@ def _draw_amounts(ranges, rng, probability):
 
 
 def _checked(waveform):
-    """Return the waveform as contiguous float32, or say what is wrong with it."""
+    """Return the waveform as contiguous, writeable float32, or say what is wrong with it."""
     waveform = np.asarray(waveform)
     if waveform.ndim != 1 or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
         raise ValueError(
             f"The waveform is {waveform.dtype} {waveform.shape}; expected float (samples,) "
             "in [-1, 1], not empty."
         )
-    return np.ascontiguousarray(waveform, np.float32)
+    return np.require(waveform, np.float32, ["C", "W"])
 
 
 def _fit(waveform, n_samples):

@@ -1,0 +1,168 @@
+"""Altered copies of the voices of a whole corpus, on disk as spectrograms.
+
+Copies are made of every clip, since which clips train differs from fold to fold; only those of
+training clips are ever read, see ``modeling.inputs.add_copies``. Workers are pure functions from a
+waveform to small arrays; only the process that called writes.
+"""
+
+import time
+
+import numpy as np
+import pandas as pd
+
+from data_augmentation import waveforms
+from preprocessing import arrays, audio
+from preprocessing.analyse import list_voices
+from preprocessing.indexing import explain_error
+from preprocessing.parallel import stream_results
+
+SPECTRUM = ("n_mels", "window_ms", "hop_ms")
+"""The parameters of the audio stage that a spectrogram depends on."""
+
+
+def copy_corpus(
+    corpus,
+    *,
+    n_copies=2,
+    ranges=None,
+    probability=0.5,
+    seed=7,
+    keep_waveforms=False,
+    n_jobs=-1,
+    progress=True,
+):
+    """Write altered copies of every clip's voice as ``mels_augmented.npy``, and what was done.
+
+    The spectrograms are made as those of ``mels.npy`` were. A clip's copies depend on its voice,
+    its id and the seed, not on the other clips. A clip without a voice gets silence; one that
+    cannot be altered gets itself, with the reason in the table. Does nothing where the copies on
+    disk were made with the same options from the same spectrograms.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``, analysed before.
+        n_copies: Copies of each clip.
+        ranges: Lowest and highest amount by name of the change, see
+            ``waveforms.augment_waveform``; ``None`` for ``waveforms.RANGES``.
+        probability: Chance of each change.
+        seed: Another seed gives other copies.
+        keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float32
+            (clip, copy, sample): ``n_copies`` times as large as ``waveforms.npy``.
+        n_jobs: Processes; -1 for one a core.
+        progress: Show a progress bar.
+
+    Returns:
+        The table of copies, see ``tabulate_copies``, as written to ``augmented.csv``.
+
+    Raises:
+        FileNotFoundError: The waveforms or spectrograms have not been made.
+        ValueError: An option is out of its range, or the arrays are of another state.
+    """
+    folder = arrays.corpus_folder(corpus)
+    clips, mels = arrays.read_clips(folder), arrays.read_array(folder, "mels")
+    sounds = arrays.read_array(folder, "waveforms")
+    spectrum = arrays.read_facts(folder, "audio")["parameters"]
+    rate_hz = spectrum["rate_hz"]
+    ranges = waveforms.RANGES if ranges is None else ranges
+    changes = {"n_copies": n_copies, "ranges": ranges, "probability": probability}
+    parameters = changes | {"seed": seed, "keep_waveforms": keep_waveforms}
+    if arrays.is_current(folder, "augmented", parameters):
+        print(f"{arrays.shorten_path(folder)} is up to date: same voices, same parameters.")
+        return read_copies(folder)
+    started = time.perf_counter()
+    options = changes | {"spectrum": {name: spectrum[name] for name in SPECTRUM}}
+    _alter_voice(np.zeros(rate_hz, np.float32), rate_hz, (seed, ""), options)  # compiles, checks
+    made = allocate_copies(mels, sounds, n_copies, keep_waveforms=keep_waveforms)
+    voices, ids = list_voices(clips, sounds, rate_hz), clips["clip_id"].to_list()
+    rows, records = list(voices), {}
+    tasks = [(voices[row], rate_hz, (seed, ids[row]), options) for row in rows]
+    for task, (altered, records[rows[task]]) in stream_results(
+        _try_voice, tasks, n_jobs=n_jobs, title="copying", progress=progress
+    ):
+        row = rows[task]
+        itself = {"mels_augmented": mels[row][None], "waveforms_augmented": voices[row][None]}
+        for name, array in made.items():
+            values = (altered or itself)[name]
+            array[row, :, : values.shape[1]] = values
+    table = tabulate_copies(ids, records)
+    arrays.write_stage(
+        folder, "augmented", parameters=parameters, arrays=made, tables={"augmented": table}
+    )
+    report_copies(len(clips), len(rows), table, time.perf_counter() - started)
+    return read_copies(folder)
+
+
+def allocate_copies(mels, sounds, n_copies, *, keep_waveforms):
+    """Return arrays of silence to write the copies into.
+
+    Args:
+        mels: float32 (clip, time, mel), the clips' own.
+        sounds: float32 (clip, sample), the clips' own.
+        n_copies: Copies of each clip.
+        keep_waveforms: Whether there is an array for the waveforms.
+
+    Returns:
+        Dict from the array's name to float32 (clip, copy, time, mel) and (clip, copy, sample).
+    """
+    shape = (len(mels), n_copies, *mels.shape[1:])
+    made = {"mels_augmented": np.full(shape, audio.FLOOR_DB, np.float32)}
+    if keep_waveforms:
+        shape = (len(sounds), n_copies, sounds.shape[1])
+        made["waveforms_augmented"] = np.zeros(shape, np.float32)
+    return made
+
+
+def tabulate_copies(clip_ids, records):
+    """Return what was done to each copy.
+
+    Args:
+        clip_ids: Text (clip,).
+        records: Dict from a clip's row to a list of dicts, one per copy, with the amount by name
+            of each change made and ``reason``.
+
+    Returns:
+        DataFrame, a row a copy: ``clip_id``, ``copy`` from 0, the amount of each change (NaN where
+        it was not made), ``reason`` (empty where all went well).
+    """
+    rows = [
+        {"clip_id": clip_ids[row], "copy": copy} | record
+        for row in sorted(records)
+        for copy, record in enumerate(records[row])
+    ]
+    columns = ["clip_id", "copy", *waveforms.AUGMENTATIONS, "reason"]
+    return pd.DataFrame(rows, columns=columns).round(4)
+
+
+def read_copies(folder):
+    """Return the table of copies of a corpus folder, see ``tabulate_copies``."""
+    table = arrays.read_table(folder, "augmented")
+    return table.assign(reason=table["reason"].astype(object).fillna(""))
+
+
+def report_copies(n_clips, n_voices, table, elapsed_s):
+    """Print in a line how many copies were made."""
+    failed = table["reason"] != ""
+    print(
+        f"{len(table)} copies of {n_voices} clips with a voice, of {n_clips}, in {elapsed_s:.0f} s"
+        + (f"; {failed.sum()} of them unaltered, see the table." if failed.any() else ".")
+    )
+
+
+def _alter_voice(voice, rate_hz, seed_parts, options):
+    """Return a voice's altered copies, arrays by name, and a record of each."""
+    changes = {name: options[name] for name in ("n_copies", "ranges", "probability")}
+    altered, amounts = waveforms.make_copies(voice, rate_hz, seed_parts=seed_parts, **changes)
+    n_times = audio.count_frames(len(voice), rate_hz, hop_ms=options["spectrum"]["hop_ms"])
+    mels = np.zeros((len(altered), n_times, options["spectrum"]["n_mels"]), np.float32)
+    for copy, waveform in enumerate(altered):
+        mels[copy] = audio.log_mel(waveform, rate_hz, **options["spectrum"])
+    records = [amount | {"reason": ""} for amount in amounts]
+    return {"mels_augmented": mels, "waveforms_augmented": altered}, records
+
+
+def _try_voice(voice, rate_hz, seed_parts, options):
+    """Return what ``_alter_voice`` does, or no arrays and records that say why."""
+    try:
+        return _alter_voice(voice, rate_hz, seed_parts, options)
+    except Exception as error:  # one clip must never stop a run of thousands: it is listed
+        reason = f"not altered ({type(error).__name__}: {explain_error(error)})"
+        return None, [{"reason": reason} for _ in range(options["n_copies"])]
