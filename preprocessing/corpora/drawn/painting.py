@@ -59,7 +59,7 @@ def fill(points, *, soft=1.2):
 
 
 def blur(image, sigma):
-    """Return the image blurred by a Gaussian; large ones are worked out at a quarter of the size."""
+    """Return the image blurred by a Gaussian; a wide one is worked out at a quarter size."""
     if sigma <= 0:
         return image
     if sigma < 8:
