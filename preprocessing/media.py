@@ -213,6 +213,34 @@ def read_clip(
     )
 
 
+def read_frame_times(video, audio=None, *, window_s=None, max_seconds=60.0):
+    """Return when each frame of a clip comes on screen, decoding no picture.
+
+    Args:
+        video: Path of the file with the pictures.
+        audio: Path of the file with the sound, the same path for one file, or None.
+        window_s: As for `read_clip`, whose window and clock these times share.
+        max_seconds: Nothing later than this is read.
+
+    Returns:
+        The window's length in seconds, and float64 (frame,), seconds since its start.
+
+    Raises:
+        MediaError: There are no pictures.
+    """
+    problems = []
+    with ExitStack() as stack:
+        pictures, sound, _ = _read_tracks(stack, video, audio, 16000, max_seconds, problems)
+    if pictures is None:
+        raise MediaError("; ".join(problems) or "no video file is given")
+    tracks = [track for track in (pictures, sound) if track is not None]
+    start_s, end_s = find_window(tracks, window_s=window_s, max_seconds=max_seconds)
+    _, times = pictures.plan(
+        (start_s, end_s), lambda _, times: [(i, i + 1) for i in range(len(times))]
+    )
+    return end_s - start_s, times
+
+
 def _reason(error):
     """Return an exception's message, short and without path or error number."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__

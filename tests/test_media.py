@@ -647,3 +647,15 @@ def test_face_crops_and_recordings_share_the_shorter_length(real_data):
         assert clip.fps == pytest.approx(5)
         assert clip.frame_times == pytest.approx(np.arange(15) / 5)
         assert clip.duration_s == pytest.approx(min(3.0, recording.audio_duration_s))
+
+
+def test_frame_times_are_those_of_the_window_that_is_read(tmp_path):
+    times = np.array([0.0, 0.1, 0.15, 0.4, 0.7, 0.9])
+    path = write_clip(tmp_path / "a.mp4", frame_times=times, duration_s=0.8)
+    duration_s, found = media.read_frame_times(path, path)
+    clip = media.read_clip(path, path, strategy="linspace", n_frames=len(found))
+    assert duration_s == clip.duration_s
+    assert found == pytest.approx(clip.frame_times)
+    assert found == pytest.approx(times[times < duration_s], abs=0.002)
+    with pytest.raises(media.MediaError, match="no video stream"):
+        media.read_frame_times(write_clip(tmp_path / "b.mp4", video=None))

@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 
 from joblib import Parallel, delayed
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from preprocessing.corpora import EMOTIONS as ALL_EMOTIONS
 from preprocessing.corpora import listing
@@ -112,7 +112,8 @@ def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
     _write_facts(folder, facts)
     jobs = (delayed(clip.film_take)(str(folder), take, seed=seed) for take in missing)
     done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    for _ in tqdm(done, "drawing clips", len(missing), disable=not progress, unit="clip"):
+    bar = {"disable": not progress, "unit": "clip", "leave": False}
+    for _ in tqdm(done, "drawing clips", len(missing), **bar):
         pass
     return folder
 
