@@ -176,8 +176,9 @@ def choose_examples(clips, n_clips=4):
     """Return the ids of the few clips that every notebook shows.
 
     The first clip of each emotion, in ``EXAMPLE_ORDER``, that has both picture and voice (or,
-    where no clip has both, the one it has), of the first such actor who shows that emotion. Names
-    and sizes of files alone decide, so that the choice is the same at every stage.
+    where no clip has both, the one it has), of the first such actor who shows that emotion. Only
+    names, sizes of files and whether a file can be read at all decide, so that the choice is the
+    same at every stage.
 
     Args:
         clips: DataFrame of ``clips.csv``.
@@ -186,6 +187,8 @@ def choose_examples(clips, n_clips=4):
     Returns:
         List of clip ids, of as many different emotions as possible.
     """
+    readable = clips[clips["status"] != "failed"]
+    clips = clips if readable.empty else readable
     n_files = (clips["video_bytes"] > 0).astype(int) + (clips["audio_bytes"] > 0)
     best = clips[n_files == n_files.max()]
     first = best["actor"].min()

@@ -69,6 +69,28 @@ def read_base(corpus):
     return Path(json.loads(path.read_text("utf-8"))["base"])
 
 
+def read_examples(corpus, clips, **options):
+    """Read the clips that every notebook shows; one that cannot be read is named and left out.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``.
+        clips: DataFrame of ``clips.csv``.
+        **options: As ``media.read_clip`` takes them.
+
+    Returns:
+        Dict from clip id to ``media.Clip``.
+    """
+    base, examples = read_base(corpus), {}
+    for clip_id in arrays.choose_examples(clips):
+        row = clips[clips["clip_id"] == clip_id].iloc[0]
+        paths = [base / name if name else None for name in (row["video"], row["audio"])]
+        try:
+            examples[clip_id] = media.read_clip(*paths, **options)
+        except media.MediaError as error:
+            print(f"{clip_id} cannot be read: {explain_error(error)}")
+    return examples
+
+
 def explain_error(error):
     """Return an error's message on one line, without the folder it happened in."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
