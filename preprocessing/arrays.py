@@ -176,9 +176,9 @@ def choose_examples(clips, n_clips=4):
     """Return the ids of the few clips that every notebook shows.
 
     The first clip of each emotion, in ``EXAMPLE_ORDER``, that has both picture and voice (or,
-    where no clip has both, the one it has), of the first such actor who shows that emotion. Only
-    names, sizes of files and whether a file can be read at all decide, so that the choice is the
-    same at every stage.
+    where no clip has both, the one it has), of the first such actor who shows that emotion, strong
+    rather than normal. Only names, sizes of files and whether a file can be read at all decide, so
+    that the choice is the same at every stage.
 
     Args:
         clips: DataFrame of ``clips.csv``.
@@ -193,10 +193,11 @@ def choose_examples(clips, n_clips=4):
     best = clips[n_files == n_files.max()]
     first = best["actor"].min()
     rank = best["emotion"].map({name: i for i, name in enumerate(EXAMPLE_ORDER)})
-    turn = best.assign(rank=rank, other=best["actor"] != first)
-    turn = turn.sort_values(["rank", "other", "clip_id"], kind="stable")
+    turn = best.assign(
+        rank=rank, other=best["actor"] != first, weak=best["intensity"] != "strong"
+    ).sort_values(["rank", "other", "weak", "clip_id"])
     turn["round"] = turn.groupby("rank").cumcount()
-    turn = turn.sort_values(["round", "rank"], kind="stable")
+    turn = turn.sort_values(["round", "rank"])
     return turn["clip_id"].tolist()[:n_clips]
 
 

@@ -222,7 +222,7 @@ def test_changed_clips_make_every_stage_above_them_stale(folder):
 def make_index(rows):
     """Return clips of (id, actor, emotion, bytes of the video, bytes of the audio)."""
     names = ["clip_id", "actor", "emotion", "video_bytes", "audio_bytes"]
-    return pd.DataFrame(rows, columns=names).assign(status="indexed")
+    return pd.DataFrame(rows, columns=names).assign(status="indexed", intensity="")
 
 
 def test_examples_are_of_different_emotions_and_of_one_actor():
@@ -236,6 +236,8 @@ def test_examples_are_of_different_emotions_and_of_one_actor():
     )
     assert arrays.choose_examples(clips, 3) == ["1-happy-a", "1-sad-a", "1-neutral-a"]
     assert arrays.choose_examples(clips, 4)[3] == "1-happy-b"
+    clips["intensity"] = ["strong" if name.endswith("b") else "" for name in clips["clip_id"]]
+    assert arrays.choose_examples(clips, 3) == ["1-happy-b", "1-sad-b", "1-neutral-b"]
 
 
 def test_examples_have_both_modalities_where_any_clip_has():
