@@ -54,26 +54,40 @@ def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", w
         ValueError: VGG19 has no such layer, or ``pretrained`` is none of the three.
     """
     _check_choice(pretrained)
+    path = choose_vgg19(pretrained, weights)
+    found = read_vgg19_weights(path) if path else None
     whole = keras.applications.VGG19(include_top=False, weights=None, input_shape=input_shape)
     names = [each.name for each in whole.layers[1:]]
     if layer not in names:
         raise ValueError(f"LAYER = {layer!r} is not in VGG19; expected one of {', '.join(names)}.")
     base = keras.Model(whole.inputs, whole.get_layer(layer).output, name="vgg19")
-    if pretrained is False:
-        return base, _announce_random("VGG19", "PRETRAINED = False")
-    path = os.environ.get("EMOTION_VGG19", "") if weights == "imagenet" else weights
-    if not path:
-        try:
-            path = fetch_vgg19()
-        except (OSError, ValueError) as error:
-            if pretrained is True:
-                raise PretrainedError(_explain_vgg19(error)) from error
-            reason = f"download failed: {type(error).__name__}{_describe_cached()}"
-            return base, _announce_random("VGG19", reason)
-    path = Path(path).expanduser()
-    assign_vgg19(base, read_vgg19_weights(path), source=path.name)
+    if not found:
+        return base, RANDOM_INIT
+    assign_vgg19(base, found, source=path.name)
     print(f"VGG19: ImageNet weights up to {layer} from {path.name}.")
     return base, ""
+
+
+def choose_vgg19(pretrained, weights="imagenet"):
+    """Return the path of the weights that ``load_vgg19`` takes; ``None`` for random ones.
+
+    Raises:
+        PretrainedError: The weights are required but not to be had.
+    """
+    if pretrained is False:
+        _announce_random("VGG19", "PRETRAINED = False")
+        return None
+    named = os.environ.get("EMOTION_VGG19") if weights == "imagenet" else weights
+    if named:
+        return Path(named).expanduser()
+    try:
+        return fetch_vgg19()
+    except (OSError, ValueError) as error:
+        if pretrained is True:
+            raise PretrainedError(_explain_vgg19(error)) from error
+        reason = f"download failed: {type(error).__name__}{_describe_cached()}"
+        _announce_random("VGG19", reason)
+        return None
 
 
 def find_vgg19():
@@ -97,13 +111,9 @@ def fetch_vgg19():
     if not path.is_file():
         print("VGG19: fetching the ImageNet weights (80 MB, once) ...")
     pooch.get_logger().setLevel("ERROR")
-    return pooch.retrieve(
-        VGG19_URL,
-        known_hash=f"md5:{VGG19_MD5}",
-        fname=path.name,
-        path=path.parent,
-        downloader=pooch.HTTPDownloader(timeout=TIMEOUT_S),
-    )
+    downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
+    known = {"known_hash": f"md5:{VGG19_MD5}", "fname": path.name, "path": path.parent}
+    return Path(pooch.retrieve(VGG19_URL, **known, downloader=downloader))
 
 
 def read_vgg19_weights(path):
@@ -126,12 +136,12 @@ def read_vgg19_weights(path):
             f"No file of VGG19 weights at {path}. Correct WEIGHTS or EMOTION_VGG19, or set "
             "WEIGHTS = 'imagenet' and leave EMOTION_VGG19 empty."
         )
-    if path.suffix.lower() not in (".npz", ".h5"):
-        raise PretrainedError(f"{path.name} ends in {path.suffix!r}; expected .h5 or .npz.")
     try:
         found = dict(np.load(path)) if path.suffix.lower() == ".npz" else _read_h5(path)
     except Exception as error:  # zip, HDF5 and NumPy raise a dozen types for a damaged file
-        raise PretrainedError(f"{path.name} cannot be read: {error}. Fetch it anew.") from error
+        raise PretrainedError(
+            f"{path.name} cannot be read as .npz or .h5: {error}. Fetch it anew."
+        ) from error
     if "block1_conv1/kernel" not in found:
         shown = ", ".join(sorted(found)[:4]) or "nothing"
         raise PretrainedError(
@@ -164,17 +174,15 @@ def assign_vgg19(base, found, *, source):
         values = [found[name] for name in names]
         shapes = [weight.shape for weight in each.weights]
         if [value.shape for value in values] != shapes:
-            raise PretrainedError(
-                f"{each.name} in {source} has shapes {[value.shape for value in values]}; "
-                f"expected {shapes}. This is not VGG19; fetch {VGG19_FILE}."
-            )
+            given = [value.shape for value in values]
+            raise PretrainedError(f"{each.name} in {source} has shapes {given}; expected {shapes}.")
         each.set_weights(values)
 
 
 def load_yamnet(*, pretrained="if available", handle=YAMNET_HANDLE):
     """Return YAMNet, which was trained on AudioSet's 521 classes of sound.
 
-    YAMNet is by Plakal and Ellis (TensorFlow Models); AudioSet: Gemmeke et al. 2017, ICASSP.
+    By Plakal and Ellis (TensorFlow Models); AudioSet: Gemmeke et al. 2017, ICASSP.
 
     Args:
         pretrained: ``True``, ``"if available"`` or ``False``; see above.
@@ -192,14 +200,16 @@ def load_yamnet(*, pretrained="if available", handle=YAMNET_HANDLE):
     """
     _check_choice(pretrained)
     if pretrained is False:
-        return RandomYamnet(), _announce_random("YAMNet", "PRETRAINED = False")
+        _announce_random("YAMNet", "PRETRAINED = False")
+        return RandomYamnet(), RANDOM_INIT
     named = "://" not in str(handle)
     try:
         yamnet = _load_hub(str(Path(handle).expanduser()) if named else handle)
     except Exception as error:  # TF-Hub lets errors of urllib, tarfile and TensorFlow through
         if pretrained is True or named:
             raise PretrainedError(_explain_yamnet(handle, error)) from error
-        return RandomYamnet(), _announce_random("YAMNet", f"not loaded: {type(error).__name__}")
+        _announce_random("YAMNet", f"not loaded: {type(error).__name__}")
+        return RandomYamnet(), RANDOM_INIT
     print("YAMNet: AudioSet weights from TF-Hub.")
     return yamnet, ""
 
@@ -211,10 +221,9 @@ def _load_hub(handle):
         import tensorflow_hub
 
         yamnet = tensorflow_hub.load(handle)
-    outputs = yamnet(np.zeros(RATE_HZ, np.float32))
-    shapes = [tuple(output.shape) for output in outputs]
-    if [shape[1:] for shape in shapes] != [(521,), (1024,), (64,)]:
-        raise ValueError(f"its outputs have shapes {shapes}, which are not YAMNet's")
+    widths = [output.shape[-1] for output in yamnet(np.zeros(RATE_HZ, np.float32))]
+    if widths != [521, 1024, 64]:
+        raise ValueError(f"its outputs are {widths} wide; YAMNet's are 521, 1024 and 64")
     return yamnet
 
 
@@ -230,22 +239,16 @@ def _limit_waiting(seconds):
 
 
 def _check_choice(pretrained):
-    """Raise ValueError unless the choice is one of the three."""
     if not (isinstance(pretrained, bool) or pretrained == "if available"):
         raise ValueError(f"PRETRAINED = {pretrained!r}; expected True, 'if available' or False.")
 
 
 def _announce_random(name, reason):
-    """Say that a network starts from random weights, and return the note for its run."""
-    print(
-        f"{name}: RANDOM INIT ({reason}). Its scores say nothing about pretraining; "
-        "PRETRAINED = True would stop here and say what to do."
-    )
-    return RANDOM_INIT
+    print(f"{name}: RANDOM INIT ({reason}). PRETRAINED = True would stop and say what to do.")
 
 
 def _describe_cached():
-    """Return words about a file in Keras's cache that is there though it cannot be used."""
+    """Return words about a file in Keras's cache that cannot be used."""
     path = find_vgg19()
     if not path.is_file():
         return ""
@@ -284,15 +287,13 @@ def _explain_yamnet(handle, error):
 
 
 def _read_h5(path):
-    """Return kernels and biases of a Keras ``.h5`` of weights, or of a whole model."""
+    """Return kernels and biases of a Keras ``.h5`` of weights."""
     import h5py
 
     found = {}
     with h5py.File(path) as file:
-        root = file.get("model_weights", file)
-        for layer in root:
-            names = root[layer].attrs.get("weight_names", ())
+        for layer, group in file.items():
+            names = group.attrs.get("weight_names", ())
             for kind, name in zip(("kernel", "bias"), names, strict=False):
-                name = name.decode() if isinstance(name, bytes) else name
-                found[f"{layer}/{kind}"] = root[layer][name][()]
+                found[f"{layer}/{kind}"] = group[name][()]
     return found

@@ -6,6 +6,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 from tqdm.auto import tqdm
 
 from data_augmentation.quiet_keras import keras
@@ -24,6 +25,20 @@ def count_patches(length_s):
     """Return how many patches YAMNet makes of a sound: one for up to 0.975 s, then each 0.48 s."""
     n_samples = round(length_s * RATE_HZ)
     return 1 + math.ceil(max(0, n_samples - FIRST) / STEP) if n_samples > 0 else 0
+
+
+def read_class_names(yamnet):
+    """Return the names of the sounds that YAMNet scores, in order.
+
+    Args:
+        yamnet: As ``pretrained.load_yamnet`` returns it.
+
+    Returns:
+        A tuple of 521 names; empty for the stand-in, which scores nothing.
+    """
+    if isinstance(yamnet, RandomYamnet):
+        return ()
+    return tuple(pd.read_csv(yamnet.class_map_path().numpy().decode())["display_name"])
 
 
 def embed_waveforms(yamnet, waveforms, lengths_s, rate_hz, *, progress=True):

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from modeling.yamnet import FIRST, RATE_HZ, STEP, RandomYamnet, count_patches, embed_waveforms
+from modeling.yamnet import (
+    FIRST,
+    RATE_HZ,
+    STEP,
+    RandomYamnet,
+    count_patches,
+    embed_waveforms,
+    read_class_names,
+)
 
 
 def fake_yamnet(waveform):
@@ -61,6 +69,11 @@ def test_the_stand_in_is_the_same_every_time(stand_in):
     sound = np.random.default_rng(0).normal(0, 0.1, 16000).astype("float32")
     np.testing.assert_array_equal(stand_in(sound)[1], RandomYamnet()(sound)[1])
     assert not np.allclose(stand_in(sound)[1], RandomYamnet(seed=1)(sound)[1])
+
+
+def test_the_stand_in_scores_nothing(stand_in):
+    assert stand_in(np.zeros(16000, np.float32))[0] is None
+    assert read_class_names(stand_in) == ()
 
 
 def test_the_stand_in_tells_sounds_apart(stand_in):
