@@ -156,7 +156,8 @@ def _draw_rows(ax, rows, hop_ms, **options):
     """Draw (time, value) with time to the right, row k centred at k hops."""
     hop = hop_ms / 1000
     extent = (-0.5 * hop, (len(rows) - 0.5) * hop, 0, rows.shape[1])
-    image = ax.imshow(rows.T, origin="lower", aspect="auto", extent=extent, **options)
+    options |= {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
+    image = ax.imshow(rows.T, extent=extent, **options)
     ax.set(xlim=(0, max(len(rows) - 0.5, 0.5) * hop), xlabel="time (s)")
     return image
 
