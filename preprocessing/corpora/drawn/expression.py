@@ -36,11 +36,11 @@ LOOKS_LIKE = {
 """The emotion that a face is mixed with, so that some takes cannot be told by eye. The pairs
 differ from ``prosody.SOUNDS_LIKE``: the ear can tell apart what the eye cannot."""
 
-FACE_OVERLAP = 0.75
+FACE_OVERLAP = 0.5
 """Largest share of the other emotion in a take's face: 0 no overlap, 1 the pair looks alike."""
-FACE_NOISE = 0.12
+FACE_NOISE = 0.08
 """Standard deviation, from take to take, of each action unit at its height."""
-STRENGTHS = {"normal": (0.65, 0.95), "strong": (0.85, 1.1)}
+STRENGTHS = {"normal": (0.85, 1.15), "strong": (1.1, 1.4)}
 """Range that the strength of a take is drawn from, by intensity."""
 
 BEARING = {
@@ -75,7 +75,7 @@ def choose_expression(emotion, actor, rng, *, strength=1.0, overlap=FACE_OVERLAP
         amount = own.get(name, 0.0) * (1 - share) + other.get(name, 0.0) * share
         amount *= strength * actor.habits["expressive"] * accent
         used = 1.0 if name in own or name in other else 0.35
-        units[name] = float(np.clip(amount + noise * used * rng.normal(), -0.2, 1.15))
+        units[name] = float(np.clip(amount + noise * used * rng.normal(), -0.2, 1.4))
     for name in ("round", "jaw", "AU45", "gaze_x", "gaze_y"):
         units[name] = units[name] if name in own or name in other else 0.0
     return units
@@ -115,7 +115,7 @@ def act_face(units, actor, times, speech, rng, *, emotion="neutral"):
         zip(_move_head(times, actor, emotion, envelope, rng), envelope, strict=True)
     ):
         now = {name: amount * height * (1 + wobble[name][i]) for name, amount in units.items()}
-        now["jaw"] = now["jaw"] * (0.55 + 0.45 * opening[i]) + 0.46 * opening[i]
+        now["jaw"] = now["jaw"] * (0.55 + 0.45 * opening[i]) + 0.38 * opening[i]
         now["AU25"] = max(now["AU25"] * min(1.0, 0.35 + 2 * opening[i]), 0.6 * opening[i])
         now["round"] = now["round"] + 0.8 * rounding[i] * (1 - 0.5 * max(now["AU12"], 0))
         now["AU45"] = max(now["AU45"], blink[i])
@@ -131,8 +131,8 @@ def _move_head(times, actor, emotion, envelope, rng):
     side = rng.choice([-1, 1])
     x = rng.normal(0, 3) + 2.0 * lively * _drift(times, rng, hz=0.7)
     y = rng.normal(0, 2) + bearing["y"] * envelope + 1.6 * lively * _drift(times, rng, hz=1.0)
-    angle = rng.normal(0, 1.2) + side * bearing["angle"] * envelope
-    angle = angle + 1.8 * lively * _drift(times, rng, hz=0.8)
+    angle = rng.normal(0, 1.0) + side * bearing["angle"] * envelope
+    angle = angle + 1.3 * lively * _drift(times, rng, hz=0.8)
     scale = rng.normal(1, 0.012) + (bearing["scale"] - 1) * envelope
     scale = scale + 0.007 * lively * _drift(times, rng, hz=0.5)
     return [Pose(*map(float, row)) for row in np.column_stack([x, y, angle, scale])]

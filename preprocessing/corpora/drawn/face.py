@@ -119,7 +119,7 @@ def box_face(actor, pose, *, jaw=0.0):
     Returns:
         float64 (4,): x1, y1, x2, y2 in pixels of the frame.
     """
-    chin = 138 * actor.shape["length"] + JAW_DROP * jaw
+    chin = 129 * actor.shape["length"] + JAW_DROP * jaw
     corners = np.array([[-95, -108, 1], [95, -108, 1], [-80, chin, 1], [80, chin, 1]])
     placed = corners @ place_head(actor, pose).T / 2
     return np.concatenate([placed.min(axis=0), placed.max(axis=0)])

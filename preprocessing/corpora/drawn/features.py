@@ -13,8 +13,8 @@ import numpy as np
 from preprocessing.corpora.drawn.painting import ORIGIN
 from preprocessing.corpora.drawn.portrait import JAW_DROP, smooth_step
 
-EYE_X, EYE_Y = 42.0, -26.0
-MOUTH_Y = 78.0
+EYE_X, EYE_Y = 43.0, -24.0
+MOUTH_Y = 74.0
 T = np.linspace(-1, 1, 33)
 """Position along a lid or lip, from corner to corner."""
 SMOOTH = (cv2.LINE_AA, 4)
@@ -56,7 +56,7 @@ def draw_creases(head, skin, actor, units):
         wide, y = 26 + 30 * units["AU2"], -92 - 13 * row - 5 * units["AU1"]
         line = [(-wide, y + 4 * units["AU2"]), (0, y - 2), (wide, y + 4 * units["AU2"])]
         crease(line, 0.26 * max(units["AU1"], units["AU2"]), 4, sides=(1,))
-    chin = 114 + JAW_DROP * units["jaw"] - 4 * units["AU17"]
+    chin = 108 + JAW_DROP * units["jaw"] - 4 * units["AU17"]
     crease([(-14, chin + 3), (0, chin - 3), (14, chin + 3)], 0.4 * units["AU17"], 6, sides=(1,))
 
     mask = cv2.multiply(mask, _view(skin, left, top, right, bottom), scale=1 / 255)
@@ -69,15 +69,15 @@ def draw_creases(head, skin, actor, units):
 def draw_brows(head, actor, units):
     """Draw both eyebrows as tapered strokes."""
     shape = actor.shape
-    base = -64 + shape["brow_lift"]
+    base = -66 + shape["brow_lift"]
     frown = units["AU4"] * (1 - 0.5 * units["AU1"])
     line = [
-        (17 - 5 * units["AU4"], base + 4 - 14 * units["AU1"] + 12 * frown + 4 * units["AU9"]),
-        (29 - 3 * units["AU4"], base - 10 * units["AU1"] - 7 * units["AU2"] + 9 * frown),
-        (49, base - 4 * shape["brow_arch"] - 3 * units["AU1"] - 13 * units["AU2"] + 4 * frown),
-        (70, base + 5 + 4 * units["AU1"] * (1 - units["AU2"]) - 11 * units["AU2"]),
+        (17 - 5 * units["AU4"], base + 4 - 19 * units["AU1"] + 18 * frown + 4 * units["AU9"]),
+        (29 - 3 * units["AU4"], base - 13 * units["AU1"] - 9 * units["AU2"] + 12 * frown),
+        (49, base - 4 * shape["brow_arch"] - 3 * units["AU1"] - 19 * units["AU2"] + 3 * frown),
+        (70, base + 5 + 7 * units["AU1"] * (1 - units["AU2"]) - 13 * units["AU2"] - 3 * frown),
     ]
-    thick = np.array([1.8, 4.2, 3.7, 0.7]) * shape["brow_thick"]
+    thick = np.array([2.2, 4.8, 4.2, 0.8]) * shape["brow_thick"]
     left, top, right, bottom = -100, -112, 100, -32
     mask = np.zeros((bottom - top, right - left), np.uint8)
     for side in (-1, 1):
@@ -100,14 +100,13 @@ def draw_eye(head, actor, units, side):
     """
     shape = actor.shape
     x, y = side * EYE_X * shape["eye_apart"], EYE_Y
-    wide = 26.0 * shape["eye_width"]
+    wide = 28.5 * shape["eye_width"]
     closed = units["AU45"]
-    wider = (
-        1 + 0.50 * units["AU5"] - 0.28 * units["AU7"] - 0.16 * units["AU6"] - 0.12 * units["AU9"]
-    )
-    low = 7.4 * (1 + 0.18 * units["AU5"] - 0.60 * units["AU7"] - 0.60 * units["AU6"])
+    wider = 1 + 0.44 * units["AU5"] - 0.32 * units["AU7"]
+    wider -= 0.16 * units["AU6"] + 0.12 * units["AU9"]
+    low = 8.4 * (1 + 0.18 * units["AU5"] - 0.60 * units["AU7"] - 0.60 * units["AU6"])
     low *= shape["eye_open"] * (1 - 0.3 * closed)
-    high = 13.0 * shape["eye_open"] * max(wider, 0.35)
+    high = 14.5 * shape["eye_open"] * max(wider, 0.35)
     high += (-0.85 * low - high) * closed
     tilt = shape["eye_tilt"] - 3.5 * units["AU1"] * (1 - units["AU2"]) + 1.5 * units["AU4"]
     slope = y - T * tilt
@@ -116,16 +115,16 @@ def draw_eye(head, actor, units, side):
     lower = slope + max(low, 1.2) * (1 - T**2) ** 0.85
     xs = x + side * T * wide
 
-    left, top = int(x - wide - 14), int(y - 38)
-    patch = _view(head, left, top, int(x + wide + 14), int(y + 24))
+    left, top = int(x - wide - 12), int(y - 40)
+    patch = _view(head, left, top, int(x + wide + 12), int(y + 26))
     mask, under_lid = np.zeros((2, *patch.shape[:2]), np.uint8)
     around = np.r_[xs, xs[::-1]]
     almond = np.stack([around, np.r_[upper, lower[::-1]]], axis=1)
     cv2.fillPoly(mask, [_grid(almond, left, top)], 255, *SMOOTH)
     ball = np.empty((*mask.shape, 4), np.uint8)
-    ball[:] = (242, 237, 232, 255)
+    ball[:] = _dim((242, 237, 232), 0.36 + 0.64 * min(1.0, max(actor.skin) / 205))
     gaze = (x + units["gaze_x"] * 6 - left, y - 1.5 + units["gaze_y"] * 4 - top)
-    _draw_iris(ball, gaze, 12.4 * (0.6 + 0.4 * shape["eye_width"]), actor)
+    _draw_iris(ball, gaze, 15.2 * (0.6 + 0.4 * shape["eye_width"]), actor)
     shadow = np.stack([around, np.r_[upper - 12, upper[::-1] + 4.5]], axis=1)
     cv2.fillPoly(under_lid, [_grid(shadow, left, top)], 90, *SMOOTH)
     under_lid = 255 - cv2.GaussianBlur(under_lid, (0, 0), 2.0)
@@ -151,15 +150,15 @@ def draw_mouth(head, actor, units):
     shape = actor.shape
     drop = JAW_DROP * units["jaw"]
     y = MOUTH_Y + shape["mouth_low"]
-    wide = 34.0 * shape["mouth_width"] + 10 * units["AU12"] + 8 * units["AU20"]
-    wide -= 5 * units["AU23"] + 11 * units["round"] + 11 * units["jaw"] + 3 * units["AU17"]
-    corner = y - 2 - 16 * units["AU12"] + 12 * units["AU15"] + 3 * units["AU20"] + 0.48 * drop
-    upper = y - 1 - 8 * units["AU10"] - 2.5 * units["AU25"] - 4 * units["AU17"] + 3 * units["AU12"]
-    gap = 0.84 * drop + 6 * units["AU25"] + 2 * units["AU10"]
+    wide = 40.0 * shape["mouth_width"] + 14 * units["AU12"] + 11 * units["AU20"]
+    wide -= 9 * units["AU23"] + 11 * units["round"] + 11 * units["jaw"] + 4 * units["AU17"]
+    corner = y - 2 - 21 * units["AU12"] + 17 * units["AU15"] + 4 * units["AU20"] + 0.48 * drop
+    upper = y - 1 - 12 * units["AU10"] - 2.5 * units["AU25"] - 5 * units["AU17"] + 3 * units["AU12"]
+    gap = 0.84 * drop + 9 * units["AU25"] + 4 * units["AU10"]
     full = shape["lip_full"] * (1 - 0.55 * units["AU23"]) * (1 + 0.15 * units["round"])
     thin = 1 - 0.30 * units["AU12"] - 0.2 * units["AU20"]
-    thick_upper = 7.5 * full * thin * (1 - 0.2 * units["jaw"])
-    thick_lower = 10.0 * full * thin * (1 - 0.2 * units["jaw"]) + 3 * units["AU17"]
+    thick_upper = 9.0 * full * thin * (1 - 0.2 * units["jaw"])
+    thick_lower = 12.5 * full * thin * (1 - 0.2 * units["jaw"]) + 3 * units["AU17"]
 
     body = 1 - np.abs(T) ** 2.0
     rim = np.clip(1 - T**2, 0, 1) ** 0.62
@@ -173,8 +172,8 @@ def draw_mouth(head, actor, units):
     outer_upper = inner_upper - thick_upper * rim * bow
     outer_lower = inner_lower + thick_lower * np.clip(1 - T**2, 0, 1) ** 0.75
 
-    left, top = -70, int(y - 45)
-    patch = _view(head, left, top, 70, int(y + 78))
+    left, top = -80, int(y - 52)
+    patch = _view(head, left, top, 80, int(y + 88))
 
     def fill(ys_top, ys_low, colour, *, squeeze=1.0, on=patch):
         across = np.r_[xs, xs[::-1]] * squeeze
@@ -201,7 +200,7 @@ def draw_mouth(head, actor, units):
         axes = (int(wide * 0.62 * 16), int(gap * 0.42 * 16))
         cv2.ellipse(cave, middle, axes, 0, 0, 360, (182, 84, 88, 255), -1, *SMOOTH)
     bare = max(units["AU12"], units["AU10"], units["AU20"])
-    teeth = min(0.6 * gap, 4 + 5 * bare) * (1 - 0.75 * units["round"])
+    teeth = min(0.6 * gap, 4 + 7 * bare) * (1 - 0.75 * units["round"])
     fill(inner_upper - 4, inner_upper + teeth, (246, 242, 236, 255), squeeze=0.92, on=cave)
     if units["AU20"] > 0.3 and gap > 6:
         fill(inner_lower - 0.22 * gap, inner_lower + 4, (232, 226, 220, 255), squeeze=0.8, on=cave)
@@ -275,7 +274,7 @@ def _dim(colour, factor):
 def _tint_lips(actor):
     """Return the colour of the lips, redder than the skin; women wear a little lipstick."""
     red = 0.34 if actor.gender == "female" else 0.12
-    base = np.asarray(actor.skin, np.float64) * (0.78, 0.60, 0.58) + (34, 16, 18)
+    base = np.asarray(actor.skin, np.float64) * (0.70, 0.52, 0.52) + (46, 22, 26)
     return base + (np.array([178, 48, 66]) - base) * red
 
 

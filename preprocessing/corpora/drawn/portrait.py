@@ -18,9 +18,9 @@ from preprocessing.corpora.drawn.painting import X, Y, blur, cover, fill, glow, 
 FRAME_WIDTH, FRAME_HEIGHT = 320, 240
 SCALE = 0.82
 """Pixels of the doubled frame (640×480) per face unit, for an actor of size 1."""
-CENTRE = (320.0, 212.0)
+CENTRE = (320.0, 208.0)
 """Where the middle of the face lies in the doubled frame."""
-JAW_DROP = 34.0
+JAW_DROP = 46.0
 """How far the chin falls when the jaw is fully open, in face units."""
 N_JAWS = 24
 
@@ -81,15 +81,15 @@ def outline_face(shape, *, grow=0.0):
     """
     cheek, jaw, chin, length = (shape[name] for name in ("cheek", "jaw", "chin", "length"))
     half = [
-        (0, -150),
-        (55, -140),
-        (88, -100),
+        (0, -146),
+        (56, -136),
+        (89, -96),
         (99 * cheek, -35),
         (97 * cheek, 20),
-        (94 * jaw, 66 * length),
-        (66 * jaw, 104 * length),
-        (32 * chin, 131 * length),
-        (0, 137 * length),
+        (95 * jaw, 62 * length),
+        (70 * jaw, 98 * length),
+        (34 * chin, 123 * length),
+        (0, 128 * length),
     ]
     curve = painting.bend_curve(mirror(half), closed=True, n=160)
     return curve * (1 + grow / 100)
@@ -100,12 +100,12 @@ def _paint_behind(actor, rng):
     layer = np.zeros((painting.HEIGHT, painting.WIDTH, 4), np.float32)
     hair.paint_back(actor, rng, layer)
     wide = 50 if actor.gender == "female" else 62
-    neck = fill(mirror([(wide, 60), (wide - 2, 130), (wide + 12, 175), (150, 225), (150, 300)]))
+    neck = fill(mirror([(wide, 60), (wide - 2, 140), (wide + 12, 185), (150, 235), (150, 310)]))
     face = fill(outline_face(actor.shape))
     under_chin = blur(np.roll(face, 26, axis=0), 11)
     sides = np.clip(np.abs(X) / (wide + 6), 0, 1) ** 3
     light = 0.93 - 0.28 * under_chin - 0.18 * sides + 0.06 * actor.light * X / 60
-    light += 0.08 * glow(-14, 182, 9, 14) + 0.08 * glow(14, 182, 9, 14) - 0.1 * glow(0, 192, 9, 12)
+    light += 0.08 * glow(-14, 190, 9, 14) + 0.08 * glow(14, 190, 9, 14) - 0.1 * glow(0, 200, 9, 12)
     cover(layer, shade(actor.skin, light), neck)
     if actor.hair_style == "scarf":
         hair.paint_scarf_below(actor, layer)
@@ -123,16 +123,19 @@ def _paint_skin(actor, rng):
     """Return the face with its fixed shading: no eyes, brows, mouth or nostrils yet."""
     shape, side = actor.shape, actor.light
     face = fill(outline_face(shape))
+    deep = np.clip((180 - max(actor.skin)) / 70, 0, 1)  # dark skin shines more, and shades more
     inside = cv2.distanceTransform((face > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     light = 1.03 - 0.30 * np.exp(-inside / 13) - 0.10 * np.exp(-inside / 40)
     light += 0.075 * side * X / 80 - 0.07 * np.clip((Y - 60) / 80, 0, 1)
     light += 0.10 * glow(side * 14, -98, 46, 26)
+    light += 0.12 * deep * glow(0, -24, 9, 30)
     nose = 46 * shape["nose_length"]
     eye_x = 42 * shape["eye_apart"]
     for half in (-1, 1):
         lit = 1 if half * side > 0 else 0.45
         light += 0.10 * lit * glow(half * 56, 28, 22, 17)
-        light -= 0.10 * glow(half * eye_x, -26, 27, 13)
+        light -= (0.10 + 0.12 * deep) * glow(half * eye_x, -28, 27, 14)
+        light += 0.20 * deep * glow(half * 46, 20, 30, 16)
         light -= 0.07 * glow(half * 20, -32, 8, 16)
         light -= (0.05 if lit == 1 else 0.13) * glow(half * 14 * shape["nose_width"], 14, 6, 22)
         light -= 0.10 * glow(half * 17 * shape["nose_width"], nose - 1, 7, 6)
@@ -140,8 +143,8 @@ def _paint_skin(actor, rng):
     light += 0.12 * glow(side * 2, 2, 4.5, 26) + 0.13 * glow(side * 3, nose - 10, 7, 6)
     light -= 0.13 * glow(0, nose + 8, 17, 4.5)
     light -= 0.06 * glow(0, nose + 18, 4, 6)
-    light -= 0.09 * glow(0, 103 + shape["mouth_low"], 22, 5)
-    light += 0.06 * glow(side * 5, 118, 14, 8)
+    light -= 0.09 * glow(0, 100 + shape["mouth_low"], 22, 5)
+    light += 0.06 * glow(side * 5, 112, 14, 8)
     light -= 0.24 * blur(np.roll(hair.mask_front(actor), 9, axis=0), 8)
     colour = shade(actor.skin, light)
     blush = (
@@ -184,14 +187,14 @@ def _paint_clothes(actor, rng):
     """Return shoulders in a shirt, over the neck, in the frame's size."""
     female = actor.gender == "female"
     broad = 168 if female else 196
-    depth = {"round": 196, "vee": 232, "collar": 206}[actor.neckline]
+    depth = {"round": 206, "vee": 240, "collar": 216}[actor.neckline]
     wide = {"round": 66, "vee": 64, "collar": 58}[actor.neckline]
-    half = [(wide, 168), (wide + 46, 186), (broad - 12, 214), (broad + 26, 262), (broad + 44, 420)]
+    half = [(wide, 178), (wide + 46, 196), (broad - 12, 224), (broad + 26, 272), (broad + 44, 430)]
     if actor.neckline == "vee":
-        collar = [(-wide, 168), (-wide * 0.45, 205), (0, depth), (wide * 0.45, 205), (wide, 168)]
+        collar = [(-wide, 178), (-wide * 0.45, 215), (0, depth), (wide * 0.45, 215), (wide, 178)]
     else:
         t = np.linspace(-1, 1, 25)
-        collar = np.stack([t * wide, 168 + (depth - 168) * (1 - np.abs(t) ** 2.4)], axis=1)
+        collar = np.stack([t * wide, 178 + (depth - 178) * (1 - np.abs(t) ** 2.4)], axis=1)
     right = painting.bend_curve(half, n=40)
     body = np.vstack([right, (right * (-1, 1))[::-1], collar])
     x, y = np.meshgrid(
@@ -210,8 +213,8 @@ def _paint_clothes(actor, rng):
     trim = np.asarray(collar, np.float64)
     if actor.neckline == "collar":
         for side in (-1, 1):
-            flap = [(side * wide * 1.02, 160), (side * 8, depth + 2), (side * 42, depth + 26)]
-            flap += [(side * (wide + 22), 182)]
+            flap = [(side * wide * 1.02, 170), (side * 8, depth + 2), (side * 42, depth + 26)]
+            flap += [(side * (wide + 22), 192)]
             edge = _fill_frame(np.asarray(flap, float), scale)
             under = blur(np.roll(edge, 6, axis=0), 4) * mask * 0.3
             cover(layer, np.asarray(actor.clothes) * 0.35, under)
@@ -236,6 +239,6 @@ def _paint_backdrop(actor):
         np.linspace(-1, 1, FRAME_WIDTH, dtype=np.float32),
         np.linspace(-1, 1, FRAME_HEIGHT, dtype=np.float32),
     )
-    light = 1.08 - 0.17 * ((x - 0.5 * actor.light) ** 2 * 0.7 + (y + 0.3) ** 2 * 0.5)
+    light = 1.14 - 0.26 * ((x - 0.5 * actor.light) ** 2 * 0.7 + (y + 0.3) ** 2 * 0.5)
     colour = np.asarray(actor.backdrop, np.float32) * light[..., None]
     return np.clip(colour + 0.5, 0, 255).astype(np.uint8)
