@@ -108,7 +108,7 @@ def _probe_clip(base, video, audio):
             facts[f"{kind}_bytes"] = (base / name).stat().st_size
             probe = media.probe(base / name)
         except (media.MediaError, OSError) as error:
-            problems.append(f"{kind}: {explain_error(error)}")
+            problems.append(("" if video == audio else f"{kind}: ") + explain_error(error))
             continue
         if not getattr(probe, f"has_{kind}"):
             problems.append(f"no {kind} stream")
@@ -120,4 +120,4 @@ def _probe_clip(base, video, audio):
     facts["duration_s"] = round(min(durations), 3) if durations else np.nan
     wanted = sum(1 for name in (video, audio) if name)
     status = "failed" if len(problems) == wanted else "indexed"
-    return facts | {"status": status, "reason": "; ".join(problems)}
+    return facts | {"status": status, "reason": "; ".join(dict.fromkeys(problems))}
