@@ -5,36 +5,39 @@ Functions take arrays, draw on the axes given or on new ones, and return them.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from preprocessing.plots import plot_contact_sheet, plot_waveform
 from preprocessing.plots.style import ACCENT, strip_spines
 
 UNITS = {
-    "speed": "factor",
-    "tempo": "factor",
+    "speed": "times",
+    "tempo": "times",
     "pitch": "semitones",
     "shift": "s",
     "gain": "dB",
-    "noise": "dB signal to noise",
+    "noise": "dB SNR",
 }
 """Unit of each waveform change's amount, see ``waveforms.AUGMENTATIONS``."""
 
 
-def plot_face_gallery(faces_by_name, *, ax=None):
+def plot_face_gallery(faces_by_name, *, every=1, ax=None):
     """Draw face sequences below each other, one row per augmentation, one column per frame.
 
     Args:
         faces_by_name: dict of faces (time, height, width[, channel]) in [0, 255] by the name that
             labels the row; all of one shape.
+        every: 2 shows every second frame.
         ax: Axes to draw on; new ones of a fitting size if None.
 
     Returns:
         The axes.
     """
     rows = np.stack([np.asarray(faces, np.float32) for faces in faces_by_name.values()])
-    pictures = np.clip(np.round(rows), 0, 255).astype(np.uint8)
+    pictures = np.clip(np.round(rows[:, ::every]), 0, 255).astype(np.uint8)
     ax = plot_contact_sheet(pictures, list(faces_by_name), ax=ax)
-    ax.set_title("Face augmentation: one draw per clip, the same for all its frames")
+    ax.set_xticks(ax.get_xticks(), np.arange(rows.shape[1])[::every] + 1)
+    ax.set_title("Face augmentation, one draw a clip")
     return ax
 
 
@@ -44,8 +47,8 @@ def plot_waveform_gallery(waveforms_by_name, rate_hz, *, n_columns=2, axes=None)
     Args:
         waveforms_by_name: dict of waveforms (samples,) by the name that titles the panel.
         rate_hz: Samples per second.
-        n_columns: Panels beside each other, for new axes.
-        axes: Sequence of axes, one per waveform; new ones if None.
+        n_columns: Panels beside each other.
+        axes: Sequence of axes, one per waveform and so many beside each other; new ones if None.
 
     Returns:
         Array of the axes used, one per waveform.
@@ -55,7 +58,7 @@ def plot_waveform_gallery(waveforms_by_name, rate_hz, *, n_columns=2, axes=None)
     for ax, (name, waveform) in zip(axes, waveforms_by_name.items(), strict=True):
         plot_waveform(waveform, rate_hz, ax=ax)
         ax.set(title=name, ylim=(-1.05 * peak, 1.05 * peak))
-        ax.label_outer()
+    _label_outer(axes, n_columns)
     return axes
 
 
@@ -66,8 +69,9 @@ def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2, axes=None):
         mels_by_name: dict of spectrograms (time, mel), in decibels, by the name that titles the
             panel. The first, the original, sets the colour scale.
         hop_ms: Step between frames, in milliseconds.
-        n_columns: Panels beside each other, for new axes.
-        axes: Sequence of axes, one per spectrogram; new ones if None.
+        n_columns: Panels beside each other.
+        axes: Sequence of axes, one per spectrogram and so many beside each other; new ones if
+            None.
 
     Returns:
         Array of the axes used, one per spectrogram.
@@ -81,15 +85,15 @@ def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2, axes=None):
             np.asarray(mels).T,
             origin="lower",
             aspect="auto",
+            interpolation="nearest",
             cmap="magma",
             vmin=low,
             vmax=high,
             extent=(-0.5 * hop_s, (len(mels) - 0.5) * hop_s, 0, np.shape(mels)[1]),
         )
         ax.set_title(name)
-        ax.set_ylabel("mel band")
-        ax.set_xlabel("time (s)")
-        ax.label_outer()
+        ax.set(xlabel="time (s)", ylabel="mel band")
+    _label_outer(axes, n_columns)
     axes[0].figure.colorbar(picture, ax=list(axes), label="level (dB)")
     return axes
 
@@ -112,6 +116,7 @@ def plot_amounts(table, ranges, *, axes=None):
         ax.hist(amounts, bins=12, range=(low, high), color=ACCENT)
         ax.set_title(f"{name}: {len(amounts)} of {len(table)} copies")
         ax.set(xlabel=UNITS[name], ylabel="copies")
+        ax.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         strip_spines(ax)
     return axes
 
@@ -133,3 +138,12 @@ def _open_panels(axes, n_panels, n_columns, *, height, shared=True):
     for unused in grid.ravel()[n_panels:]:
         unused.remove()
     return grid.ravel()[:n_panels]
+
+
+def _label_outer(axes, n_columns):
+    """Leave axis labels only at the left and below the last panel of each column."""
+    for number, ax in enumerate(axes):
+        last = number + n_columns >= len(axes)
+        ax.tick_params(labelbottom=last, labelleft=number % n_columns == 0)
+        ax.set_xlabel(ax.get_xlabel() if last else "")
+        ax.set_ylabel("" if number % n_columns else ax.get_ylabel())

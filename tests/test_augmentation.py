@@ -434,7 +434,9 @@ def test_face_gallery_has_a_labelled_row_each(colour):
     still = make_still_clips(colour=colour)
     ax = plots.plot_face_gallery({"original": still[0], "flip": augment(still, flip=True)[0]})
     assert [label.get_text() for label in ax.get_yticklabels()] == ["original", "flip"]
-    matplotlib.pyplot.close(ax.figure)
+    ax = plots.plot_face_gallery({"original": still[0]}, every=2)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "3", "5"]
+    matplotlib.pyplot.close("all")
 
 
 def test_spectrogram_gallery_has_a_titled_panel_each():

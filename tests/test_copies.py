@@ -176,9 +176,11 @@ def test_waveform_gallery_has_a_panel_each():
     plt.close(axes[0].figure)
 
 
-def test_pictures_are_written_whole(tmp_path, monkeypatch):
+def test_pictures_are_written_whole_and_shown_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     ax = plt.figure().subplots()
-    assert gallery.save_picture(ax, "a").as_posix() == "data_augmentation/gallery/a.png"
-    assert [path.name for path in (tmp_path / gallery.FOLDER).iterdir()] == ["a.png"]
-    plt.close(ax.figure)
+    picture = gallery.save_picture(ax, "a")
+    assert capsys.readouterr().out == "saved data_augmentation/gallery/a.png\n"
+    [path] = (tmp_path / gallery.FOLDER).iterdir()
+    assert path.read_bytes() == picture.data
+    assert not plt.fignum_exists(ax.figure.number)
