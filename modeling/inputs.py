@@ -18,10 +18,6 @@ NEEDS = {"faces": "has_face", "waveforms": "has_voice", "mels": "has_voice", "mf
 """The column of ``clips.csv`` that says whether a clip has a row worth reading."""
 
 
-class NotEnoughClipsError(ValueError):
-    """A part of the fold holds no clip with the modality that a branch needs."""
-
-
 @dataclass(frozen=True)
 class Part:
     """One part of a fold.
@@ -84,7 +80,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         parts[part] = Part(part, values[rows], labels, chosen, emotions)
     empty = [part for part in PARTS if not len(parts[part])]
     if empty:
-        raise NotEnoughClipsError(explain_empty(clips, name, empty))
+        raise arrays.NotEnoughClipsError(explain_empty(clips, name, empty))
     return parts
 
 

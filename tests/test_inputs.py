@@ -41,7 +41,7 @@ def test_clips_without_a_face_are_left_out_of_the_face_parts_only(home):
 def test_empty_part_says_what_is_missing(home):
     without = [f"{actor:02d}-{emotion}" for actor in range(1, 25) for emotion in EMOTIONS][:-3]
     write_made_corpus(home, missing_face=without)
-    with pytest.raises(inputs.NotEnoughClipsError, match=r"train 3 of 51, val 0 of 6, test 0 of"):
+    with pytest.raises(arrays.NotEnoughClipsError, match=r"train 3 of 51, val 0 of 6, test 0 of"):
         inputs.read_parts("ravdess", "faces")
 
 

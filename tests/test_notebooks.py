@@ -10,7 +10,7 @@ from modeling import pipeline, runs
 from preprocessing import arrays
 
 SMALL = (
-    "N_FRAMES=6 FACE_SIZE=32 N_MELS=32 N_COPIES=1 COPIES=1 EPOCHS=2 PATIENCE=2 FINE_TUNE_EPOCHS=1 "
+    "N_FRAMES=6 FACE_SIZE=32 N_MELS=32 N_COPIES=1 EPOCHS=2 PATIENCE=2 FINE_TUNE_EPOCHS=1 "
     "IMAGE_SIZE=48 RESAMPLES=100 PRETRAINED=False"
 )
 BRANCHES = ("video_convlstm", "audio_conv2d", "audio_vgg19", "audio_yamnet")
@@ -19,7 +19,6 @@ BRANCHES = ("video_convlstm", "audio_conv2d", "audio_vgg19", "audio_yamnet")
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
-    monkeypatch.setenv("EMOTION_GALLERY", str(tmp_path / "gallery"))
     return tmp_path
 
 
@@ -106,7 +105,7 @@ def test_whole_chain_on_a_real_face_and_voice(home, real_data, monkeypatch, caps
 def test_corpus_with_few_faces_runs_its_voices(home, real_data, monkeypatch, capsys):
     use_real_detector(monkeypatch, real_data)
     notebooks = ["--only", "10,11,12,30,31,34,35", "--corpus", "ravdess"]
-    small = "N_FRAMES=4 FACE_SIZE=32 N_MELS=32 COPIES=0 EPOCHS=1 RESAMPLES=100"
+    small = "N_FRAMES=4 FACE_SIZE=32 N_MELS=32 N_COPIES=0 EPOCHS=1 RESAMPLES=100"
     status = pipeline.main(
         [*notebooks, "--data", str(real_data / "ravdess"), "--parameters", small]
     )
