@@ -44,7 +44,7 @@ def draw_creases(head, skin, actor, units):
     smile = max(units["AU12"], 0.9 * units["AU10"], 0.8 * units["AU9"])
     crease([(25 * flare, nose - 5), (37, nose + 9), (48 + 8 * units["AU12"], 68)], 0.34 * smile, 5)
     crease([(45, 72), (51, 80), (49, 92)], 0.42 * units["AU15"], 5)
-    crease([(22, -1), (40, 5), (60, -2)], 0.07 + 0.26 * units["AU6"])
+    crease([(22, -1), (40, 5), (60, -2)], 0.06 + 0.18 * units["AU6"])
     for rise in (-6, 2):
         crease([(76, -25 + rise * 0.5), (86, -26 + rise * 1.5)], 0.28 * units["AU6"], 3)
     crease([(8 - units["AU4"], -44), (7, -55), (10, -70 + 5 * units["AU4"])], 0.62 * units["AU4"])

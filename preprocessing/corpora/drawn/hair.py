@@ -114,10 +114,11 @@ def paint_front(actor, rng):
 def paint_scarf_below(actor, layer):
     """Lay the part of a scarf that goes round the neck over a layer, in place."""
     below = fill(mirror([(96, 40), (100, 110), (98, 160), (120, 215), (128, 260), (0, 275)]))
-    light = 0.9 - 0.25 * glow(0, 138, 70, 26)
-    for x, y, lean in ((-30, 170, 0.5), (24, 190, -0.4), (0, 215, 0.15), (58, 165, -0.7)):
-        light -= 0.10 * np.exp(-0.5 * ((Y - y - lean * (X - x)) / 6) ** 2)
-    cover(layer, shade(actor.hair, light), below)
+    light = 1.0 - 0.30 * glow(0, 138, 60, 26) * np.clip(1 - (X / 70) ** 4, 0, 1)
+    for x, y, lean in ((-30, 178, 0.5), (24, 196, -0.4), (0, 220, 0.15)):
+        fold = np.exp(-0.5 * ((Y - y - lean * (X - x)) / 6) ** 2)
+        light -= 0.09 * fold * np.clip(1 - np.abs(X) / 75, 0, 1)
+    cover(layer, _colour_hair(actor, None) * light[..., None], below)
 
 
 def paint_beard(actor, rng, colour, inside):
