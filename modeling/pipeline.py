@@ -24,6 +24,9 @@ from modeling import runs
 from preprocessing import arrays, corpora
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+QUIET = ["--IPKernelApp.log_level=ERROR"]
+"""Kernels warn at every start that they talk to this machine over TCP."""
+
 SKIPS = "NotEnoughClipsError"
 """A notebook that stops with this error has nothing to work on: it is skipped, not failed."""
 
@@ -160,6 +163,7 @@ def run_notebook(notebook, parameters, corpus):
             parameters=parameters,
             cwd=notebook.parent,
             kernel_name="python3",
+            extra_arguments=QUIET,
             progress_bar=False,
         )
         outcome = "done"
@@ -177,6 +181,7 @@ def refresh_notebook(notebook):
         content,
         timeout=None,
         kernel_name="python3",
+        extra_arguments=QUIET,
         resources={"metadata": {"path": notebook.parent}},
         coalesce_streams=True,
         record_timing=False,

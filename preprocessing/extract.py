@@ -40,9 +40,9 @@ class Choices:
     """
 
     strategy: str = "temporal_average"
-    n_frames: int = 16
+    n_frames: int = 12
     size: int = 64
-    margin: float = 0.2
+    margin: float = 0.0
     grey: bool = True
     min_confidence: float = 0.5
     window_s: float = 0.0
