@@ -52,10 +52,10 @@ def list_layers(model):
 
 
 def overfit_batch(model, part, *, n_clips=8, steps=40, learning_rate=3e-3, seed=0):
-    """Train a copy of a network on one batch, as a check that it can learn at all.
+    """Train a network on one batch, as a check that it can learn at all.
 
     Args:
-        model: A Keras model; it is left as it was.
+        model: A Keras model; its weights are put back afterwards.
         part: The training ``Part``.
         n_clips: Clips in the batch.
         steps: Gradient steps.
@@ -66,15 +66,15 @@ def overfit_batch(model, part, *, n_clips=8, steps=40, learning_rate=3e-3, seed=
         float64 (steps,), the loss after each step. It should fall towards zero.
     """
     rows = np.random.default_rng(seed).permutation(len(part))[:n_clips]
-    batch = part.take(rows)
-    twin = keras.models.clone_model(model)
-    twin.set_weights(model.get_weights())
+    before = model.get_weights()
+    twin = keras.Model(model.inputs, model.outputs)  # the same layers, compiled by itself
     twin.compile(keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy")
-    batches = make_batches(batch, batch_size=n_clips).repeat(steps)
-    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs))
+    batches = make_batches(part.take(rows), batch_size=n_clips).repeat(steps)
     losses = []
+    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs))
     callbacks = [_PerStep(), record]
     twin.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=callbacks)
+    model.set_weights(before)
     return np.array([logs["loss"] for logs in losses])
 
 

@@ -40,7 +40,7 @@ class Choices:
     """
 
     strategy: str = "temporal_average"
-    n_frames: int = 12
+    n_frames: int = 8
     size: int = 64
     margin: float = 0.0
     grey: bool = True
