@@ -118,6 +118,7 @@ def plot_recall(true, predicted, emotions, *, ax=None):
     recalls = metrics.per_class_recall(true, predicted, len(emotions))
     ax = open_axes(ax, 7, 3.2)
     bars = ax.bar(emotions, np.nan_to_num(recalls), color=[EMOTION_COLOURS[e] for e in emotions])
+    ax.tick_params(axis="x", labelrotation=20)
     ax.bar_label(bars, ["no clips" if np.isnan(r) else f"{r:.0%}" for r in recalls], **ABOVE)
     for name, value in (("chance", 1 / len(emotions)), ("mean", np.nanmean(recalls))):
         style = BASELINES.get(name, "-")
@@ -183,7 +184,7 @@ def plot_recall_table(table, emotions, *, ax=None):
         if np.isfinite(share):
             colour = "white" if share > 0.6 else INK
             ax.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
-    ax.set_xticks(range(len(emotions)), emotions)
+    ax.set_xticks(range(len(emotions)), emotions, rotation=20)
     ax.set_yticks(range(len(rows)), rows.index)
     ax.set_xlabel("true emotion")
     ax.set_title("Recall of each emotion, per cent of its test clips")
