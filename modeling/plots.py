@@ -182,7 +182,7 @@ def plot_recall_table(table, emotions, *, ax=None):
     picture = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
         if np.isfinite(share):
-            colour = "white" if share > 0.6 else INK
+            colour = "white" if share > 0.5 else INK
             ax.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
     ax.set_xticks(range(len(emotions)), emotions, rotation=20)
     ax.set_yticks(range(len(rows)), rows.index)
