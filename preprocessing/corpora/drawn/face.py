@@ -10,7 +10,6 @@ from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.painting import ORIGIN
 from preprocessing.corpora.drawn.portrait import (
     CENTRE,
-    JAW_DROP,
     N_JAWS,
     SCALE,
     paint_portrait,
@@ -106,23 +105,6 @@ def place_head(actor, pose):
     pivot = np.array([0.0, 120.0])
     foot = np.array(CENTRE) + SCALE * actor.size * pivot + 2 * np.array([pose.x, pose.y])
     return np.column_stack([matrix, foot - matrix @ pivot])
-
-
-def box_face(actor, pose, *, jaw=0.0):
-    """Return the true box of a face, about as a detector sees it: brow to chin, temple to temple.
-
-    Args:
-        actor: An ``Actor``.
-        pose: A ``Pose``.
-        jaw: How far the jaw is open, 0 to 1.
-
-    Returns:
-        float64 (4,): x1, y1, x2, y2 in pixels of the frame.
-    """
-    chin = 129 * actor.shape["length"] + JAW_DROP * jaw
-    corners = np.array([[-95, -108, 1], [95, -108, 1], [-80, chin, 1], [80, chin, 1]])
-    placed = corners @ place_head(actor, pose).T / 2
-    return np.concatenate([placed.min(axis=0), placed.max(axis=0)])
 
 
 def _lay_head(head, portrait, matrix):

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from preprocessing.corpora.drawn.painting import ORIGIN
-from preprocessing.corpora.drawn.portrait import JAW_DROP, smooth_step
+from preprocessing.corpora.drawn.portrait import JAW_DROP
 
 EYE_X, EYE_Y = 43.0, -24.0
 MOUTH_Y = 74.0
@@ -207,11 +207,6 @@ def draw_mouth(head, actor, units):
     edge = cv2.GaussianBlur(inside, (0, 0), 2.0) // 2 + 127
     cave = cv2.multiply(cave, cv2.merge([edge] * 3 + [inside * 0 + 255]), scale=1 / 255)
     _blend(patch, cave, inside)
-
-
-def lift_chin(units):
-    """Return how far the chin hangs below its place with the jaw closed, in face units."""
-    return JAW_DROP * units["jaw"] * float(smooth_step(125, 30, 125))
 
 
 def _draw_iris(ball, centre, radius, actor):
