@@ -29,6 +29,7 @@ def copy_corpus(
     seed=7,
     keep_waveforms=False,
     n_jobs=-1,
+    scheduler="",
     progress=True,
 ):
     """Write altered copies of every clip's voice as ``mels_augmented.npy``, and what was done.
@@ -47,7 +48,8 @@ def copy_corpus(
         seed: Another seed gives other copies.
         keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float32
             (clip, copy, sample): ``n_copies`` times as large as ``waveforms.npy``.
-        n_jobs: Processes; -1 for one a core.
+        n_jobs: Processes; -1 for one a core, 0 for this process alone.
+        scheduler: Address of a Dask scheduler.
         progress: Show a progress bar.
 
     Returns:
@@ -74,9 +76,16 @@ def copy_corpus(
     made = allocate_copies(mels, sounds, n_copies, keep_waveforms=keep_waveforms)
     voices, ids = list_voices(clips, sounds, rate_hz), clips["clip_id"].to_list()
     rows, records = list(voices), {}
-    tasks = [(voices[row], rate_hz, (seed, ids[row]), options) for row in rows]
+    tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), options) for row in rows)
     for task, (altered, records[rows[task]]) in stream_results(
-        _try_voice, tasks, n_jobs=n_jobs, title="copying", progress=progress
+        _try_voice,
+        tasks,
+        lost=_list_lost,
+        n_jobs=n_jobs,
+        scheduler=scheduler,
+        title="copying",
+        n_tasks=len(rows),
+        progress=progress,
     ):
         row = rows[task]
         itself = {"mels_augmented": mels[row][None], "waveforms_augmented": voices[row][None]}
@@ -163,6 +172,13 @@ def _try_voice(voice, rate_hz, seed_parts, options):
     """Return what ``_alter_voice`` does, or no arrays and records that say why."""
     try:
         return _alter_voice(voice, rate_hz, seed_parts, options)
+    except MemoryError:
+        raise  # of the limit of memory, which is named where it is known
     except Exception as error:  # one clip must never stop a run of thousands: it is listed
-        reason = f"not altered ({type(error).__name__}: {explain_error(error)})"
-        return None, [{"reason": reason} for _ in range(options["n_copies"])]
+        reason = f"{type(error).__name__}: {explain_error(error)}"
+        return _list_lost(reason, voice, rate_hz, seed_parts, options)
+
+
+def _list_lost(reason, voice, rate_hz, seed_parts, options):
+    """Return no arrays and records that say why."""
+    return None, [{"reason": f"not altered ({reason})"} for _ in range(options["n_copies"])]

@@ -11,8 +11,9 @@ import pandas as pd
 from preprocessing import arrays, audio
 from preprocessing.indexing import explain_error
 from preprocessing.parallel import stream_results
+from preprocessing.resumable import ResumableArrays
 
-QUALITY = ("rms_db", "clipping", "speech_fraction")
+QUALITY = ("rms_db", "clipping", "speech_fraction", "snr_db")
 """Columns of ``clips.csv`` that say how good each recording is, see ``audio.measure_quality``."""
 
 
@@ -25,13 +26,16 @@ def analyse_corpus(
     n_mfcc=20,
     deltas=True,
     n_jobs=-1,
+    scheduler="",
+    limits=None,
     progress=True,
 ):
     """Turn a corpus's waveforms into ``mels.npy``, ``mfcc.npy`` and ``features.csv``.
 
     Each clip is analysed for as long as it lasts, without the zeros behind it; behind its end,
     and in clips without a voice, stands what silence gives. Does nothing where the arrays on disk
-    were made with the same options from the same waveforms.
+    were made with the same options from the same waveforms; goes on where it was if it was
+    killed.
 
     Args:
         corpus: A name of ``corpora.NAMES``, extracted before.
@@ -40,7 +44,10 @@ def analyse_corpus(
         hop_ms: Step between spectra, in milliseconds.
         n_mfcc: Number of cepstral coefficients.
         deltas: Whether the slopes of the coefficients are appended.
-        n_jobs: Processes; -1 for one a core.
+        n_jobs: Processes; -1 for one a core, 0 for this process alone, see
+            ``parallel.stream_results``.
+        scheduler: Address of a Dask scheduler.
+        limits: ``isolation.Limits`` of time and memory for each clip; None for the usual ones.
         progress: Show a progress bar.
 
     Returns:
@@ -61,22 +68,34 @@ def analyse_corpus(
         return clips
     started = time.perf_counter()
     n_times = audio.count_frames(waveforms.shape[1], rate_hz, hop_ms=hop_ms)
-    mels, mfcc = make_silence(len(clips), n_times, rate_hz, options)
-    columns = dict.fromkeys([*audio.FEATURE_NAMES, *QUALITY])
-    numbers = pd.DataFrame(np.nan, index=clips.index, columns=list(columns))
+    silence = make_silence(n_times, rate_hz, options)
+    specs = {name: ((len(clips), *rows.shape), rows.dtype) for name, rows in silence.items()}
+    signature = arrays.sign_stage(folder, "audio", parameters)
+    writer = ResumableArrays(folder, specs, signature, journal="audio.journal")
     voices = list_voices(clips, waveforms, rate_hz)
-    tasks, rows = [(voice, rate_hz, options) for voice in voices.values()], list(voices)
-    for task, (mel, coefficients, named, problem) in stream_results(
-        _analyse_voice, tasks, n_jobs=n_jobs, title="analysing", progress=progress
-    ):
-        if problem:
-            clips.loc[rows[task], ["has_voice", "status", "reason"]] = False, "partial", problem
-        else:
-            mels[rows[task], : len(mel)], mfcc[rows[task], : len(mel)] = mel, coefficients
-            numbers.loc[rows[task]] = named
-    clips = _write_analysis(folder, clips, mels, mfcc, numbers, parameters)
+    todo = [row for row in voices if not writer.is_done(row)]
+    tasks = ((row, np.array(voices[row]), rate_hz, options) for row in todo)
+    try:
+        for _, (row, spectra, record) in stream_results(
+            _analyse_voice,
+            tasks,
+            lost=_list_lost,
+            n_jobs=n_jobs,
+            scheduler=scheduler,
+            limits=limits,
+            title="analysing",
+            n_tasks=len(todo),
+            progress=progress,
+        ):
+            writer.write_row(row, _fill_up(spectra, silence), record)
+        for row in range(len(clips)):
+            if not writer.is_done(row):
+                writer.write_row(row, silence, {})
+        clips = _finish_analysis(folder, clips, writer, parameters)
+    finally:
+        writer.close()
     elapsed = time.perf_counter() - started
-    print(f"{len(voices)} of {len(clips)} clips have a voice; analysed in {elapsed:.0f} s.")
+    print(f"{clips['has_voice'].sum()} of {len(clips)} clips have a voice; {elapsed:.0f} s.")
     return clips
 
 
@@ -98,47 +117,71 @@ def list_voices(clips, waveforms, rate_hz):
     return voices
 
 
-def make_silence(n_clips, n_times, rate_hz, options):
-    """Return spectrograms and MFCCs of nothing but silence, to be written into.
+def make_silence(n_times, rate_hz, options):
+    """Return the spectrogram and the MFCCs of a clip without a voice.
 
     Args:
-        n_clips: Number of clips.
         n_times: Number of spectra a clip.
         rate_hz: Samples per second.
         options: Options of ``audio.analyse``; checked here, before the work begins.
 
     Returns:
-        float32 (clip, time, mel) and float32 (clip, time, coefficient).
+        Dict with ``mels``, float32 (time, mel), and ``mfcc``, float32 (time, coefficient).
 
     Raises:
         ValueError: An option is out of its range.
     """
     mel, coefficients, _ = audio.analyse(np.zeros(rate_hz, np.float32), rate_hz, **options)
-    shape = (n_clips, n_times, 1)
-    return np.tile(mel[0], shape), np.tile(coefficients[0], shape)
+    return {"mels": np.tile(mel[0], (n_times, 1)), "mfcc": np.tile(coefficients[0], (n_times, 1))}
 
 
-def _analyse_voice(waveform, rate_hz, options):
-    """Return a voice's spectrogram, MFCCs, numbers by name, and why there are none (or "")."""
+def _analyse_voice(row, waveform, rate_hz, options):
+    """Return the row, a voice's spectra by array name, and numbers by name or the problem."""
     try:
         mel, coefficients, named = audio.analyse(waveform, rate_hz, **options)
         quality = audio.measure_quality(waveform, rate_hz)
+    except MemoryError:
+        raise  # of the limit of memory, which is named where it is known
     except Exception as error:  # one clip must never stop a run of thousands: it is listed
-        problem = f"voice not analysed ({type(error).__name__}: {explain_error(error)})"
-        return None, None, None, problem
-    return mel, coefficients, {name: quality[name] for name in QUALITY} | named, ""
+        return _list_lost(f"{type(error).__name__}: {explain_error(error)}", row)
+    numbers = {name: float(quality[name]) for name in QUALITY}
+    numbers |= {name: float(value) for name, value in named.items()}
+    return row, {"mels": mel, "mfcc": coefficients}, {"numbers": numbers}
 
 
-def _write_analysis(folder, clips, mels, mfcc, numbers, parameters):
-    """Write the stage and the columns of ``QUALITY``; return the clips as they are on disk."""
+def _list_lost(reason, row, *_):
+    """Return what ``_analyse_voice`` would of a voice whose worker did not survive it."""
+    return row, {}, {"problem": f"voice not analysed ({reason})"}
+
+
+def _fill_up(spectra, silence):
+    """Return a clip's spectra with what silence gives behind its end."""
+    return {
+        name: np.concatenate([spectra[name], rows[len(spectra[name]) :]])
+        if name in spectra
+        else rows
+        for name, rows in silence.items()
+    }
+
+
+def _finish_analysis(folder, clips, writer, parameters):
+    """Rename the finished arrays, write the tables and the facts, and return the clips."""
+    (folder / "audio.json").unlink(missing_ok=True)
+    columns = list(dict.fromkeys([*QUALITY, *audio.FEATURE_NAMES]))
+    values = np.full((len(clips), len(columns)), np.nan)
+    for row in range(len(clips)):
+        record = writer.read_record(row)
+        values[row] = [record.get("numbers", {}).get(name, np.nan) for name in columns]
+        if problem := record.get("problem"):
+            clips.loc[row, ["has_voice", "status", "reason"]] = False, "partial", problem
+    writer.finish()
+    numbers = pd.DataFrame(values, index=clips.index, columns=columns)
     clips[list(QUALITY)] = numbers[list(QUALITY)].round(4)
     arrays.write_clips(folder, clips)
     features = pd.concat([clips["clip_id"], numbers[list(audio.FEATURE_NAMES)]], axis=1)
-    arrays.write_stage(
-        folder,
-        "audio",
-        parameters=parameters,
-        arrays={"mels": mels, "mfcc": mfcc},
-        tables={"features": features},
-    )
+    arrays.write_table(folder / "features.csv", features)
+    shapes = {name: shape for name, (shape, _) in writer.specs.items()}
+    files = ["mels.npy", "mfcc.npy", "features.csv"]
+    arrays.write_facts(folder, "audio", parameters=parameters, files=files, shapes=shapes)
+    writer.discard_journal()
     return arrays.read_clips(folder)

@@ -100,8 +100,21 @@ def replace_file(path):
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder):
+    """Wait until a folder's renames are on disk, where the system lets one wait for that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return  # Windows opens no folders
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_json(path, facts):
@@ -209,8 +222,10 @@ def identify_clips(clips):
 
 def compute_stage_digest(folder, stage):
     """Return the digest of what a stage holds now, or ``""`` where it does not exist."""
-    path = Path(folder) / f"{stage}.json"
-    return json.loads(path.read_text("utf-8"))["digest"] if path.is_file() else ""
+    try:
+        return json.loads((Path(folder) / f"{stage}.json").read_text("utf-8"))["digest"]
+    except (FileNotFoundError, ValueError, KeyError):
+        return ""  # not there, or cut short by a power cut
 
 
 def sign_stage(folder, stage, parameters):
@@ -234,8 +249,7 @@ def is_current(folder, stage, parameters):
     folder = Path(folder)
     if compute_stage_digest(folder, stage) != sign_stage(folder, stage, parameters):
         return False
-    facts = read_facts(folder, stage)
-    return all((folder / name).is_file() for name in facts["files"])
+    return _measure_files(folder, files := read_facts(folder, stage)["files"]) == files
 
 
 def read_facts(folder, stage):
@@ -260,7 +274,7 @@ def write_facts(folder, stage, *, parameters, files, shapes, **facts):
         folder: A corpus folder.
         stage: A key of ``MADE_FROM``.
         parameters: The choices that the stage was made with.
-        files: Names of the stage's files.
+        files: Names of the stage's files; the facts keep their sizes.
         shapes: Shape of each array by name.
         **facts: Whatever else a reader of the arrays should know.
     """
@@ -276,7 +290,7 @@ def write_facts(folder, stage, *, parameters, files, shapes, **facts):
             **facts,
             "axes": axes,
             "shapes": shapes,
-            "files": sorted(files),
+            "files": _measure_files(folder, sorted(files)),
             "clips_per_emotion": clips["emotion"].value_counts().sort_index().to_dict(),
             "versions": list_versions(),
         },
@@ -331,6 +345,11 @@ def read_array(folder, name):
             f"{name}.npy was made from another state of the {MADE_FROM[stage]} in "
             f"{shorten_path(folder)}. Rerun {MADE_BY[stage]}."
         )
+    if _measure_files(folder, [f"{name}.npy"])[f"{name}.npy"] != facts["files"][f"{name}.npy"]:
+        raise ValueError(
+            f"{name}.npy in {shorten_path(folder)} is not whole: its size is not what {stage}.json "
+            f"says. Rerun {MADE_BY[stage]}."
+        )
     array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     if list(array.shape) != facts["shapes"][name]:
         raise ValueError(
@@ -363,6 +382,12 @@ def list_versions():
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _measure_files(folder, names):
+    """Return the size of each file in bytes, None where there is none."""
+    paths = {name: Path(folder, name) for name in names}
+    return {name: path.stat().st_size if path.is_file() else None for name, path in paths.items()}
 
 
 def _to_builtin(value):

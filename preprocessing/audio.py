@@ -25,6 +25,7 @@ MIN_RATE_HZ = 16000
 SPEECH_RANGE_DB = 30.0
 """A frame counts as speech within this distance of the loudest frame."""
 SILENT_PEAK = 1e-3
+HIGHEST_SNR_DB = 80.0
 """A clip whose largest sample stays below this (-60 dB) is silent."""
 
 _FEATURE_MELS = 40  # of the named features, whatever the arrays use
@@ -180,7 +181,10 @@ def measure_quality(waveform, rate_hz):
     Returns:
         dict: ``rms_db`` (float, at least ``FLOOR_DB``), ``clipping`` (share of the samples at full
         scale), ``silent`` (bool: no sample reaches 0.001), ``speech_fraction`` (share of the
-        frames within 30 dB of the loudest, 0 if silent; noise counts as speech).
+        frames within 30 dB of the loudest, 0 if silent; noise counts as speech) and ``snr_db``
+        (estimate of the ratio of speech to noise, at most ``HIGHEST_SNR_DB``: mean power of those
+        frames over that of the quietest tenth of all frames, which is taken for the noise that is
+        always there; 0 if silent or where nothing stands out).
 
     Raises:
         ValueError: The waveform is empty, not one-dimensional or not finite.
@@ -189,12 +193,16 @@ def measure_quality(waveform, rate_hz):
     peaks = np.abs(waveform)
     silent = bool(peaks.max() < SILENT_PEAK)
     frames = pitch.frame_centred(waveform, _samples(32, rate_hz, ""), _samples(16, rate_hz, ""))
-    level_db = _decibels(np.mean(np.square(frames), axis=1))
+    power = np.mean(np.square(frames), axis=1)
+    speech = _speech_frames(_decibels(power))
+    noise = max(np.mean(np.sort(power)[: max(len(power) // 10, 1)]), 1e-12)
+    ratio = max(np.sum(power, where=speech) / max(speech.sum(), 1) - noise, noise) / noise
     return {
         "rms_db": float(_decibels(np.mean(np.square(waveform)))),
         "clipping": float(np.mean(peaks >= 0.999)),
         "silent": silent,
-        "speech_fraction": 0.0 if silent else float(_speech_frames(level_db).mean()),
+        "speech_fraction": 0.0 if silent else float(speech.mean()),
+        "snr_db": 0.0 if silent else float(min(10 * np.log10(ratio), HIGHEST_SNR_DB)),
     }
 
 

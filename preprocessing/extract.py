@@ -3,6 +3,7 @@
 Workers are pure functions from a clip to small arrays; only the process that called writes.
 """
 
+import csv
 import time
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from opencv_model import resnet_ssd
-from preprocessing import arrays, faces, media
+from preprocessing import arrays, faces, locations, media
 from preprocessing.indexing import explain_error, read_base
 from preprocessing.parallel import stream_results
 from preprocessing.resumable import ResumableArrays
@@ -19,7 +20,8 @@ from preprocessing.resumable import ResumableArrays
 LONGEST_WINDOW_S = 6.0
 """The window where none is asked for: the longest clip's length, but at most this."""
 
-ROWS_PER_COMMIT = 16
+MODALITIES = ("video", "audio")
+FRAME_COLUMNS = ("clip_id", "frame", "time_s", "x1", "y1", "x2", "y2", "confidence", "found")
 
 
 @dataclass(frozen=True)
@@ -59,17 +61,23 @@ def choose_window(clips, window_s):
     return float(min(np.ceil(longest * 10) / 10, LONGEST_WINDOW_S)) if longest > 0 else 1.0
 
 
-def extract_corpus(corpus, choices, *, n_jobs=-1, progress=True):
+def extract_corpus(
+    corpus, choices, *, n_jobs=-1, scheduler="", limits=None, progress=True
+):
     """Turn a corpus's clips into face sequences and waveforms, in one pass over each file.
 
     Does nothing where the arrays on disk were made with the same choices from the same clips;
     goes on where it was if it was killed. Rows of clips without a face or voice are zeros, and
-    ``has_face`` or ``has_voice`` is false.
+    ``has_face`` or ``has_voice`` is false. The arrays do not depend on how many workers there are
+    or where they run.
 
     Args:
         corpus: A name of ``corpora.NAMES``, indexed before.
         choices: The ``Choices``.
-        n_jobs: Processes; -1 for one a core.
+        n_jobs: Processes; -1 for one a core, 0 for this process alone, see
+            ``parallel.stream_results``.
+        scheduler: Address of a Dask scheduler whose workers see the clips under the same paths.
+        limits: ``isolation.Limits`` of time and memory for each clip; None for the usual ones.
         progress: Show a progress bar.
 
     Returns:
@@ -78,12 +86,12 @@ def extract_corpus(corpus, choices, *, n_jobs=-1, progress=True):
 
     Raises:
         FileNotFoundError: The corpus has not been indexed.
-        resnet_ssd.DetectorError: The detector asked for is not to be had.
+        resnet_ssd.DetectorError: The detector asked for is not to be had, here or on a worker.
+        ConnectionError: The scheduler does not answer.
         OSError: The arrays cannot be written; what is finished stays for the next start.
     """
     folder = arrays.corpus_folder(corpus)
     clips = arrays.read_clips(folder)
-    base = read_base(corpus)
     detector = resnet_ssd.open_detector(choices.detector)
     window_s = choose_window(clips, choices.window_s)
     parameters = describe_choices(choices, detector, window_s)
@@ -94,31 +102,40 @@ def extract_corpus(corpus, choices, *, n_jobs=-1, progress=True):
     signature = arrays.compute_digest(
         [arrays.sign_stage(folder, stage, parameters[stage]) for stage in sorted(parameters)]
     )
-    writer = ResumableArrays(folder, shape_arrays(len(clips), choices, window_s), signature)
-    n_before = len(writer.records)
-    if n_before:
-        print(f"Going on where an earlier run stopped: {n_before} of {len(clips)} clips are done.")
-    todo = [row for row in range(len(clips)) if row not in writer.records]
-    tasks = [
-        (row, base, clips["video"][row], clips["audio"][row], choices, detector.name, window_s)
-        for row in todo
-    ]
+    shapes = shape_arrays(len(clips), choices, window_s)
+    writer = ResumableArrays(folder, shapes, signature, journal="extraction.journal")
+    n_todo = len(clips) - writer.n_done
+    if writer.n_done:
+        print(f"Going on where an earlier run stopped: {writer.n_done} of {len(clips)} are done.")
+    tasks = list_tasks(clips, writer, read_base(corpus), choices, detector, window_s)
     try:
-        for n_done, (index, result) in enumerate(
-            stream_results(
-                _extract_clip, tasks, n_jobs=n_jobs, title="extracting", progress=progress
-            ),
-            1,
+        for _, (row, rows, record) in stream_results(
+            _extract_clip,
+            tasks,
+            lost=_list_lost,
+            n_jobs=n_jobs,
+            scheduler=scheduler,
+            limits=limits,
+            title="extracting",
+            n_tasks=n_todo,
+            progress=progress,
         ):
-            writer.write_row(todo[index], result["arrays"], result["record"])
-            if n_done % ROWS_PER_COMMIT == 0:
-                writer.commit()
+            writer.write_row(row, rows, record)
         clips = finish_extraction(folder, clips, writer, parameters, detector)
     finally:
         writer.close()
     elapsed = time.perf_counter() - started
-    print(f"{len(todo)} clips in {elapsed:.0f} s ({len(todo) / elapsed:.1f} clips a second).")
+    print(f"{n_todo} clips in {elapsed:.0f} s ({n_todo / elapsed:.1f} clips a second).")
     return clips
+
+
+def list_tasks(clips, writer, base, choices, detector, window_s):
+    """Yield the arguments of ``_extract_clip`` for every clip that is not finished."""
+    files = ("video", "audio", "video_bytes", "audio_bytes")
+    for row in range(len(clips)):
+        if not writer.is_done(row):
+            clip = {name: clips[name][row] for name in files}
+            yield row, base, clip, choices, detector.name, detector.weights_sha256, window_s
 
 
 def describe_choices(choices, detector, window_s):
@@ -143,18 +160,12 @@ def finish_extraction(folder, clips, writer, parameters, detector):
     """Rename the finished arrays, write the tables and the facts, and return the clips."""
     for stage in parameters:
         (folder / f"{stage}.json").unlink(missing_ok=True)
+    found = [writer.read_record(row)["clip"] for row in range(len(clips))]
+    found = pd.DataFrame(found, index=clips.index)
+    write_boxes(folder, clips["clip_id"], writer)
     writer.finish()
-    records = [writer.records[row] for row in range(len(clips))]
-    found = pd.DataFrame([record["clip"] for record in records], index=clips.index)
     clips = clips.drop(columns=[name for name in found if name in clips]).join(found)
     arrays.write_clips(folder, clips)
-    frames = [
-        {"clip_id": clip_id, "frame": frame, **values}
-        for clip_id, record in zip(clips["clip_id"], records, strict=True)
-        for frame, values in enumerate(record["frames"])
-    ]
-    columns = ["clip_id", "frame", "time_s", "x1", "y1", "x2", "y2", "confidence", "found"]
-    arrays.write_table(folder / "face_quality.csv", pd.DataFrame(frames, columns=columns))
     files = {
         "faces": ["faces.npy", "face_times.npy", "face_quality.csv"],
         "waveforms": ["waveforms.npy"],
@@ -169,6 +180,19 @@ def finish_extraction(folder, clips, writer, parameters, detector):
     return arrays.read_clips(folder)
 
 
+def write_boxes(folder, clip_ids, writer):
+    """Write ``face_quality.csv``, a row a frame, without holding more than a clip in memory."""
+    with (
+        arrays.replace_file(folder / "face_quality.csv") as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        table = csv.DictWriter(file, FRAME_COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for row, clip_id in enumerate(clip_ids):
+            for frame, values in enumerate(writer.read_record(row)["frames"]):
+                table.writerow({"clip_id": clip_id, "frame": frame, **values})
+
+
 def list_failures(clips):
     """Return the clips that failed wholly or in part, with their reasons."""
     failed = clips[clips["reason"] != ""]
@@ -176,55 +200,93 @@ def list_failures(clips):
 
 
 @cache
-def _open_detector_once(name):
+def _open_detector_once(name, sha256):
     resnet_ssd.limit_threads(1)  # one process a core: more threads would only be in the way
-    return resnet_ssd.open_detector(name, quiet=True)
+    detector = resnet_ssd.open_detector(name, quiet=True)
+    if detector.weights_sha256 != sha256:
+        raise resnet_ssd.DetectorError(
+            f"A worker has other weights of {name} ({detector.weights_sha256[:12]}) than the "
+            f"process that asked for them ({sha256[:12]}). Give both the same file."
+        )
+    return detector
 
 
-def _extract_clip(row, base, video, audio, choices, detector_name, window_s):
+def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, window_s):
     """Return one clip's rows and its record; whatever is wrong with the clip ends in the record."""
-    rows, problems, frames = {}, [], []
-    record = {"has_face": False, "has_voice": False}
+    detector = _open_detector_once(detector_name, detector_sha256)
+    rows, problems, frames, found = {}, [], [], {}
     try:
-        clip = media.read_clip(
-            base / video if video else None,
-            base / audio if audio else None,
+        problems += _find_changes(base, clip)
+        read = media.read_clip(
+            *(locations.join(base, clip[kind]) if clip[kind] else None for kind in MODALITIES),
             strategy=choices.strategy,
             n_frames=choices.n_frames,
             window_s=window_s,
             rate_hz=choices.rate_hz,
             rng=np.random.default_rng([choices.seed, row]),
         )
-        problems += clip.problems
-        record |= {"fps": clip.fps, "start_s": clip.start_s, "window_s": clip.duration_s}
-        if clip.waveform is not None:
-            samples = np.zeros(round(window_s * choices.rate_hz), np.float32)
-            n_samples = min(len(samples), len(clip.waveform))
-            samples[:n_samples] = clip.waveform[:n_samples]
-            rows["waveforms"], record["has_voice"] = samples, True
-        if clip.frames is not None:
+        problems += read.problems
+        found |= {"fps": read.fps, "start_s": read.start_s, "window_s": read.duration_s}
+        if read.waveform is not None:
+            rows["waveforms"] = _pad(read.waveform, round(window_s * choices.rate_hz))
+        if read.frames is not None:
             track = faces.crop_clip(
-                clip.frames,
-                _open_detector_once(detector_name),
+                read.frames,
+                detector,
                 size=choices.size,
                 margin=choices.margin,
                 grey=choices.grey,
                 min_confidence=choices.min_confidence,
             )
-            rows["faces"], rows["face_times"] = track.faces, clip.frame_times
-            record |= {"has_face": True, **track.quality}
-            frames = _tabulate_track(track, clip.frame_times)
+            rows |= {"faces": track.faces, "face_times": read.frame_times}
+            found |= track.quality
+            frames = _tabulate_track(track, read.frame_times)
     except (media.MediaError, faces.NoFaceError, OSError) as error:
         problems.append(explain_error(error))
+    except MemoryError:
+        raise  # of the limit of memory, which is named where it is known
     except Exception as error:  # one clip must never stop a run of thousands: it is listed
         problems.append(f"{type(error).__name__}: {explain_error(error)}")
-    promised = {"has_face": bool(video), "has_voice": bool(audio)}
-    missing = [name for name, wanted in promised.items() if wanted and not record[name]]
-    status = (
-        "ok" if not missing else "partial" if len(missing) < sum(promised.values()) else "failed"
-    )
-    record |= {"status": status, "reason": "; ".join(dict.fromkeys(problems))}
-    return {"arrays": rows, "record": {"clip": _to_json(record), "frames": frames}}
+    return row, rows, _make_record(clip, rows, problems, frames, found)
+
+
+def _list_lost(reason, row, base, clip, *_):
+    """Return what ``_extract_clip`` would of a clip whose worker did not survive it."""
+    return row, {}, _make_record(clip, {}, [reason], [], {})
+
+
+def _make_record(clip, rows, problems, frames, found):
+    """Return the record that is kept with a clip's rows: what ``clips.csv`` says, and its boxes."""
+    has = {"has_face": "faces" in rows, "has_voice": "waveforms" in rows}
+    promised = [has[name] for name, kind in zip(has, MODALITIES, strict=True) if clip[kind]]
+    status = "ok" if all(promised) else "partial" if any(promised) else "failed"
+    reason = "; ".join(dict.fromkeys(problems))
+    record = {**has, **found, "status": status, "reason": reason}
+    return {"clip": _to_json(record), "frames": frames}
+
+
+def _find_changes(base, clip):
+    """Return a problem for each file that is no longer of the size that was indexed."""
+    problems = []
+    for kind in [kind for kind in MODALITIES if clip[kind]]:
+        try:
+            n_bytes = locations.measure_size(locations.join(base, clip[kind]))
+        except OSError:
+            continue  # reading it will say what is wrong
+        if n_bytes != clip[f"{kind}_bytes"]:
+            problems.append(
+                f"{kind} file has changed since it was indexed: {n_bytes} bytes, not "
+                f"{clip[f'{kind}_bytes']}; rerun 10_corpus.ipynb"
+            )
+    return problems
+
+
+def _pad(waveform, n_samples):
+    """Return a waveform cut or filled up with zeros to so many samples."""
+    samples = np.zeros(n_samples, np.float32)
+    n_heard = min(n_samples, len(waveform))
+    samples[:n_heard] = waveform[:n_heard]
+    return samples
 
 
 def _tabulate_track(track, times):

@@ -20,13 +20,16 @@ def find_source(corpus, source=""):
     return Path(source).expanduser().resolve() if source else arrays.corpus_folder(corpus) / "clips"
 
 
-def index_corpus(corpus, source="", *, n_jobs=-1, progress=True):
+def index_corpus(corpus, source="", *, n_jobs=-1, scheduler="", limits=None, progress=True):
     """List a corpus's clips, look into each file's header, and write ``clips.csv``.
 
     Args:
         corpus: A name of ``corpora.NAMES``.
         source: Where the raw clips lie; empty for ``data/<corpus>/clips``.
-        n_jobs: Processes; -1 for one a core.
+        n_jobs: Processes; -1 for one a core, 0 for this process alone, see
+            ``parallel.stream_results``.
+        scheduler: Address of a Dask scheduler.
+        limits: ``isolation.Limits`` of time and memory for each clip; None for the usual ones.
         progress: Show a progress bar.
 
     Returns:
@@ -40,7 +43,16 @@ def index_corpus(corpus, source="", *, n_jobs=-1, progress=True):
     clips = corpora.get(corpus).index(source)
     base = find_base(source)
     tasks = [(base, row.video, row.audio) for row in clips.itertuples()]
-    probes = collect_results(_probe_clip, tasks, n_jobs=n_jobs, title="probing", progress=progress)
+    probes = collect_results(
+        _probe_clip,
+        tasks,
+        lost=_list_lost,
+        n_jobs=n_jobs,
+        scheduler=scheduler,
+        limits=limits,
+        title="probing",
+        progress=progress,
+    )
     found = pd.DataFrame(probes, index=clips.index)
     clips = pd.concat([clips, found], axis=1)
     folder = arrays.corpus_folder(corpus)
@@ -121,3 +133,9 @@ def _probe_clip(base, video, audio):
     wanted = sum(1 for name in (video, audio) if name)
     status = "failed" if len(problems) == wanted else "indexed"
     return facts | {"status": status, "reason": "; ".join(dict.fromkeys(problems))}
+
+
+def _list_lost(reason, *_):
+    """Return what ``_probe_clip`` would of a clip whose worker did not survive it."""
+    facts = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes": 0}
+    return facts | {"status": "failed", "reason": reason}

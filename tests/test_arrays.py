@@ -1,9 +1,9 @@
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing import arrays, corpora
-from preprocessing.resumable import JOURNAL, ResumableArrays
+from preprocessing.resumable import ResumableArrays
+from tests.made_corpus import write_made_corpus
 
 
 def make_clips(n_clips=3):
@@ -106,6 +107,7 @@ def test_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
+JOURNAL = "rows.journal"
 SPECS = {"faces": ((5, 2, 3), np.uint8), "waveforms": ((5, 4), np.float32)}
 
 
@@ -113,73 +115,87 @@ def make_row(row):
     return {"faces": np.full((2, 3), row + 1), "waveforms": np.full(4, row + 0.5)}
 
 
-@settings(max_examples=30, deadline=None)
-@given(order=st.permutations(range(5)), cut=st.integers(0, 5), torn=st.integers(0, 30))
-def test_rows_survive_a_kill_at_any_point(tmp_path_factory, order, cut, torn):
+def list_done(writer, n_rows=5):
+    return {row for row in range(n_rows) if writer.is_done(row)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    order=st.permutations(range(5)),
+    cut=st.integers(0, 5),
+    torn=st.integers(0, 300),
+    victim=st.sampled_from([JOURNAL, "faces.npy.partial", "waveforms.npy.partial"]),
+)
+def test_rows_survive_a_file_cut_short_at_any_point(tmp_path_factory, order, cut, torn, victim):
     folder = tmp_path_factory.mktemp("arrays")
-    writer = ResumableArrays(folder, SPECS, "signature")
+    writer = ResumableArrays(folder, SPECS, "signature", journal=JOURNAL)
     for row in order[:cut]:
         writer.write_row(row, make_row(row), {"row": row})
-        writer.commit()
     writer.close()
-    journal = folder / JOURNAL
-    journal.write_bytes(journal.read_bytes()[: max(0, journal.stat().st_size - torn)])
-    writer = ResumableArrays(folder, SPECS, "signature")
-    assert all(writer.records[row] == {"row": row} for row in writer.records)
-    assert len(writer.records) >= cut - 1 - torn // 10
-    for row in set(order) - set(writer.records):
+    victim = folder / victim
+    victim.write_bytes(victim.read_bytes()[: max(0, victim.stat().st_size - torn)])
+    writer = ResumableArrays(folder, SPECS, "signature", journal=JOURNAL)
+    assert list_done(writer) <= set(order[:cut])
+    assert torn or list_done(writer) == set(order[:cut])
+    for row in list_done(writer):
+        assert writer.read_record(row) == {"row": row}
+    for row in set(order) - list_done(writer):
         writer.write_row(row, make_row(row), {"row": row})
     writer.finish()
+    writer.discard_journal()
     for row in range(5):
         for name, values in make_row(row).items():
             assert (np.load(folder / f"{name}.npy")[row] == values).all()
-    assert not list(folder.glob("*.partial"))
+    assert sorted(path.name for path in folder.iterdir()) == ["faces.npy", "waveforms.npy"]
+
+
+def test_only_the_rows_that_were_cut_off_are_made_anew(tmp_path):
+    with closing(ResumableArrays(tmp_path, SPECS, "s", journal=JOURNAL)) as writer:
+        for row in range(5):
+            writer.write_row(row, make_row(row), {})
+    path = tmp_path / "waveforms.npy.partial"
+    path.write_bytes(path.read_bytes()[:-20])  # the last row and a part of the one before it
+    with closing(ResumableArrays(tmp_path, SPECS, "s", journal=JOURNAL)) as writer:
+        assert list_done(writer) == {0, 1, 2}
 
 
 def test_rows_of_another_signature_are_discarded(tmp_path):
-    writer = ResumableArrays(tmp_path, SPECS, "old")
-    writer.write_row(0, make_row(0), {})
-    writer.commit()
-    writer.close()
-    assert ResumableArrays(tmp_path, SPECS, "new").records == {}
+    with closing(ResumableArrays(tmp_path, SPECS, "old", journal=JOURNAL)) as writer:
+        writer.write_row(0, make_row(0), {})
+    with closing(ResumableArrays(tmp_path, SPECS, "new", journal=JOURNAL)) as writer:
+        assert writer.n_done == 0
 
 
 def test_kill_between_the_renames_loses_nothing(tmp_path):
-    writer = ResumableArrays(tmp_path, SPECS, "s")
-    for row in range(5):
-        writer.write_row(row, make_row(row), {})
-    writer.finish()
+    with closing(ResumableArrays(tmp_path, SPECS, "s", journal=JOURNAL)) as writer:
+        for row in range(5):
+            writer.write_row(row, make_row(row), {})
+        writer.finish()
     (tmp_path / "faces.npy").rename(tmp_path / "faces.npy.partial")
-    again = ResumableArrays(tmp_path, SPECS, "s")
-    assert sorted(again.records) == [0, 1, 2, 3, 4]
-    again.finish()
+    with closing(ResumableArrays(tmp_path, SPECS, "s", journal=JOURNAL)) as again:
+        assert list_done(again) == {0, 1, 2, 3, 4}
+        again.finish()
     assert (np.load(tmp_path / "faces.npy")[:, 0, 0] == [1, 2, 3, 4, 5]).all()
 
 
-WRITE_FOREVER = """
-import sys, numpy as np
-from preprocessing.resumable import ResumableArrays
-writer = ResumableArrays(sys.argv[1], {"faces": ((100000, 64), np.uint8)}, "s")
-for row in range(len(writer.records), 100000):
-    writer.write_row(row, {"faces": np.full(64, row % 251)}, {})
-    writer.commit()
-    print(row, flush=True)
-"""
+def test_array_that_was_cut_short_afterwards_is_neither_read_nor_current(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    folder = write_made_corpus(tmp_path, actors=range(1, 3))
+    parameters = arrays.read_facts(folder, "faces")["parameters"]
+    assert arrays.is_current(folder, "faces", parameters)
+    path = folder / "faces.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not arrays.is_current(folder, "faces", parameters)
+    with pytest.raises(ValueError, match=r"faces.npy .* not whole.*11_faces"):
+        arrays.read_array(folder, "faces")
 
 
-def test_sigkill_loses_at_most_the_row_in_flight(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITE_FOREVER, tmp_path], stdout=subprocess.PIPE, text=True
-    )
-    said = [int(process.stdout.readline()) for _ in range(20)]
-    process.send_signal(signal.SIGKILL)
-    said += [int(line) for line in process.stdout.read().split()]
-    process.wait()
-    writer = ResumableArrays(tmp_path, {"faces": ((100000, 64), np.uint8)}, "s")
-    assert set(said) <= set(writer.records)
-    rows = np.memmap(tmp_path / "faces.npy.partial", np.uint8, "r", offset=128).reshape(-1, 64)
-    for row in writer.records:
-        assert (rows[row] == row % 251).all()
+def test_facts_that_were_cut_short_count_as_absent(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    folder = write_made_corpus(tmp_path, actors=range(1, 3))
+    parameters = arrays.read_facts(folder, "faces")["parameters"]
+    (folder / "faces.json").write_text('{"stage": "fa')
+    assert not arrays.is_current(folder, "faces", parameters)
 
 
 FILL_DISK = """

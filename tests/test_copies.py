@@ -46,7 +46,7 @@ def make_voice(seconds):
 
 
 def copy(**options):
-    return copies.copy_corpus("folder", n_jobs=1, progress=False, **options)
+    return copies.copy_corpus("folder", n_jobs=0, progress=False, **options)
 
 
 @pytest.fixture

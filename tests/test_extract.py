@@ -93,14 +93,14 @@ def extracted(media_folder, module_patch, tmp_path_factory):
     """Return the corpus folder of all clips, extracted with four frames each."""
     module_patch.setenv("EMOTION_HOME", str(tmp_path_factory.mktemp("home")))
     module_patch.setattr(resnet_ssd, "open_detector", lambda *_, **__: FakeDetector())
-    indexing.index_corpus("folder", write_list(media_folder, FAILURES), n_jobs=1, progress=False)
+    indexing.index_corpus("folder", write_list(media_folder, FAILURES), n_jobs=0, progress=False)
     run_extraction()
     return arrays.corpus_folder("folder")
 
 
 def run_extraction(**choices):
     choices = extract.Choices(**{"n_frames": 4, "size": 16} | choices)
-    return extract.extract_corpus("folder", choices, n_jobs=1, progress=False)
+    return extract.extract_corpus("folder", choices, n_jobs=0, progress=False)
 
 
 def read_bytes(folder):
@@ -179,12 +179,12 @@ def test_longer_window_than_the_clips_is_padded(extracted):
 
 def test_other_clips_rebuild(extracted, media_folder):
     source = write_list(media_folder, ["good", "two_faces"])
-    indexing.index_corpus("folder", source, n_jobs=1, progress=False)
+    indexing.index_corpus("folder", source, n_jobs=0, progress=False)
     with pytest.raises(ValueError, match="Rerun preprocessing/11_faces"):
         arrays.read_array(extracted, "waveforms")
     run_extraction()
     assert arrays.read_array(extracted, "waveforms").shape[0] == 2
-    indexing.index_corpus("folder", write_list(media_folder, FAILURES), n_jobs=1, progress=False)
+    indexing.index_corpus("folder", write_list(media_folder, FAILURES), n_jobs=0, progress=False)
     run_extraction()
 
 
@@ -202,7 +202,7 @@ def test_detector_that_cannot_be_had_stops_before_any_work(extracted, monkeypatc
 def test_indexing_again_keeps_what_extraction_found(extracted, media_folder):
     before = read_bytes(extracted)
     source = write_list(media_folder, FAILURES)
-    clips = indexing.index_corpus("folder", source, n_jobs=1, progress=False)
+    clips = indexing.index_corpus("folder", source, n_jobs=0, progress=False)
     assert clips["has_face"].sum() > 0
     assert read_bytes(extracted) == before
 
@@ -210,7 +210,7 @@ def test_indexing_again_keeps_what_extraction_found(extracted, media_folder):
 def test_index_reads_headers_and_names_what_cannot_be_read(media_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     source = write_list(media_folder, FAILURES)
-    clips = indexing.index_corpus("folder", source, n_jobs=1, progress=False)
+    clips = indexing.index_corpus("folder", source, n_jobs=0, progress=False)
     clips.index = list(FAILURES)
     assert clips["duration_s"]["good"] == pytest.approx(0.5, abs=0.06)
     assert clips["fps"]["good"] == pytest.approx(25)
@@ -226,7 +226,7 @@ def test_duplicate_clip_ids_are_refused(media_folder, tmp_path, monkeypatch):
     source = write_list(media_folder, ["good", "two_faces"])
     source.write_text(source.read_text("utf-8").replace("01\n", "00\n"), "utf-8")
     with pytest.raises(ValueError, match="'00' is not the only one"):
-        indexing.index_corpus("folder", source, n_jobs=1, progress=False)
+        indexing.index_corpus("folder", source, n_jobs=0, progress=False)
     assert not (tmp_path / "data" / "folder" / "clips.csv").exists()
 
 

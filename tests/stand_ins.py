@@ -1,0 +1,69 @@
+"""Functions that do to a worker what a damaged clip can do to a decoder."""
+
+import ctypes
+import os
+import time
+
+import numpy as np
+
+
+def double(number):
+    return 2 * number
+
+
+def name_process(_):
+    return os.getpid()
+
+
+def crash(_):
+    """Read from address 0: a segmentation fault in native code."""
+    ctypes.string_at(0)
+
+
+def hang(_):
+    """Never return from native code, with Python's lock held."""
+    ctypes.PyDLL(None).pause()
+
+
+def allocate(gigabytes):
+    return np.ones(int(gigabytes * 2**27)).sum()
+
+
+def refuse(_):
+    raise KeyError("refused")
+
+
+def answer_unpicklable(_):
+    return lambda: None
+
+
+def chatter(number):
+    """Write to the very file descriptors that answers go through, as C libraries do."""
+    os.write(1, b"decoder: something is wrong\n")
+    os.write(2, b"decoder: something is wrong\n")
+    print("and so on")
+    return number
+
+
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def behave(kind, number):
+    """Do what is asked for."""
+    return {"crash": crash, "hang": hang, "allocate": allocate, "double": double}[kind](number)
+
+
+def report_loss(reason, kind, number):
+    return f"lost: {reason}"
+
+
+def extract_with_faults(row, base, clip, *rest):
+    """Extract a clip, but crash, hang or allocate where its file is named so."""
+    from preprocessing import extract
+
+    for word, fault in (("crash", crash), ("hang", hang), ("allocate", allocate)):
+        if word in clip["video"]:
+            fault(30)
+    return extract._extract_clip(row, base, clip, *rest)
