@@ -61,9 +61,7 @@ def choose_window(clips, window_s):
     return float(min(np.ceil(longest * 10) / 10, LONGEST_WINDOW_S)) if longest > 0 else 1.0
 
 
-def extract_corpus(
-    corpus, choices, *, n_jobs=-1, scheduler="", limits=None, progress=True
-):
+def extract_corpus(corpus, choices, *, n_jobs=-1, scheduler="", limits=None, progress=True):
     """Turn a corpus's clips into face sequences and waveforms, in one pass over each file.
 
     Does nothing where the arrays on disk were made with the same choices from the same clips;

@@ -1,5 +1,6 @@
 """On a Dask cluster everything is as it is here: the same bytes, the same listed failures."""
 
+import os
 import threading
 import time
 
@@ -104,7 +105,10 @@ def test_a_scheduler_without_workers_is_a_clear_error():
 
 
 def test_workers_with_other_libraries_are_refused(cluster, monkeypatch):
-    monkeypatch.setattr("preprocessing.parallel.list_versions", lambda: {"numpy": "0.1"})
+    own = {"numpy": "0.1"}  # each process names its own number: all differ
+    monkeypatch.setattr(
+        "preprocessing.parallel.list_versions", lambda: own | {"av": str(os.getpid())}
+    )
     with pytest.raises(RuntimeError, match="other versions than this process"):
         collect_results(
             stand_ins.double,
