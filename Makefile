@@ -5,18 +5,23 @@
 # make run CORPUS=ravdess DATA=/path/to/ravdess   another corpus
 # make run ONLY=3                                 only the notebooks whose number begins with 3
 # make run P="EPOCHS=5 N_FRAMES=12"               other parameters
+# make run FOLDS=all                              every fold of 30 to 34, not the first alone
+# make run SCHEDULER=tcp://10.0.0.1:8786          clips (and folds) on a Dask cluster
 
 PYTHON ?= python3
 CORPUS ?= drawn
 DATA ?=
 ONLY ?=
 P ?=
+FOLDS ?=
+SCHEDULER ?=
 BIN = .venv/bin
 
 .PHONY: run test lab notebooks install install-dev
 
 run: install
-	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)"
+	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)" \
+		--folds "$(FOLDS)" --scheduler "$(SCHEDULER)"
 
 test: install-dev
 	$(BIN)/ruff check .

@@ -76,7 +76,7 @@ def copy_corpus(
     made = allocate_copies(mels, sounds, n_copies, keep_waveforms=keep_waveforms)
     voices, ids = list_voices(clips, sounds, rate_hz), clips["clip_id"].to_list()
     rows, records = list(voices), {}
-    tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), options) for row in rows)
+    tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), options) for row in voices)
     for task, (altered, records[rows[task]]) in stream_results(
         _try_voice,
         tasks,
@@ -84,7 +84,7 @@ def copy_corpus(
         n_jobs=n_jobs,
         scheduler=scheduler,
         title="copying",
-        n_tasks=len(rows),
+        n_tasks=len(voices),
         progress=progress,
     ):
         row = rows[task]

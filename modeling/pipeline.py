@@ -1,6 +1,7 @@
 """Runs the notebooks in order: ``make run`` and ``make notebooks`` call this.
 
     python -m modeling.pipeline --corpus drawn --only 3 --parameters "EPOCHS=5 N_FRAMES=12"
+    python -m modeling.pipeline --folds all --scheduler tcp://10.0.0.1:8786
 
 Exit status: 0 when all went well; 1 when a notebook stopped with an error; 2 when the arguments
 are wrong; 3 when every notebook ran but some clips of the corpus failed (they are listed in
@@ -21,6 +22,8 @@ import nbformat
 import papermill
 
 from modeling import runs
+from modeling.crossvalidation import run_folds
+from modeling.protocol import choose_protocol, count_folds
 from preprocessing import arrays, corpora
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -49,23 +52,96 @@ def main(arguments=None):
     except ArgumentsError as error:
         print(error, file=sys.stderr)
         return 2
-    standard = {"CORPUS": options.corpus, "DATA": str(Path(options.data).resolve())}
-    if not options.data:
-        del standard["DATA"]
+    chosen = add_standard_parameters(notebooks, chosen, options)
+    folded = [n for n in notebooks if options.folds and "FOLD" in list_parameters(n)]
     outcomes = {}
     for number, notebook in enumerate(notebooks, 1):
-        own = {k: v for k, v in standard.items() if k in list_parameters(notebook)}
-        print(f"[{number:2d}/{len(notebooks)}] {notebook.stem:<22}", end=" ", flush=True)
-        started = time.perf_counter()
-        if options.in_place:
-            outcome = refresh_notebook(notebook)
-        else:
-            outcome = run_notebook(notebook, own | chosen[notebook], options.corpus)
-        outcomes[notebook.stem] = outcome
-        print(f"{time.perf_counter() - started:5.0f} s  {outcome}", flush=True)
-        if outcome.startswith("failed"):
+        try:
+            if notebook not in folded:
+                outcomes |= run_once(notebook, options, chosen, f"[{number:2d}/{len(notebooks)}]")
+            elif notebook == folded[0]:
+                outcomes |= run_every_fold(folded, options, chosen)
+        except ArgumentsError as error:
+            print(error, file=sys.stderr)
+            return 2
+        if any(outcome.startswith("failed") for outcome in outcomes.values()):
             break
     return report_outcome(options.corpus, outcomes)
+
+
+def add_standard_parameters(notebooks, chosen, options):
+    """Return the parameters by notebook, with those that have options of their own."""
+    standard = {"CORPUS": options.corpus, "DATA": resolve_data(options.data)}
+    standard |= {"SCHEDULER": options.scheduler}
+    return {
+        notebook: {k: v for k, v in standard.items() if v and k in list_parameters(notebook)}
+        | chosen[notebook]
+        for notebook in notebooks
+    }
+
+
+def run_once(notebook, options, chosen, number):
+    """Run a notebook; print and return what became of it."""
+    print(f"{number} {notebook.stem:<22}", end=" ", flush=True)
+    started = time.perf_counter()
+    if options.in_place:
+        outcome = refresh_notebook(notebook)
+    else:
+        outcome = run_notebook(notebook, chosen[notebook], options.corpus)
+    print(f"{time.perf_counter() - started:5.0f} s  {outcome}", flush=True)
+    return {notebook.stem: outcome}
+
+
+def resolve_data(data):
+    """Return DATA as the notebooks need it, which run in their own folders: URLs as they are."""
+    return str(Path(data).resolve()) if data and "://" not in data else data
+
+
+def run_every_fold(notebooks, options, chosen):
+    """Run notebooks for every fold asked for; print and return what became of them."""
+    outcomes, started = {}, time.perf_counter()
+    protocol = next((chosen[n]["PROTOCOL"] for n in notebooks if "PROTOCOL" in chosen[n]), "auto")
+    folds = list_folds(options.folds, options.corpus, protocol)
+    names = ", ".join(notebook.stem[:2] for notebook in notebooks)
+    where = options.scheduler or "this machine"
+    print(f"folds {', '.join(map(str, folds))} of notebooks {names} on {where}", flush=True)
+    for n_done, (fold, result) in enumerate(
+        run_folds(
+            run_notebook,
+            notebooks,
+            folds,
+            corpus=options.corpus,
+            parameters=chosen,
+            scheduler=options.scheduler,
+        ),
+        1,
+    ):
+        elapsed_s = time.perf_counter() - started
+        left_s = elapsed_s / n_done * (len(folds) - n_done)
+        bad = "; ".join(f"{k} {v}" for k, v in result.items() if v != "done") or "done"
+        print(f"  fold {fold}: {elapsed_s:5.0f} s, about {left_s:.0f} s left  {bad}", flush=True)
+        outcomes |= {f"{name}, fold {fold}": outcome for name, outcome in result.items()}
+    return outcomes
+
+
+def list_folds(text, corpus, protocol):
+    """Return the numbers of the folds that ``--folds`` means, such as "all" or "1,3".
+
+    Raises:
+        ArgumentsError: A fold does not exist.
+    """
+    clips = arrays.read_clips(arrays.corpus_folder(corpus))
+    if protocol == "auto":
+        protocol = choose_protocol(clips, corpora.get(corpus).PROTOCOL)
+    n_folds = count_folds(protocol, clips)
+    if text == "all":
+        return list(range(1, n_folds + 1))
+    folds = [int(word) if word.isdecimal() else 0 for word in text.replace(",", " ").split()]
+    if wrong := [fold for fold in folds if not 1 <= fold <= n_folds]:
+        raise ArgumentsError(
+            f"FOLDS={text}: fold {wrong[0]} does not exist; {protocol} has 1 to {n_folds}."
+        )
+    return folds
 
 
 def parse_arguments(arguments):
@@ -75,6 +151,8 @@ def parse_arguments(arguments):
     parser.add_argument("--data", default="", help="where the corpus's raw clips lie")
     parser.add_argument("--only", default="", help="first digits of the notebooks: 3 or 11,12")
     parser.add_argument("--parameters", default="", help='such as "EPOCHS=5 N_FRAMES=12"')
+    parser.add_argument("--folds", default="", help="folds to run 30 to 34 for: all, or 1,3")
+    parser.add_argument("--scheduler", default="", help="Dask scheduler: tcp://10.0.0.1:8786")
     parser.add_argument(
         "--in-place", action="store_true", help="execute the notebooks themselves, to commit them"
     )
@@ -246,4 +324,6 @@ def report_outcome(corpus, outcomes):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from modeling import pipeline  # under its own name, by which workers find its functions
+
+    sys.exit(pipeline.main())

@@ -110,6 +110,29 @@ class Run:
         return self.final
 
 
+def add_files(files):
+    """Write files that were made elsewhere; a run appears when it is whole.
+
+    Args:
+        files: Bytes by path relative to ``results_folder()``, a ``Path`` each.
+    """
+    partial, final = {}, set()
+    for name, data in files.items():
+        folder = results_folder() / name.parent
+        if (name.parent / "parameters.json") in files:  # a run's own folder
+            if folder not in partial:
+                final.add(folder)
+                partial[folder] = folder.with_name(f"{folder.name}.partial")
+            folder = partial[folder]
+        with arrays.replace_file(folder / name.name) as temporary:
+            temporary.write_bytes(data)
+    for folder in sorted(final):
+        target = folder
+        while target.exists():  # two machines made a run in the same millisecond
+            target = target.with_name(f"{target.name}a")
+        partial[folder].rename(target)
+
+
 def tabulate_predictions(clips, parts, posteriors, *, emotions, fold):
     """Return the table of predictions.
 

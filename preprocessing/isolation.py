@@ -12,8 +12,10 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 START = "from preprocessing import isolation; isolation.serve()"
 ATTEMPTS = 3
@@ -152,7 +154,7 @@ class _Child:
     """One child process and the two pipes to it."""
 
     def __init__(self):
-        paths = [path or os.getcwd() for path in sys.path]
+        paths = [path or str(Path.cwd()) for path in sys.path]
         self.is_stopped = False
         self.process = subprocess.Popen(
             [sys.executable, "-c", START],
@@ -185,10 +187,8 @@ class _Child:
         self.process.kill()
         code = self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
-            try:
+            with suppress(OSError):  # the rest of a call that nobody reads any more
                 pipe.close()
-            except OSError:
-                pass  # the rest of a call that nobody reads any more
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
     def _stop_late(self):
@@ -250,8 +250,7 @@ def _limit_memory(memory_gb):
     try:
         import resource  # not on Windows
 
-        with open("/proc/self/statm", encoding="ascii") as file:
-            pages = int(file.read().split()[0])
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
     except (ImportError, OSError):
         return
     limit = pages * resource.getpagesize() + int(memory_gb * 2**30)

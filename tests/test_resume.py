@@ -1,4 +1,4 @@
-"""A run that is killed, at any instant and in any way, goes on and gives what an unbroken one gives."""
+"""A run that is killed in any way, at any instant, gives what an unbroken one gives."""
 
 import multiprocessing
 import os
