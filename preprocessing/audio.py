@@ -25,8 +25,9 @@ MIN_RATE_HZ = 16000
 SPEECH_RANGE_DB = 30.0
 """A frame counts as speech within this distance of the loudest frame."""
 SILENT_PEAK = 1e-3
-HIGHEST_SNR_DB = 80.0
 """A clip whose largest sample stays below this (-60 dB) is silent."""
+HIGHEST_SNR_DB = 80.0
+"""Highest ratio of speech to noise that is written; digital silence between words has none."""
 
 _FEATURE_MELS = 40  # of the named features, whatever the arrays use
 _CONTRAST = {"fmin": 200.0, "n_bands": 5}  # octaves from 200 Hz to 6.4 kHz, and what lies below
