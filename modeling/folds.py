@@ -108,6 +108,13 @@ PROTOCOLS = {
         "the corpus's ten speakers, Burkhardt et al. 2005, Interspeech",
         "03 / 08 / 09 / 10 / 11 / 12 / 13 / 14 / 15 / 16",
     ),
+    "tess2": Protocol(
+        "TESS, 2 folds: one speaker tests; a sixth of the other's words validates, same speaker",
+        "the corpus's two speakers",
+        val_group="statement",
+        test=(("OAF",), ("YAF",)),
+        actors=("OAF", "YAF"),
+    ),
     "meld": Protocol(
         "MELD, official split by dialogue: KNOWN SPEAKERS, the same in all parts",
         "Poria et al. 2019, MELD, ACL",

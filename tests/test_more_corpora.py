@@ -1,4 +1,4 @@
-"""SAVEE, eNTERFACE'05, MELD, EMO-DB: made samples with the real naming schemes."""
+"""SAVEE, eNTERFACE'05, EMO-DB, TESS, MELD: made samples with the real naming schemes."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 
 from modeling import protocol
 from preprocessing import corpora
-from preprocessing.corpora import emodb, enterface05, meld, savee
+from preprocessing.corpora import emodb, enterface05, meld, savee, tess
 from tests.test_corpora import list_found, make_file
 
 AVI = b"RIFF\x04\0\0\0AVI LIST"
@@ -147,6 +147,46 @@ def test_emodb_unknown_codes_are_named(tmp_path, name):
     make_file(tmp_path / "wav" / name)
     assert list_found(emodb.validate(tmp_path), "unknown") == [f"wav/{name}"]
     assert len(emodb.index(tmp_path)) == 6
+
+
+# TESS
+
+
+def make_tess(root, words=("back", "bite", "dog", "shout", "young", "yes"), actors=tess.ACTORS):
+    for actor, word, code in itertools.product(actors, words, tess.CODES):
+        spelt = "OA" if (actor, word, code) == ("OAF", "bite", "neutral") else actor
+        make_file(root / f"{actor}_{code}" / f"{spelt}_{word}_{code}.wav")
+
+
+def test_tess_indexes_recordings_the_misspelt_one_too(tmp_path):
+    make_tess(tmp_path)
+    clips = tess.index(tmp_path)
+    check_index(clips, tess)
+    assert len(clips) == 84 and (clips["video"] == "").all()
+    row = clips[clips["clip_id"] == "OAF_bite_neutral"].iloc[0]
+    assert row["audio"] == "OAF_neutral/OA_bite_neutral.wav" and row["actor"] == "OAF"
+    assert tess.validate(tmp_path).empty
+    check_folds(clips, tess.PROTOCOL, 2)
+
+
+def test_tess_validates_on_words_that_are_not_trained_on(tmp_path):
+    make_tess(tmp_path)
+    clips = tess.index(tmp_path)
+    parts = protocol.split_clips(clips, protocol="tess2", fold=2)
+    assert set(clips["actor"][parts == "test"]) == {"YAF"}
+    words = {part: set(clips["statement"][parts == part]) for part in protocol.PARTS}
+    assert len(words["val"]) == 1 and not words["val"] & words["train"]
+
+
+def test_tess_gaps_copies_and_strangers_are_named(tmp_path):
+    make_tess(tmp_path)
+    (tmp_path / "YAF_sad/YAF_dog_sad.wav").unlink()
+    make_file(tmp_path / "copy/OAF_angry/OAF_dog_angry.wav")
+    make_file(tmp_path / "OAF_dog_calm.wav")
+    table = tess.validate(tmp_path)
+    assert list_found(table, "missing") == ["YAF_dog_sad"]
+    assert list_found(table, "surplus") == ["copy/OAF_angry/OAF_dog_angry.wav"]
+    assert list_found(table, "unknown") == ["OAF_dog_calm.wav"]
 
 
 # MELD
