@@ -20,6 +20,7 @@ BLOCK_BYTES = 1 << 16  # what one request for a part of a remote file brings
 MAX_DEPTH = 16  # folders below a URL: a web server's index may link in circles
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 WEB = ("http", "https")
+GONE = (404, 410)
 
 
 def is_url(location):
@@ -249,12 +250,14 @@ def _clear_errors(url):
     """Turn what a remote system's library raises into an OSError that names the URL."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{_hide_secrets(url)} does not exist") from error
-    except ImportError as error:
-        raise OSError(f"{_hide_secrets(url)}: {error}") from error
     except Exception as error:  # every protocol's library has errors of its own
-        reason = getattr(error, "message", "") or str(error) or type(error).__name__
+        cause = error
+        if isinstance(error, FileNotFoundError):  # for http, whatever went wrong
+            cause = error.__cause__ or error
+            absent = isinstance(cause, FileNotFoundError) or not isinstance(cause, OSError)
+            if absent and getattr(cause, "status", 404) in GONE:
+                raise FileNotFoundError(f"{_hide_secrets(url)} does not exist") from error
+        reason = getattr(cause, "message", "") or str(cause) or type(cause).__name__
         raise OSError(f"{_hide_secrets(url)} cannot be read: {reason}") from error
 
 
