@@ -227,10 +227,10 @@ def _find_remote(url):
         files = system.find(root, maxdepth=MAX_DEPTH)
     if files in ([root], [root.lstrip("/")]):
         raise NotADirectoryError(url)
-    names = [file.split("?")[0] for file in files] if url.startswith(WEB) else files
     start = len(root.lstrip("/")) + 1 if root.strip("/") else 0
-    names = [name.lstrip("/")[start:] for name in names]
-    names = [unquote(name) for name in names] if url.startswith(WEB) else names
+    names = [file.lstrip("/")[start:] for file in files]
+    if _split_chain(url)[1].startswith(WEB):
+        names = [unquote(name.split("?")[0]) for name in names]
     return {name for name in names if name and ".." not in name.split("/")}
 
 

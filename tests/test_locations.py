@@ -4,6 +4,7 @@ import functools
 import io
 import re
 import threading
+import zipfile
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -177,6 +178,18 @@ def test_tables_beside_a_corpus_in_memory_are_read(memory):
     memory.pipe("/m/dev_splits_complete/dia0_utt0.mp4", MP4)
     memory.pipe("/m/dev_sent_emo.csv", b"Speaker,Emotion,Dialogue_ID,Utterance_ID\nRoss,joy,0,0\n")
     assert meld.index("memory://m")["emotion"].tolist() == ["happy"]
+
+
+def test_chained_links_are_listed_and_read(memory):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(f"Actor_12/{CLIP}", MP4)
+    memory.pipe("/b/all.zip", buffer.getvalue())
+    memory.pipe(f"/b/plain/{CLIP}", MP4)
+    for source in ("zip://::memory://b/all.zip", "simplecache::memory://b/plain"):
+        (clip,) = ravdess.index(source).itertuples()
+        assert clip.video.endswith(CLIP)
+        assert headers.check_header(locations.join(source, clip.video)) == ""
 
 
 @pytest.mark.parametrize("ranges", [True, False])

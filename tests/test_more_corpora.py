@@ -1,13 +1,17 @@
 """SAVEE, eNTERFACE'05, EMO-DB, TESS, MELD: made samples with the real naming schemes."""
 
 import itertools
+from functools import partial
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modeling import protocol
 from preprocessing import corpora
-from preprocessing.corpora import emodb, enterface05, meld, savee, tess
+from preprocessing.corpora import crema_d, emodb, enterface05, meld, ravdess, savee, tess
 from tests.test_corpora import list_found, make_file
 
 AVI = b"RIFF\x04\0\0\0AVI LIST"
@@ -31,6 +35,33 @@ def check_folds(clips, name, n_folds):
         assert not set(clips["actor"][parts == "test"]) & set(clips["actor"][parts != "test"])
         tested += parts == "test"
     assert (tested == 1).all()
+
+
+READERS = {
+    savee: savee.read_name,
+    enterface05: enterface05.read_name,
+    emodb: emodb.read_name,
+    tess: tess.read_name,
+    meld: partial(meld.read_name, labels={}),
+    ravdess: ravdess.read_name,
+    crema_d: crema_d.read_name,
+}
+PIECES = st.sampled_from(
+    ["DC", "a", "sa", "01", "1", "٣", "_", "-", "/", "subject 6", "subject 1", "anger", "ß", "\0",
+     "sentence 1", "03", "a01", "F", "OAF", "YAF", "dog", "ps", "dia0", "utt1", "train_splits",
+     "1001", "IEO", "ANG", "XX", "01-01-06-01-02-01-12", "..", ".wav", ".avi", ".mp4", ".flv"]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("module", READERS, ids=lambda module: module.NAME)
+@given(st.lists(PIECES, max_size=9).map("".join))
+def test_any_name_is_read_or_refused(module, text):
+    try:
+        name = READERS[module](PurePosixPath("top", text))
+    except ValueError as error:
+        assert str(error)
+    else:
+        assert name is None or name.row["emotion"] in module.EMOTIONS
 
 
 # SAVEE
