@@ -6,7 +6,7 @@ from preprocessing.corpora import listing
 
 NAME = "emodb"
 TITLE = "EMO-DB, the Berlin Database of Emotional Speech"
-LICENCE = "Free to use, as its authors state; cite the paper"
+LICENCE = "Free of charge; its authors ask to cite the paper"
 CITATION = (
     "Burkhardt, F., Paeschke, A., Rolfes, M., Sendlmeier, W. F. & Weiss, B. (2005). A database of "
     "German emotional speech. Interspeech 2005, 1517-1520. "

@@ -19,7 +19,7 @@ HOW_TO_GET = (
 )
 EMOTIONS = ("happy", "sad", "angry", "fearful", "disgust", "surprised")
 PROTOCOL = "group_kfold"
-"""No folds are published; the paper asks for people who were not trained on."""
+"""No folds are published; subjects are kept apart."""
 
 EXTENSIONS = (".avi", ".mp4")
 CODES = {

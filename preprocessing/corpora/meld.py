@@ -15,7 +15,7 @@ CITATION = (
     "https://doi.org/10.18653/v1/P19-1050"
 )
 HOW_TO_GET = (
-    "From https://affective-meld.github.io fetch MELD.Raw.tar.gz (11 GB), unpack it and the three "
+    "From https://affective-meld.github.io fetch MELD.Raw.tar.gz (about 10 GB), unpack it and the three "
     "tar.gz inside, and name the folder as DATA; train_sent_emo.csv, dev_sent_emo.csv and "
     "test_sent_emo.csv must lie anywhere in it. Part of the three is fine."
 )
