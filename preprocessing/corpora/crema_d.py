@@ -108,11 +108,11 @@ def list_clip_ids(actor):
     ]
 
 
-def read_name(path):
+def read_name(name):
     """Return what a file name such as "1001_DFA_ANG_XX.flv" says.
 
     Args:
-        path: A PurePath of a media file.
+        name: A file name with a media ending.
 
     Returns:
         A ``listing.Name``.
@@ -120,7 +120,7 @@ def read_name(path):
     Raises:
         ValueError: The name has another form, or a code that the corpus does not have.
     """
-    match = PATTERN.fullmatch(path.name)
+    match = PATTERN.fullmatch(name)
     if not match:
         raise ValueError("not a CREMA-D name; expected one like 1001_DFA_ANG_XX.wav")
     actor, statement, emotion, level, extension = (part.upper() for part in match.groups())

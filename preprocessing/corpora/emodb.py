@@ -83,11 +83,11 @@ def validate(source):
     )
 
 
-def read_name(path):
+def read_name(name):
     """Return what a file name such as "03a01Fa.wav" says.
 
     Args:
-        path: A PurePath of a media file.
+        name: A file name with a media ending.
 
     Returns:
         A ``listing.Name``; None for boredom.
@@ -95,7 +95,7 @@ def read_name(path):
     Raises:
         ValueError: The name has another form, or a code that the corpus does not have.
     """
-    match = PATTERN.fullmatch(path.name)
+    match = PATTERN.fullmatch(name)
     if not match:
         raise ValueError("not an EMO-DB name; expected one like 03a01Fa.wav")
     actor, statement, code, version, _ = match.groups()

@@ -82,7 +82,7 @@ def list_clip_ids(actor):
     return [f"{actor}_{emotion}_{number}" for emotion in CODES for number in SENTENCES]
 
 
-def read_name(path):
+def read_path(path):
     """Return what a path such as "subject 1/anger/sentence 1/s1_an_1.avi" says.
 
     Args:
@@ -115,5 +115,5 @@ def read_name(path):
 
 def _list_takes(source):
     return listing.list_takes(
-        source, read_name=read_name, extensions=EXTENSIONS, title="eNTERFACE'05"
+        source, read_name=read_path, extensions=EXTENSIONS, title="eNTERFACE'05", by_path=True
     )

@@ -1,6 +1,6 @@
 """What corpora on disk have in common: walk folders, sort files into clips, list problems.
 
-A corpus module brings one function, ``read_name``: from a file's path to what it says. All else
+A corpus module brings one function, ``read_name``: from a file's name to what it says. All else
 is here, so every corpus treats copies, missing takes and unreadable files alike.
 """
 
@@ -78,7 +78,7 @@ def list_media(source, *, extensions, title):
     return [file for file in files if file.lower().endswith(extensions)]
 
 
-def list_takes(source, *, read_name, extensions, title):
+def list_takes(source, *, read_name, extensions, title, by_path=False):
     """Sort the media files below a folder into clips, from their names alone.
 
     Of several copies the one with the earlier ending in ``extensions`` comes first, then the one
@@ -86,19 +86,21 @@ def list_takes(source, *, read_name, extensions, title):
 
     Args:
         source: The folder.
-        read_name: Function from a file's path (a PurePosixPath that begins with the name of
-            ``source``) to a ``Name``, or to None for a file that is no concern of the pipeline;
-            it raises ValueError for a name that it cannot read.
+        read_name: Function from a file name to a ``Name``, or to None for a file that is no
+            concern of the pipeline; it raises ValueError for a name that it cannot read.
         extensions: Lower-case endings, with the dot.
         title: The corpus, for the error message.
+        by_path: ``read_name`` is given the file's path, a PurePosixPath that begins with the name
+            of ``source``: for corpora whose folders say what their file names do not.
 
     Returns:
         A ``Listing``.
     """
     listing, top = Listing({}, []), locations.get_path(source).name
     for file in list_media(source, extensions=extensions, title=title):
+        path = PurePosixPath(top, file)
         try:
-            name = read_name(PurePosixPath(top, file))
+            name = read_name(path if by_path else path.name)
         except ValueError as error:
             listing.unknown.append((file, str(error)))
             continue

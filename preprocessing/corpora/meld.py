@@ -15,8 +15,8 @@ CITATION = (
     "https://doi.org/10.18653/v1/P19-1050"
 )
 HOW_TO_GET = (
-    "From https://affective-meld.github.io fetch MELD.Raw.tar.gz (about 10 GB), unpack it and the three "
-    "tar.gz inside, and name the folder as DATA; train_sent_emo.csv, dev_sent_emo.csv and "
+    "From https://affective-meld.github.io fetch MELD.Raw.tar.gz (about 10 GB), unpack it and the "
+    "three tar.gz inside, and name the folder as DATA; train_sent_emo.csv, dev_sent_emo.csv and "
     "test_sent_emo.csv must lie anywhere in it. Part of the three is fine."
 )
 EMOTIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -101,7 +101,7 @@ def validate(source):
     return listing.list_problems(found, source, expected_ids=lambda actor: expected[actor])
 
 
-def read_name(path, labels):
+def read_path(path, labels):
     """Return what a path such as "train_splits/dia0_utt3.mp4" and its label say.
 
     Args:
@@ -128,7 +128,11 @@ def read_name(path, labels):
 
 def _list_takes(source, labels):
     return listing.list_takes(
-        source, read_name=partial(read_name, labels=labels), extensions=EXTENSIONS, title="MELD"
+        source,
+        read_name=partial(read_path, labels=labels),
+        extensions=EXTENSIONS,
+        title="MELD",
+        by_path=True,
     )
 
 

@@ -145,11 +145,11 @@ def list_clip_ids(actor):
     ]
 
 
-def read_name(path):
+def read_name(name):
     """Return what a file name such as "03-01-06-01-02-01-12.wav" says.
 
     Args:
-        path: A PurePath of a media file.
+        name: A file name with a media ending.
 
     Returns:
         A ``listing.Name``; None for a song.
@@ -157,7 +157,7 @@ def read_name(path):
     Raises:
         ValueError: The name has another form, or a code that the corpus does not have.
     """
-    match = PATTERN.fullmatch(path.name)
+    match = PATTERN.fullmatch(name)
     if not match:
         raise ValueError("not a RAVDESS name; expected one like 03-01-06-01-02-01-12.wav")
     modality, channel, emotion, intensity, statement, repetition, actor, ending = match.groups()

@@ -83,7 +83,7 @@ def list_clip_ids(actor):
     ]
 
 
-def read_name(path):
+def read_path(path):
     """Return what a path such as "DC/sa01.wav", "DC/sa1.avi" or "DC_sa01.wav" says.
 
     Args:
@@ -114,4 +114,6 @@ def read_name(path):
 
 
 def _list_takes(source):
-    return listing.list_takes(source, read_name=read_name, extensions=EXTENSIONS, title="SAVEE")
+    return listing.list_takes(
+        source, read_name=read_path, extensions=EXTENSIONS, title="SAVEE", by_path=True
+    )

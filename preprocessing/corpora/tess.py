@@ -74,11 +74,11 @@ def validate(source):
     return listing.list_problems(found, source, expected_ids=list_expected, modalities=("audio",))
 
 
-def read_name(path):
+def read_name(name):
     """Return what a file name such as "YAF_dog_ps.wav" says.
 
     Args:
-        path: A PurePath of a media file.
+        name: A file name with a media ending.
 
     Returns:
         A ``listing.Name``.
@@ -86,7 +86,7 @@ def read_name(path):
     Raises:
         ValueError: The name has another form, or a code that the corpus does not have.
     """
-    match = PATTERN.fullmatch(path.name)
+    match = PATTERN.fullmatch(name)
     if not match:
         raise ValueError("not a TESS name; expected one like YAF_dog_ps.wav")
     actor, word, code = match[1].upper(), match[2].lower(), match[3].lower()
