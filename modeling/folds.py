@@ -16,9 +16,12 @@ class Protocol:
     Attributes:
         title: One line for a table.
         source: Where the folds come from.
-        group: Column whose values stay on one side; ``""`` where speakers leak on purpose.
-        test: Test actors of every fold; empty where the folds are made from the corpus at hand.
-        val: Validation actors of every fold; all other actors train.
+        group: Column whose values are tested on or not; ``""`` where speakers leak on purpose.
+        val_group: Column whose values are trained on or validate; ``""`` for takes.
+        test: Values of ``group`` that every fold tests; empty where the folds are made from the
+            corpus at hand.
+        val: Values of ``group`` that validate in every fold; where it is empty, one in six of the
+            values of ``val_group`` does. All others train.
         actors: All actors the protocol knows, sorted.
         left_out: Emotions the protocol drops.
     """
@@ -26,6 +29,7 @@ class Protocol:
     title: str
     source: str
     group: str = "actor"
+    val_group: str = "actor"
     test: tuple = ()
     val: tuple = ()
     actors: tuple = ()
@@ -33,10 +37,12 @@ class Protocol:
 
 
 def _read_folds(text):
-    """Return the actors of every fold, written as ``"01 02 / 03-05"``."""
+    """Return the actors of every fold, written as ``"01 02 / 03-05"`` or as names."""
 
     def expand(item):
         first, _, last = item.partition("-")
+        if not first.isdigit():
+            return [item]
         return [f"{n:0{len(first)}d}" for n in range(int(first), int(last or first) + 1)]
 
     folds = [fold.split() for fold in text.split("/")]
@@ -54,6 +60,11 @@ def _publish(title, source, test, *, val="", others="", left_out=()):
         n_val = round(len(actors) / VALIDATION_SHARE)
         val = tuple(fold[:n_val] for fold in (*test[1:], test[0]))
     return Protocol(title, source, test=test, val=val, actors=actors, left_out=left_out)
+
+
+def _name_dialogues(part, n_dialogues):
+    """Return the names that ``corpora.meld`` gives to the dialogues of an official part."""
+    return tuple(f"{part}_dia{number}" for number in range(n_dialogues))
 
 
 _HERE = "made from the corpus at hand"
@@ -87,9 +98,38 @@ PROTOCOLS = {
         "ranges of actor numbers in common use",
         "1001-1018 / 1019-1036 / 1037-1054 / 1055-1072 / 1073-1091",
     ),
+    "savee4": _publish(
+        "SAVEE, leave one speaker out; validation (our choice): the next speaker",
+        "the corpus's four speakers; two train, one validates, as in TensorFlow Datasets",
+        "DC / JE / JK / KL",
+    ),
+    "emodb10": _publish(
+        "EMO-DB, leave one speaker out; validation (our choice): the next speaker",
+        "the corpus's ten speakers, Burkhardt et al. 2005, Interspeech",
+        "03 / 08 / 09 / 10 / 11 / 12 / 13 / 14 / 15 / 16",
+    ),
+    "tess2": Protocol(
+        "TESS, 2 folds: one speaker tests; a sixth of the other's words validates, same speaker",
+        "the corpus's two speakers",
+        val_group="statement",
+        test=(("OAF",), ("YAF",)),
+        actors=("OAF", "YAF"),
+    ),
+    "meld": Protocol(
+        "MELD, official split by dialogue: KNOWN SPEAKERS, the same in all parts",
+        "Poria et al. 2019, MELD, ACL",
+        group="statement",
+        val_group="statement",
+        test=(_name_dialogues("test", 280),),
+        val=(_name_dialogues("dev", 114),),
+    ),
     "group_kfold": Protocol("any corpus, up to 4 folds over actors, genders balanced", _HERE),
-    "statement": Protocol("known speaker, unknown statement", _HERE, group="statement"),
-    "random": Protocol("LEAKY: 5 random folds, only to measure the leak", _HERE, group=""),
+    "statement": Protocol(
+        "known speaker, unknown statement", _HERE, group="statement", val_group=""
+    ),
+    "random": Protocol(
+        "LEAKY: 5 random folds, only to measure the leak", _HERE, group="", val_group=""
+    ),
 }
 """Every protocol by name."""
 

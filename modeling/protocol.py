@@ -1,9 +1,10 @@
 """Who is trained on and who is tested on: published folds, folds for any corpus, a leak check.
 
 The unit of a split is the actor, because a model that has met a speaker recognises the speaker: on
-RAVDESS a random split adds some 7 to 13 points for audio and 8 to 22 for faces. In a fold every
-clip is in one part: ``"train"``, ``"val"`` (early stopping, temperature, fusion weights),
-``"test"`` (scored once, at the end) or ``""`` (left out by the protocol).
+RAVDESS a random split adds some 7 to 13 points for audio and 8 to 22 for faces. Where a protocol
+splits otherwise, its title says so. In a fold every clip is in one part: ``"train"``, ``"val"``
+(early stopping, temperature, fusion weights), ``"test"`` (scored once, at the end) or ``""`` (left
+out by the protocol).
 """
 
 import hashlib
@@ -82,6 +83,7 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
         fold: From 1 to ``count_folds(protocol, clips)``.
         allow_leak: Permit ``"random"``, and ``"statement"`` for three or more actors: both test on
             speakers that were trained on, which is good only to measure how much that flatters.
+            A published split of known speakers, ``"meld"``, is permitted: its title says so.
 
     Returns:
         str (clip,): ``"train"``, ``"val"``, ``"test"`` or ``""``, aligned with the rows.
@@ -100,9 +102,9 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
         split = {"group_kfold": _split_actors, "statement": _split_statements}
         parts = split.get(protocol, _split_at_random)(clips, fold)
     _refuse_empty(parts, clips, protocol, fold)
-    if rule.group == "statement":  # the validation clips speak the training statements
-        check_leak(clips, np.where(parts == "val", "train", parts), group="statement")
-    check_leak(clips, parts, group="actor" if rule.group == "actor" else None)
+    met = np.where(parts == "val", "train", parts)  # all that is met before the test
+    check_leak(clips, met, group=rule.group or None)
+    check_leak(clips, np.where(parts == "test", "", parts), group=rule.val_group or None)
     return parts
 
 
@@ -161,10 +163,15 @@ def name_takes(clips):
 
 
 def _split_as_published(clips, rule, fold):
-    actors = clips["actor"]
+    values = clips[rule.group]
     parts = np.full(len(clips), "train", dtype="<U5")
-    parts[actors.isin(rule.val[fold - 1])] = "val"
-    parts[actors.isin(rule.test[fold - 1])] = "test"
+    parts[values.isin(rule.test[fold - 1])] = "test"
+    if rule.val:
+        parts[values.isin(rule.val[fold - 1])] = "val"
+    else:
+        held = _shuffle(clips.loc[parts == "train", rule.val_group])
+        n_val = max(1, round(len(held) / VALIDATION_SHARE)) if len(held) > 1 else 0
+        parts[(parts == "train") & clips[rule.val_group].isin(held[:n_val])] = "val"
     parts[clips["emotion"].isin(rule.left_out)] = ""
     return parts
 
@@ -226,7 +233,7 @@ def _refuse_unfit(clips, protocol, fold):
     if clips.empty:
         raise ValueError("clips.csv has no rows. README, 'Get the data', says where to put clips.")
     rule, n_actors = get_protocol(protocol), _count_actors(clips)
-    column = "statement" if protocol == "statement" else "actor"
+    column = rule.group or "actor"
     unknown = clips.loc[clips[column].fillna("") == "", "clip_id"]
     if len(unknown) and protocol != "random":
         raise ValueError(
@@ -252,7 +259,13 @@ def _refuse_unfit(clips, protocol, fold):
 
 
 def _refuse_leaky(protocol, clips):
-    """Raise LeakError for a protocol that tests on known speakers though it need not."""
+    """Raise LeakError for a protocol that tests on known speakers though it need not.
+
+    A published split that does so (``meld``) is let through: it is never taken by ``"auto"``, its
+    title says it, and what it promises, that no dialogue is in two parts, is checked.
+    """
+    if get_protocol(protocol).test:
+        return
     if protocol == "random" or _count_actors(clips) >= MIN_ACTORS:
         raise LeakError(
             f"{protocol} tests on speakers that were trained on; the corpus has "
@@ -268,8 +281,8 @@ def _refuse_empty(parts, clips, protocol, fold):
         return
     needed = {}
     for part in empty:
-        actors = {"test": rule.test, "val": rule.val}.get(part, ())[fold - 1 : fold]
-        needed[part] = f"{part} (actors {', '.join(actors[0])})" if actors else part
+        named = {"test": rule.test, "val": rule.val}.get(part, ())[fold - 1 : fold]
+        needed[part] = f"{part} ({rule.group}s {_shorten(', '.join(named[0]))})" if named else part
     raise ValueError(
         f"Fold {fold} of {protocol} has no clips for {' and '.join(needed.values())}; the corpus "
         f"holds actors {_shorten(', '.join(sorted(set(clips['actor']))))}. "

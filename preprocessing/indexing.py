@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from preprocessing import arrays, corpora, media
+from preprocessing import arrays, corpora, locations, media
 from preprocessing.parallel import collect_results
 
 
 def find_source(corpus, source=""):
-    """Return the folder (or CSV) that holds a corpus's raw clips.
+    """Return the folder (or CSV) that holds a corpus's raw clips: an absolute Path, or a URL.
 
     Args:
         corpus: A name of ``corpora.NAMES``.
-        source: The notebook's ``DATA``; empty for ``data/<corpus>/clips``.
+        source: The notebook's ``DATA``, a path or a URL; empty for ``data/<corpus>/clips``.
     """
-    return Path(source).expanduser().resolve() if source else arrays.corpus_folder(corpus) / "clips"
+    return locations.find_location(source) if source else arrays.corpus_folder(corpus) / "clips"
 
 
 def index_corpus(corpus, source="", *, n_jobs=-1, scheduler="", limits=None, progress=True):
@@ -66,19 +66,27 @@ def index_corpus(corpus, source="", *, n_jobs=-1, scheduler="", limits=None, pro
 
 
 def find_base(source):
-    """Return the folder that a source's relative paths start from."""
-    return source.parent if source.suffix.lower() == ".csv" else source
+    """Return the folder, Path or URL, that a source's relative paths start from."""
+    return locations.get_base(source)
 
 
 def read_base(corpus):
-    """Return the folder that the paths in ``clips.csv`` start from, as last indexed."""
+    """Return the folder that the paths in ``clips.csv`` start from, as last indexed.
+
+    Returns:
+        A Path, or a URL as str: ``locations.join`` adds a clip's path to either.
+
+    Raises:
+        FileNotFoundError: The corpus has not been indexed.
+    """
     path = arrays.corpus_folder(corpus) / "corpus.json"
     if not path.is_file():
         raise FileNotFoundError(
             f"No {arrays.shorten_path(path)}. Run {arrays.MADE_BY['clips']} with "
             f"CORPUS = {corpus!r} first."
         )
-    return Path(json.loads(path.read_text("utf-8"))["base"])
+    base = json.loads(path.read_text("utf-8"))["base"]
+    return base if locations.is_url(base) else Path(base)
 
 
 def read_examples(corpus, clips, **options):
@@ -117,8 +125,9 @@ def _probe_clip(base, video, audio):
         if not name:
             continue
         try:
-            facts[f"{kind}_bytes"] = (base / name).stat().st_size
-            probe = media.probe(base / name)
+            location = locations.join(base, name)
+            facts[f"{kind}_bytes"] = locations.measure_size(location)
+            probe = media.probe(location)
         except (media.MediaError, OSError) as error:
             problems.append(("" if video == audio else f"{kind}: ") + explain_error(error))
             continue

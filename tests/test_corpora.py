@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modeling.folds import PROTOCOLS
 from preprocessing import corpora
 from preprocessing.corpora import crema_d, folder, headers, ravdess
 
@@ -39,11 +40,12 @@ def list_found(table, problem):
     return table.loc[table["problem"] == problem, "file"].tolist()
 
 
-@pytest.mark.parametrize("name", ["ravdess", "crema_d", "folder"])
+@pytest.mark.parametrize("name", corpora.NAMES)
 def test_every_corpus_has_the_same_anatomy(name):
     module = corpora.get(name)
     for fact in ("NAME", "TITLE", "LICENCE", "CITATION", "HOW_TO_GET", "PROTOCOL"):
         assert isinstance(getattr(module, fact), str)
+    assert module.PROTOCOL in PROTOCOLS
     assert name == module.NAME
     assert list(module.EMOTIONS) == [e for e in corpora.EMOTIONS if e in module.EMOTIONS]
     assert module.index.__doc__ and module.validate.__doc__

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import re
+import stat
+import struct
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,9 +17,9 @@ from preprocessing.corpora import ravdess, zenodo
 FILES = "/records/1188976/files/"
 
 
-def make_zip(members):
+def make_zip(members, compression=zipfile.ZIP_STORED):
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return buffer.getvalue()
@@ -41,6 +43,7 @@ class Server:
             ),
         }
         self.sums = {name: hashlib.md5(data).hexdigest() for name, data in self.files.items()}
+        self.sizes = {}  # "size" of the record's entries, where a test wants it
         self.break_after = []  # bytes after which each of the next downloads breaks off
         self.ranges = True
         self.requests = []
@@ -61,7 +64,10 @@ class Server:
         asked = request.headers.get("Range")
         self.requests.append((request.path, asked))
         if request.path == "/records/1188976":
-            files = [{"key": name, "checksum": f"md5:{sum_}"} for name, sum_ in self.sums.items()]
+            files = [
+                {"key": name, "checksum": f"md5:{sum_}"} | self.sizes.get(name, {})
+                for name, sum_ in self.sums.items()
+            ]
             return self.send(request, 200, json.dumps({"files": files}).encode())
         name = request.path.removeprefix(FILES).removesuffix("/content")
         if name not in self.files:
@@ -206,6 +212,48 @@ def test_zip_cannot_write_outside_its_folder(tmp_path, server):
     server.sums[name] = hashlib.md5(server.files[name]).hexdigest()
     ravdess.download(tmp_path / "in", actors=[5], what=["video"], base_url=server.url)
     assert list_files(tmp_path) == [f"in/{file}" for file in VIDEOS]
+
+
+def serve(server, data, name="Video_Speech_Actor_05.zip"):
+    server.files[name] = data
+    server.sums[name] = hashlib.md5(data).hexdigest()
+
+
+def test_link_in_a_zip_is_passed_over(tmp_path, server):
+    link = zipfile.ZipInfo("Actor_05/01-01-03-01-01-01-05.mp4")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    serve(server, make_zip({link: b"/etc/passwd", "02-01-03-01-01-01-05.mp4": b"b"}))
+    ravdess.download(tmp_path, actors=[5], what=["video"], base_url=server.url)
+    assert list_files(tmp_path) == VIDEOS[1:]
+    assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
+
+
+def test_zip_bomb_is_not_unpacked(tmp_path, server):
+    zeros = {"Actor_05/01-01-03-01-01-01-05.mp4": bytes(3_000_000)}
+    serve(server, make_zip(zeros, zipfile.ZIP_DEFLATED))
+    with pytest.raises(ValueError, match="unpack to 3000000.*Nothing was unpacked"):
+        ravdess.download(tmp_path, actors=[5], what=["video"], base_url=server.url)
+    assert list_files(tmp_path) == ["Video_Speech_Actor_05.zip"]
+
+
+def test_member_larger_than_it_declares_is_refused(tmp_path, server):
+    size = struct.pack("<I", 300_000)
+    zeros = {"Actor_05/01-01-03-01-01-01-05.mp4": bytes(300_000)}
+    data = make_zip(zeros, zipfile.ZIP_DEFLATED)
+    assert data.count(size) == 2  # before the member, and in the table at the end
+    serve(server, data.replace(size, struct.pack("<I", 100)))
+    with pytest.raises(ValueError, match="Actor_05.zip is broken"):
+        ravdess.download(tmp_path, actors=[5], what=["video"], base_url=server.url)
+    assert list_files(tmp_path) == ["Video_Speech_Actor_05.zip"]
+
+
+def test_download_longer_than_published_stops(tmp_path, server):
+    name = "Video_Speech_Actor_05.zip"
+    server.sizes[name] = {"size": 1000}
+    with pytest.raises(OSError, match="longer than the 1000 bytes"):
+        ravdess.download(tmp_path, actors=[5], what=["video"], base_url=server.url)
+    (partial,) = tmp_path.iterdir()
+    assert partial.stat().st_size <= 1000 + zenodo.CHUNK_BYTES
 
 
 def test_zip_without_the_actor_is_an_error(tmp_path, server):

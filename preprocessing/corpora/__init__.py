@@ -23,7 +23,7 @@ COLUMNS = (
 )
 """Columns of an index: all strings, empty where unknown; paths are relative to the source."""
 
-NAMES = ("drawn", "ravdess", "crema_d", "folder")
+NAMES = ("drawn", "ravdess", "crema_d", "savee", "enterface05", "meld", "emodb", "tess", "folder")
 
 
 def get(name):

@@ -1,10 +1,9 @@
 """CREMA-D: 7,442 clips of 91 actors, twelve sentences in six emotions."""
 
-import csv
 import re
-from pathlib import Path
 
-from preprocessing.corpora import listing
+from preprocessing import locations
+from preprocessing.corpora import listing, tables
 
 NAME = "crema_d"
 TITLE = "CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset"
@@ -71,8 +70,8 @@ def index(source):
         _list_takes(source), source, title="CREMA-D", expected="VideoFlash/1001_DFA_ANG_XX.flv, ..."
     )
     genders = {
-        row["ActorID"]: row["Sex"].strip().lower()
-        for row in _read_table(source, "VideoDemographics.csv", ("ActorID", "Sex"))
+        row["actorid"]: row["sex"].lower()
+        for row in _read_table(source, "VideoDemographics.csv", ("actorid", "sex"))
     }
     clips["gender"] = [genders.get(actor, "") for actor in clips["actor"]]
     return clips
@@ -90,8 +89,8 @@ def validate(source):
     Returns:
         DataFrame with the columns ``file``, ``problem`` and ``detail``.
     """
-    named = _read_table(source, "SentenceFilenames.csv", ("Filename",))
-    published = {re.sub(r"_X$", "_XX", row["Filename"].strip()) for row in named}
+    named = _read_table(source, "SentenceFilenames.csv", ("filename",))
+    published = {re.sub(r"_X$", "_XX", row["filename"]) for row in named}
 
     def list_expected(actor):
         return [clip for clip in list_clip_ids(actor) if not published or clip in published]
@@ -125,15 +124,12 @@ def read_name(name):
     if not match:
         raise ValueError("not a CREMA-D name; expected one like 1001_DFA_ANG_XX.wav")
     actor, statement, emotion, level, extension = (part.upper() for part in match.groups())
-    for what, code, known in (
+    listing.check_codes(
         ("actor", actor, ACTORS),
         ("statement", statement, STATEMENTS),
         ("emotion", emotion, CODES),
         ("intensity", level, INTENSITIES),
-    ):
-        if code not in known:
-            first, *_, last = known
-            raise ValueError(f"{what} code {code} is unknown; expected one of {first} ... {last}")
+    )
     level = "XX" if level == "X" else level  # one WAV was first published as 1040_ITH_SAD_X
     row = {
         "clip_id": f"{actor}_{statement}_{emotion}_{level}",
@@ -151,9 +147,11 @@ def _list_takes(source):
 
 def _read_table(source, name, columns):
     """Return the rows of a CSV that comes with the corpus, in the source or just above it."""
-    for path in (Path(source, name), Path(source).parent / name):
-        if path.is_file():
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = list(csv.DictReader(file))
-            return rows if rows and set(columns) <= set(rows[0]) else []
+    for folder in (source, locations.get_parent(source)):
+        path = locations.join(folder, name)
+        if locations.is_file(path):
+            try:
+                return [row for _, row in tables.read_table(path, required=columns)]
+            except ValueError:
+                return []  # a pointer of Git LFS, say: the clips are there without it
     return []

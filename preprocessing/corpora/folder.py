@@ -1,12 +1,11 @@
 """Any corpus of one's own: a CSV that pairs each clip's files with its emotion and its actor."""
 
-import csv
-import io
 from collections import Counter
 from pathlib import Path
 
+from preprocessing import locations
 from preprocessing.corpora import EMOTIONS as ALL_EMOTIONS
-from preprocessing.corpora import listing
+from preprocessing.corpora import listing, tables
 
 NAME = "folder"
 TITLE = "A corpus of your own, listed in a CSV"
@@ -44,13 +43,14 @@ SHOWN = 5
 def index(source):
     """Return the clips that a CSV lists; no clip is opened.
 
-    The CSV is UTF-8 (with or without byte-order mark), separated by commas, semicolons or tabs.
-    Further columns are passed over. A path may be absolute or lead out of the CSV's folder: it
-    is your list. Backslashes are read as slashes. Without a ``clip_id`` column, the name of the
-    video (else the recording) is taken.
+    The CSV is as ``tables.read_table`` reads it; further columns are passed over. A path may be
+    absolute, a URL, or lead out of the CSV's folder: it is your list, and what it names is read
+    and never written. A CSV at a URL is another's list: it cannot name a file of this machine, or
+    one above its own folder. Backslashes are read as slashes. Without a ``clip_id`` column, the
+    name of the video (else the recording) is taken.
 
     Args:
-        source: The CSV, or a folder with ``clips.csv`` or one CSV only.
+        source: The CSV, or a folder with ``clips.csv`` or one CSV only; Path or URL.
 
     Returns:
         DataFrame with ``corpora.COLUMNS``, sorted by ``clip_id``; paths relative to the CSV's
@@ -61,8 +61,11 @@ def index(source):
         ValueError: A column is missing, or rows are not usable; the message names them.
     """
     path = find_table(source)
-    rows = _read_rows(path)
-    problems = [(line, problem) for line, row in rows for problem in _find_faults(row)]
+    name, base = locations.get_path(path).name, locations.get_parent(path)
+    rows = tables.read_table(path, required=REQUIRED, optional=OPTIONAL, advice=HOW_TO_GET)
+    if not rows:
+        raise ValueError(f"{name} has a header but no rows.")
+    problems = [(line, problem) for line, row in rows for problem in _find_faults(row, base)]
     clips = [_read_clip(row) for _, row in rows]
     counts = Counter(clip["clip_id"] for clip in clips)
     for (line, _), clip in zip(rows, clips, strict=True):
@@ -70,7 +73,7 @@ def index(source):
             advice = "" if "clip_id" in rows[0][1] else "; add a column clip_id"
             problems.append((line, f"clip_id {clip['clip_id']!r} is not the only one{advice}"))
     if problems:
-        raise ValueError(f"{path.name} is not usable: {_show_faults(problems)}")
+        raise ValueError(f"{name} is not usable: {_show_faults(problems)}")
     return listing.make_index(clips)
 
 
@@ -86,7 +89,7 @@ def validate(source):
     Returns:
         DataFrame with the columns ``file``, ``problem`` and ``detail``.
     """
-    folder = find_table(source).parent
+    folder = locations.get_parent(find_table(source))
     users = {}
     for clip in index(source).itertuples():
         for file in filter(None, dict.fromkeys((clip.video, clip.audio))):
@@ -101,74 +104,42 @@ def validate(source):
 
 
 def find_table(source):
-    """Return the CSV that a source means.
+    """Return the CSV that a source means: itself, or the one in its folder.
 
     Raises:
-        FileNotFoundError: There is none, or there are several and none is ``clips.csv``.
+        FileNotFoundError: There is none, or there are several and none is ``clips.csv``; below
+            a URL, only ``clips.csv`` is looked for.
+        PermissionError: The folder cannot be listed.
     """
-    source = Path(source)
-    if source.is_file():
+    source = source if locations.is_url(source) else Path(source)
+    if locations.get_base(source) != source and (locations.is_url(source) or source.is_file()):
         return source
-    tables = sorted(source.glob("*.csv")) if source.is_dir() else []
-    if (source / "clips.csv") in tables:
-        return source / "clips.csv"
-    if len(tables) != 1:
-        found = ", ".join(table.name for table in tables[:SHOWN]) or "none"
+    table = locations.join(source, "clips.csv")
+    if locations.is_file(table):
+        return table
+    if locations.is_url(source):
+        raise FileNotFoundError(f"There is no {table}. {HOW_TO_GET}")
+    files = source.iterdir() if source.is_dir() else []
+    found = sorted(file for file in files if file.suffix.lower() == ".csv")
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found[:SHOWN]) or "none"
         raise FileNotFoundError(
             f"Expected a CSV, or a folder with clips.csv or one CSV only: {source} "
-            f"{f'holds {found}' if source.is_dir() else 'does not exist'}. {HOW_TO_GET}"
+            f"{f'holds {names}' if source.is_dir() else 'does not exist'}. {HOW_TO_GET}"
         )
-    return tables[0]
+    return found[0]
 
 
-def _read_rows(path):
-    """Return the CSV's rows as (line number, dict of stripped text)."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path.name} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}. "
-            "Save it again as 'CSV UTF-8'."
-        ) from error
-    (_, columns), *lines = _split_cells(text, path.name) or [(0, [])]
-    columns = [column.lower() for column in columns]
-    missing = [column for column in REQUIRED if column not in columns]
-    twice = [column for column in (*REQUIRED, *OPTIONAL) if columns.count(column) > 1]
-    if missing or twice:
-        wrong = f"lacks the column {missing[0]}" if missing else f"has the column {twice[0]} twice"
-        raise ValueError(f"{path.name} {wrong}: found {', '.join(columns)}. {HOW_TO_GET}")
-    rows = []
-    for number, cells in lines:
-        if any(cells[len(columns) :]):
-            raise ValueError(
-                f"{path.name}, line {number}: {len(cells)} cells under {len(columns)} columns. "
-                'Put a text that holds the separator in "double quotes".'
-            )
-        cells += [""] * (len(columns) - len(cells))
-        rows.append((number, dict(zip(columns, cells, strict=False))))
-    if not rows:
-        raise ValueError(f"{path.name} has a header but no rows.")
-    return rows
-
-
-def _split_cells(text, name):
-    """Return the lines of a CSV that are not blank, as (line number, stripped cells)."""
-    header = text.lstrip().split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text), delimiter=separator)
-    try:
-        return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
-    except csv.Error as error:
-        raise ValueError(f"{name}, line {reader.line_num}: {error}.") from error
-
-
-def _find_faults(row):
+def _find_faults(row, base):
     """Return what makes a row unusable."""
     if not any(row.values()):
         return ["the row is empty"]
     faults = []
     if not row["video"] and not row["audio"]:
         faults.append("neither video nor audio")
+    for kind in ("video", "audio"):
+        if reason := locations.explain_refusal(base, _read_path(row[kind])):
+            faults.append(f"{kind} {row[kind]!r}: {reason}")
     if _name_emotion(row) not in ALL_EMOTIONS:
         faults.append(f"emotion {row['emotion']!r} is unknown")
     if not row["actor"]:
@@ -178,11 +149,15 @@ def _find_faults(row):
 
 def _read_clip(row):
     """Return a row as values of ``corpora.COLUMNS``."""
-    video, audio = (row[kind].replace("\\", "/") for kind in ("video", "audio"))
+    video, audio = _read_path(row["video"]), _read_path(row["audio"])
     clip = {column: row.get(column, "") for column in (*REQUIRED, *OPTIONAL)}
     clip |= {"video": video, "audio": audio, "emotion": _name_emotion(row)}
-    clip["clip_id"] = clip["clip_id"] or Path(video or audio).stem
+    clip["clip_id"] = clip["clip_id"] or locations.get_path(video or audio).stem
     return clip
+
+
+def _read_path(text):
+    return text.replace("\\", "/")
 
 
 def _name_emotion(row):

@@ -7,7 +7,10 @@ web page or a Git LFS pointer saved under a clip's name. What passes here may st
 
 import struct
 
+from preprocessing import locations
+
 HEAD_BYTES = 64
+MAX_BOXES = 10_000  # a file made of tiny boxes would be walked for hours
 SLACK_BYTES = 1024  # some writers of WAV miscount by a header's length
 
 SIGNATURES = {
@@ -31,21 +34,33 @@ SAME = {
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 
 
-def check_header(path):
+def check_header(location):
     """Return why a file cannot be the media file that its name promises, or an empty string.
 
+    Of a file at a URL only the first bytes are read, so that an MP4 that breaks off passes.
+
     Args:
-        path: The file.
+        location: The file, Path or URL.
 
     Returns:
         A short reason, such as "zero bytes", "a Git LFS pointer, ..." or "truncated: ..."; empty
         where nothing speaks against the file, also for an ending that is not known here.
     """
+    suffix = locations.get_path(location).suffix.lower()
     try:
-        with path.open("rb") as file:
+        if locations.is_url(location):
+            head = locations.read_head(location, HEAD_BYTES)
+            return _judge(suffix, head) or _find_truncated_riff(
+                head, locations.measure_size(location) if head[:4] == b"RIFF" else 0
+            )
+        with locations.open_file(location) as file:
             head = file.read(HEAD_BYTES)
             size = file.seek(0, 2)
-            return _judge(path.suffix.lower(), head) or _find_truncation(file, head, size)
+            return (
+                _judge(suffix, head)
+                or _find_truncated_riff(head, size)
+                or _find_truncated_box(file, head, size)
+            )
     except FileNotFoundError:
         return "no such file"
     except OSError as error:
@@ -70,21 +85,26 @@ def _judge(suffix, head):
     return f"text, not {wanted}" if _is_text(head) else f"does not begin like {wanted}"
 
 
-def _find_truncation(file, head, size):
-    """Return where a WAV or MP4 file breaks off, by the sizes that it declares."""
-    if head[:4] == b"RIFF":
-        declared = struct.unpack("<I", head[4:8])[0] + 8
-        streamed = declared in (8, 0xFFFFFFFF + 8)  # a writer that could not seek leaves no size
-        if not streamed and declared > size + SLACK_BYTES:
-            return f"truncated: {size} of {declared} bytes"
+def _find_truncated_riff(head, size):
+    """Return where a WAV or AVI file breaks off, by the size that it declares (0: not known)."""
+    if head[:4] != b"RIFF" or not size:
         return ""
-    return _find_truncated_box(file, size) if head[4:8] in BOXES else ""
+    declared = struct.unpack("<I", head[4:8])[0] + 8
+    streamed = declared in (8, 0xFFFFFFFF + 8)  # a writer that could not seek leaves no size
+    if not streamed and declared > size + SLACK_BYTES:
+        return f"truncated: {size} of {declared} bytes"
+    return ""
 
 
-def _find_truncated_box(file, size):
+def _find_truncated_box(file, head, size):
     """Walk an MP4's outermost boxes (ISO/IEC 14496-12) and return what is missing."""
-    position, names = 0, set()
+    if head[4:8] not in BOXES:
+        return ""
+    position, n_boxes, names = 0, 0, set()
     while position + 8 <= size:
+        if n_boxes > MAX_BOXES:
+            return ""  # whole as far as one looks; the decoder decides
+        n_boxes += 1
         file.seek(position)
         length, name = struct.unpack(">I4s", file.read(8))
         names.add(name)

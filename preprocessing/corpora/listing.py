@@ -4,13 +4,12 @@ A corpus module brings one function, ``read_name``: from a file's name to what i
 is here, so every corpus treats copies, missing takes and unreadable files alike.
 """
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from preprocessing import corpora
+from preprocessing import corpora, locations
 from preprocessing.corpora import headers
 
 PROBLEMS = ("missing", "unreadable", "unknown", "surplus")
@@ -58,7 +57,7 @@ def list_media(source, *, extensions, title):
     folder is followed once, so a loop of links ends.
 
     Args:
-        source: The folder.
+        source: The folder, Path or URL.
         extensions: Lower-case endings, with the dot.
         title: The corpus, for the error message.
 
@@ -67,26 +66,19 @@ def list_media(source, *, extensions, title):
 
     Raises:
         FileNotFoundError: There is no such folder.
-        PermissionError: A folder cannot be listed.
+        OSError: A folder cannot be listed.
     """
-    source = Path(source)
-    if not source.is_dir():
-        found = "is a file, not a folder" if source.is_file() else "does not exist"
-        raise FileNotFoundError(f"{source} {found}; the clips of {title} are needed. {NEXT_STEP}")
-    seen, files = set(), []
-    for here, folders, names in os.walk(source, followlinks=True, onerror=_refuse_folder):
-        real = os.path.realpath(here)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not _is_passed_over(name))
-        names = [n for n in names if n.lower().endswith(extensions) and not _is_passed_over(n)]
-        files += [Path(here, name).relative_to(source).as_posix() for name in names]
-    return sorted(files)
+    try:
+        files = locations.list_files(source, skips=_is_passed_over)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        found = "does not exist" if isinstance(error, FileNotFoundError) else "is a file"
+        raise FileNotFoundError(
+            f"{source} {found}; a folder with the clips of {title} is needed. {NEXT_STEP}"
+        ) from error
+    return [file for file in files if file.lower().endswith(extensions)]
 
 
-def list_takes(source, *, read_name, extensions, title):
+def list_takes(source, *, read_name, extensions, title, by_path=False):
     """Sort the media files below a folder into clips, from their names alone.
 
     Of several copies the one with the earlier ending in ``extensions`` comes first, then the one
@@ -98,14 +90,17 @@ def list_takes(source, *, read_name, extensions, title):
             concern of the pipeline; it raises ValueError for a name that it cannot read.
         extensions: Lower-case endings, with the dot.
         title: The corpus, for the error message.
+        by_path: ``read_name`` is given the file's path, a PurePosixPath that begins with the name
+            of ``source``: for corpora whose folders say what their file names do not.
 
     Returns:
         A ``Listing``.
     """
-    listing = Listing({}, [])
+    listing, top = Listing({}, []), locations.get_path(source).name
     for file in list_media(source, extensions=extensions, title=title):
+        path = PurePosixPath(top, file)
         try:
-            name = read_name(Path(file).name)
+            name = read_name(path if by_path else path.name)
         except ValueError as error:
             listing.unknown.append((file, str(error)))
             continue
@@ -114,7 +109,7 @@ def list_takes(source, *, read_name, extensions, title):
             take.files[name.kind].append(file)
 
     def rank(file):
-        return extensions.index(Path(file).suffix.lower()), file.count("/"), file
+        return extensions.index(PurePosixPath(file).suffix.lower()), file.count("/"), file
 
     for take in listing.takes.values():
         for files in take.files.values():
@@ -158,7 +153,22 @@ def make_index(rows):
     return clips.sort_values("clip_id", ignore_index=True)
 
 
-def list_problems(listing, source, *, expected_ids):
+def check_codes(*checks):
+    """Raise for the first code of a name that the corpus does not have.
+
+    Args:
+        *checks: Tuples of what the code stands for, the code, and all codes that there are.
+
+    Raises:
+        ValueError: Names the code and the first and last of those expected.
+    """
+    for what, code, known in checks:
+        if code not in known:
+            first, *_, last = known
+            raise ValueError(f"{what} code {code} is unknown; expected one of {first} ... {last}")
+
+
+def list_problems(listing, source, *, expected_ids, modalities=("video", "audio")):
     """List what is missing, unreadable, unknown or surplus, by name.
 
     Args:
@@ -166,14 +176,17 @@ def list_problems(listing, source, *, expected_ids):
         source: The folder.
         expected_ids: Function from an actor to the clip ids that the corpus has of that actor;
             asked only for actors who are there, so that a part of a corpus is no fault.
+        modalities: What the corpus has; of recordings alone, no picture is missing.
 
     Returns:
         DataFrame with the columns ``file``, ``problem`` and ``detail``.
     """
     rows = [(file, "unknown", detail) for file, detail in listing.unknown]
     rows += _find_missing_takes(listing.takes, expected_ids)
-    rows += _find_missing_kind(listing.takes, "video", "picture", "sound")
-    rows += _find_missing_kind(listing.takes, "audio", "voice", "picture")
+    if "video" in modalities:
+        rows += _find_missing_kind(listing.takes, "video", "picture", "sound")
+    if "audio" in modalities:
+        rows += _find_missing_kind(listing.takes, "audio", "voice", "picture")
     for take in listing.takes.values():
         for best, *copies in filter(None, take.files.values()):
             rows += [(file, "surplus", f"the same take as {best}") for file in copies]
@@ -190,7 +203,7 @@ def check_files(source, files):
     """
     rows = []
     for file in files:
-        if reason := headers.check_header(Path(source, file)):
+        if reason := headers.check_header(locations.join(source, file)):
             rows.append((file, "missing" if reason == "no such file" else "unreadable", reason))
     return rows
 
@@ -246,10 +259,3 @@ def _name_or_count(actor, clip_ids, total, counted, named):
 
 def _is_passed_over(name):
     return name.startswith(".") or name == "__MACOSX" or name.endswith(".partial")
-
-
-def _refuse_folder(error):
-    raise PermissionError(
-        f"Cannot list the folder {error.filename}: {error.strerror}. "
-        "Give yourself the right to read it (chmod -R u+rX) or leave it out."
-    ) from error

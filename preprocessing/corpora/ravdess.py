@@ -161,7 +161,7 @@ def read_name(name):
     if not match:
         raise ValueError("not a RAVDESS name; expected one like 03-01-06-01-02-01-12.wav")
     modality, channel, emotion, intensity, statement, repetition, actor, ending = match.groups()
-    for what, code, known in (
+    listing.check_codes(
         ("modality", modality, KINDS),
         ("vocal channel", channel, CHANNELS),
         ("emotion", emotion, CODES),
@@ -169,10 +169,7 @@ def read_name(name):
         ("statement", statement, STATEMENTS),
         ("repetition", repetition, REPETITIONS),
         ("actor", actor, ACTORS),
-    ):
-        if code not in known:
-            first, *_, last = known
-            raise ValueError(f"{what} code {code} is unknown; expected {first} to {last}")
+    )
     if channel == "02":
         return None
     if (modality == "03") == (ending.lower() == "mp4"):

@@ -6,6 +6,7 @@ not fetched again, and a broken-off zip (``*.partial``) goes on by an HTTP range
 """
 
 import shutil
+import stat
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tqdm.auto import tqdm
 BASE_URL = "https://zenodo.org/api"
 CHUNK_BYTES = 1 << 14  # what a broken connection can lose
 TIMEOUT_S = 30
+MAX_ZIP_BYTES = 1 << 32  # where the record does not say how large a file is
+MAX_EXPANSION = 20  # film does not shrink in a zip, sound seldom to a tenth
 
 
 def fetch_parts(record, name, folder, parts, *, base_url, known, keep_zip, by_hand):
@@ -32,7 +35,9 @@ def fetch_parts(record, name, folder, parts, *, base_url, known, keep_zip, by_ha
         by_hand: What to do without network, for the error message.
 
     Raises:
-        ValueError: The file differs from its checksum, or lacks a part.
+        ValueError: The file differs from its checksum, lacks a part, or would unpack to more than
+            a zip of clips can hold.
+        OSError: The file is longer than published.
         ConnectionError: The server cannot be reached, or does not have the file.
     """
     parts = {target: pattern for target, pattern in parts.items() if not target.is_dir()}
@@ -40,10 +45,13 @@ def fetch_parts(record, name, folder, parts, *, base_url, known, keep_zip, by_ha
         return
     url = f"{base_url}/records/{record}/files/{name}/content"
     try:
-        checksum = known.get(name) or read_checksums(record, base_url=base_url).get(name)
+        checksum, n_bytes = known.get(name), None
         if checksum is None:
-            raise ValueError(f"Zenodo's record {record} has no file {name}.")
-        path = fetch_file(url, Path(folder, name), checksum=checksum)
+            files = read_files(record, base_url=base_url)
+            if name not in files:
+                raise ValueError(f"Zenodo's record {record} has no file {name}.")
+            checksum, n_bytes = files[name]
+        path = fetch_file(url, Path(folder, name), checksum=checksum, n_bytes=n_bytes)
     except requests.RequestException as error:
         reason = error if isinstance(error, requests.HTTPError) else type(error).__name__
         raise ConnectionError(
@@ -56,27 +64,32 @@ def fetch_parts(record, name, folder, parts, *, base_url, known, keep_zip, by_ha
         path.unlink()
 
 
-def read_checksums(record, *, base_url=BASE_URL):
-    """Return each file's checksum ("md5:...") as a Zenodo record publishes them.
+def read_files(record, *, base_url=BASE_URL):
+    """Return each file's checksum ("md5:...") and size as a Zenodo record publishes them.
+
+    Returns:
+        Dict from file name to (checksum, bytes or None).
 
     Raises:
         requests.RequestException: The record cannot be read.
     """
     response = requests.get(f"{base_url}/records/{record}", timeout=TIMEOUT_S)
     response.raise_for_status()
-    return {file["key"]: file["checksum"] for file in response.json()["files"]}
+    return {file["key"]: (file["checksum"], file.get("size")) for file in response.json()["files"]}
 
 
-def fetch_file(url, path, *, checksum):
+def fetch_file(url, path, *, checksum, n_bytes=None):
     """Return ``path`` once it holds the verified file, fetching what is not there yet.
 
     Args:
         url: Where from.
         path: Where to; ``<path>.partial`` holds what has come so far.
         checksum: "md5:..." or "sha256:...".
+        n_bytes: The size that is published; what comes beyond it is not written.
 
     Raises:
         ValueError: The file differs from its checksum.
+        OSError: The file is longer than published.
         requests.RequestException: The server cannot be reached; two more tries were made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,13 +101,14 @@ def fetch_file(url, path, *, checksum):
         retry_if_failed=2,
     )
     partial = path.with_name(path.name + ".partial")
-    return Path(store.fetch(path.name, downloader=_Resumer(partial)))
+    return Path(store.fetch(path.name, downloader=_Resumer(partial, n_bytes or MAX_ZIP_BYTES)))
 
 
 def unpack(path, target, *, pattern):
     """Unpack the matching files of a zip into one flat folder, which appears when it is whole.
 
-    Only a member's own name is used, never its path, so nothing lands outside ``target``.
+    Only a member's own name is used, never its path, and links are passed over, so nothing lands
+    outside ``target``.
 
     Args:
         path: The zip file.
@@ -102,29 +116,52 @@ def unpack(path, target, *, pattern):
         pattern: Compiled pattern that a file name must match entirely.
 
     Raises:
-        ValueError: No member matches.
+        ValueError: No member matches, the zip is broken, or it would unpack to more than
+            ``MAX_EXPANSION`` times its size.
     """
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    with zipfile.ZipFile(path) as archive:
-        names = {name.rsplit("/", 1)[-1]: name for name in archive.namelist()}
-        chosen = {short: name for short, name in names.items() if pattern.fullmatch(short)}
-        if not chosen:
-            raise ValueError(
-                f"{path.name} holds no file for {target.name}: found {list(names)[:3]}"
-            )
-        partial.mkdir(parents=True)
-        for short, name in chosen.items():
-            with archive.open(name) as packed, (partial / short).open("wb") as file:
-                shutil.copyfileobj(packed, file)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            chosen = _choose_members(archive, path, target, pattern)
+            partial.mkdir(parents=True)
+            for short, member in chosen.items():
+                with archive.open(member) as packed, (partial / short).open("wb") as file:
+                    shutil.copyfileobj(packed, file)  # zipfile stops at the size declared
+    except zipfile.BadZipFile as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise ValueError(
+            f"{path.name} is broken: {error}. Delete it and call this again."
+        ) from error
     partial.rename(target)
+
+
+def _choose_members(archive, path, target, pattern):
+    """Return the members to unpack by the name that they get."""
+    files = {
+        member.filename.rsplit("/", 1)[-1]: member
+        for member in archive.infolist()
+        if not stat.S_ISLNK(member.external_attr >> 16)
+    }
+    chosen = {short: member for short, member in files.items() if pattern.fullmatch(short)}
+    if not chosen:
+        raise ValueError(f"{path.name} holds no file for {target.name}: found {list(files)[:3]}")
+    declared, packed = sum(member.file_size for member in chosen.values()), path.stat().st_size
+    if declared > MAX_EXPANSION * packed:
+        largest = max(chosen, key=lambda short: chosen[short].file_size)
+        raise ValueError(
+            f"{path.name} has {packed} bytes and would unpack to {declared}, of which {largest} "
+            f"{chosen[largest].file_size}: more than {MAX_EXPANSION} times its size is no zip of "
+            "clips. Nothing was unpacked."
+        )
+    return chosen
 
 
 class _Resumer:
     """A pooch downloader that keeps what has come of a file and goes on from its end."""
 
-    def __init__(self, partial):
-        self.partial = partial
+    def __init__(self, partial, max_bytes):
+        self.partial, self.max_bytes = partial, max_bytes
 
     def __call__(self, url, output_file, store):
         """Download ``url`` by way of the partial file, then move that to ``output_file``."""
@@ -149,6 +186,11 @@ class _Resumer:
             for chunk in response.iter_content(CHUNK_BYTES):
                 file.write(chunk)
                 bar.update(len(chunk))
+                if file.tell() > self.max_bytes:
+                    raise OSError(  # not ValueError: pooch would fetch it twice more
+                        f"{title} is longer than the {self.max_bytes} bytes expected: not the "
+                        f"published file. Delete {self.partial.name} and try again."
+                    )
 
     def _check_whole(self, response, have):
         """Accept a partial file that has every byte already; drop one that has more."""

@@ -1,0 +1,273 @@
+"""Where raw clips lie: on this machine (a Path), or at a URL that fsspec reads (a str with "://").
+
+All that differs between the two is here, so an index need not know which it lists. fsspec speaks
+http and https at once; others want a package of theirs (``s3://``: s3fs, ``gs://``: gcsfs) and
+say so. Links may be chained as fsspec writes them: ``simplecache::s3://bucket/ravdess``.
+"""
+
+import io
+import os
+import posixpath
+import re
+import stat
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, unquote
+
+import fsspec
+
+BLOCK_BYTES = 1 << 16  # what one request for a part of a remote file brings
+MAX_DEPTH = 16  # folders below a URL: a web server's index may link in circles
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+WEB = ("http", "https")
+GONE = (404, 410)
+
+
+def is_url(location):
+    """Return whether a location is a URL rather than a path of this machine."""
+    return isinstance(location, str) and "://" in location
+
+
+def find_location(text):
+    """Return what a user's text names: a URL as it is, else an absolute Path.
+
+    Links are resolved; a loop of links is left for the reader of the file to complain of.
+    """
+    return text if is_url(text) else Path(os.path.realpath(Path(text).expanduser()))
+
+
+def join(base, name):
+    """Return the location of a file that a list at ``base`` names.
+
+    Args:
+        base: A folder, Path or URL.
+        name: A name relative to it, as ``list_files`` gives it; or an absolute path or a URL,
+            which stands for itself (below a URL, a path is never one of this machine).
+
+    Returns:
+        Path or URL. Below http, characters that have a meaning in URLs are escaped.
+    """
+    if is_url(name):
+        return name
+    if not is_url(base):
+        return Path(base, name)
+    before, url, after = _split_chain(base)
+    name = quote(name) if url.startswith(WEB) else name
+    return f"{before}{url}{'' if url.endswith('/') else '/'}{name}{after}"
+
+
+def get_parent(location):
+    """Return the folder of a file; a URL's query and fragment belong to the file."""
+    if not is_url(location):
+        return Path(location).parent
+    before, url, after = _split_chain(location)
+    if url.startswith(WEB):
+        url = re.split("[?#]", url, maxsplit=1)[0]
+    folder = url.rpartition("/")[0]
+    return f"{before}{folder}{'/' if folder.endswith(':/') else ''}{after}"
+
+
+def get_path(location):
+    """Return a location's path alone, for its name and its suffix: a PurePath."""
+    if not is_url(location):
+        return Path(location)
+    url = _split_chain(location)[1]
+    if url.startswith(WEB):
+        url = unquote(re.split("[?#]", url, maxsplit=1)[0])
+    return PurePosixPath(url.partition("://")[2])
+
+
+def get_base(source):
+    """Return the folder that a source's relative names start from: a list's own, or the source."""
+    if is_url(source):
+        is_list = get_path(source).suffix.lower() in TABLE_SUFFIXES
+    else:
+        source = Path(source)
+        is_list = source.is_file() or source.suffix.lower() == ".csv"
+    return get_parent(source) if is_list else source
+
+
+def explain_refusal(base, name):
+    """Return why a name in a list at ``base`` is not followed, or an empty string.
+
+    A list on this machine is its user's own and may name any file. A list at a URL is another's:
+    it may name files below its own folder and full URLs of the web or of its own kind, but no
+    file of this machine and nothing above its folder.
+    """
+    if not is_url(base):
+        return ""
+    if "::" in name:
+        return "a chain of links is not followed from a list at a URL"
+    if is_url(name):
+        protocol = name.partition("://")[0].lower()
+        followed = {*WEB, _split_chain(base)[1].partition("://")[0]}
+        return "" if protocol in followed else f"{protocol}:// is not followed from a list at a URL"
+    if name.startswith("/") or posixpath.normpath(name).split("/")[0] == "..":
+        return "leads out of the folder of the list, which is at a URL"
+    return ""
+
+
+def is_file(location):
+    """Return whether there is a file, followed through links."""
+    if not is_url(location):
+        return Path(location).is_file()
+    with _clear_errors(location):
+        system, path = fsspec.core.url_to_fs(location)
+        return system.isfile(path)
+
+
+def measure_size(location):
+    """Return a file's size in bytes; 0 where a web server does not say.
+
+    Raises:
+        OSError: There is no such file, or it cannot be reached.
+    """
+    if not is_url(location):
+        return Path(location).stat().st_size
+    with _clear_errors(location):
+        system, path = fsspec.core.url_to_fs(location)
+        return system.info(path)["size"] or 0
+
+
+@contextmanager
+def open_file(location):
+    """Open a file for reading bytes in order; of a remote one, little more is fetched than read.
+
+    Yields:
+        A buffered reader.
+
+    Raises:
+        OSError: There is no such file, it cannot be read, or it is a pipe or a device.
+    """
+    if not is_url(location):
+        if not stat.S_ISREG(mode := Path(location).stat().st_mode) and not stat.S_ISDIR(mode):
+            raise OSError(f"{Path(location).name} is a pipe or a device, not a file")
+        with Path(location).open("rb") as file:
+            yield file
+        return
+    with _clear_errors(location):
+        system, path = fsspec.core.url_to_fs(location)
+        file = system.open(path, "rb", block_size=BLOCK_BYTES)
+    with file, io.BufferedReader(_Remote(file, location)) as reader:
+        yield reader
+
+
+def read_head(location, n_bytes):
+    """Return a file's first bytes.
+
+    Raises:
+        OSError: As ``open_file``.
+    """
+    with open_file(location) as file:
+        return file.read(n_bytes)
+
+
+def list_files(folder, *, skips):
+    """Return the files below a folder, without opening one.
+
+    A linked folder is followed once, so a loop of links ends. A web server is listed by the links
+    of its index pages.
+
+    Args:
+        folder: Path or URL.
+        skips: Function from a name to whether the file or folder of that name is passed over.
+
+    Returns:
+        Sorted POSIX names relative to ``folder``.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        NotADirectoryError: It is a file.
+        PermissionError: A folder cannot be listed.
+        OSError: The URL cannot be reached.
+    """
+    names = _find_remote(folder) if is_url(folder) else _walk(Path(folder), skips)
+    return sorted(name for name in names if not any(map(skips, name.split("/"))))
+
+
+class _Remote(io.RawIOBase):
+    """A remote file as Python's buffers want it; what goes wrong in reading is an OSError."""
+
+    def __init__(self, file, url):
+        self.file, self.url = file, url
+
+    def readable(self):
+        """Return True."""
+        return True
+
+    def readinto(self, buffer):
+        """Fill ``buffer`` and return how many bytes came."""
+        with _clear_errors(self.url):
+            data = self.file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _walk(source, skips):
+    """Yield the files below a local folder, relative to it."""
+    if not source.is_dir():
+        raise (NotADirectoryError if source.is_file() else FileNotFoundError)(str(source))
+    seen = set()
+    for here, folders, names in os.walk(source, followlinks=True, onerror=_refuse_folder):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not skips(name))
+        below = Path(here).relative_to(source).as_posix()
+        yield from names if below == "." else (f"{below}/{name}" for name in names)
+
+
+def _find_remote(url):
+    """Return the files below a URL, relative to it; a list may leave out a link's "%20"."""
+    with _clear_errors(url):
+        system, path = fsspec.core.url_to_fs(url)
+        root = path.rstrip("/")
+        files = system.find(root, maxdepth=MAX_DEPTH)
+    if files in ([root], [root.lstrip("/")]):
+        raise NotADirectoryError(url)
+    start = len(root.lstrip("/")) + 1 if root.strip("/") else 0
+    names = [file.lstrip("/")[start:] for file in files]
+    if _split_chain(url)[1].startswith(WEB):
+        names = [unquote(name.split("?")[0]) for name in names]
+    return {name for name in names if name and ".." not in name.split("/")}
+
+
+def _split_chain(url):
+    """Return what stands before, at and after the link of a chained URL that names a path."""
+    head, chain, rest = url.partition("::")
+    if not chain:
+        return "", url, ""
+    if "://" in head:
+        return "", head, chain + rest
+    before, inner, after = _split_chain(rest)
+    return head + chain + before, inner, after
+
+
+@contextmanager
+def _clear_errors(url):
+    """Turn what a remote system's library raises into an OSError that names the URL."""
+    try:
+        yield
+    except Exception as error:  # every protocol's library has errors of its own
+        cause = error
+        if isinstance(error, FileNotFoundError):  # for http, whatever went wrong
+            cause = error.__cause__ or error
+            absent = isinstance(cause, FileNotFoundError) or not isinstance(cause, OSError)
+            if absent and getattr(cause, "status", 404) in GONE:
+                raise FileNotFoundError(f"{_hide_secrets(url)} does not exist") from error
+        reason = getattr(cause, "message", "") or str(cause) or type(cause).__name__
+        raise OSError(f"{_hide_secrets(url)} cannot be read: {reason}") from error
+
+
+def _hide_secrets(url):
+    """Return a URL without the query and the password that it may carry."""
+    return re.sub(r"//[^/@]*@", "//", url.split("?")[0])
+
+
+def _refuse_folder(error):
+    raise PermissionError(
+        f"Cannot list the folder {error.filename}: {error.strerror}. "
+        "Give yourself the right to read it (chmod -R u+rX) or leave it out."
+    ) from error
