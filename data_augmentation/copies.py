@@ -29,7 +29,6 @@ def copy_corpus(
     seed=7,
     keep_waveforms=False,
     n_jobs=-1,
-    scheduler="",
     progress=True,
 ):
     """Write altered copies of every clip's voice as ``mels_augmented.npy``, and what was done.
@@ -49,7 +48,6 @@ def copy_corpus(
         keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float32
             (clip, copy, sample): ``n_copies`` times as large as ``waveforms.npy``.
         n_jobs: Processes; -1 for one a core, 0 for this process alone.
-        scheduler: Address of a Dask scheduler.
         progress: Show a progress bar.
 
     Returns:
@@ -82,7 +80,6 @@ def copy_corpus(
         tasks,
         lost=_list_lost,
         n_jobs=n_jobs,
-        scheduler=scheduler,
         title="copying",
         n_tasks=len(voices),
         progress=progress,
