@@ -103,7 +103,9 @@ def read_examples(corpus, clips, **options):
     base, examples = read_base(corpus), {}
     for clip_id in arrays.choose_examples(clips):
         row = clips[clips["clip_id"] == clip_id].iloc[0]
-        paths = [locations.join(base, name) if name else None for name in (row["video"], row["audio"])]
+        paths = [
+            locations.join(base, name) if name else None for name in (row["video"], row["audio"])
+        ]
         try:
             examples[clip_id] = media.read_clip(*paths, **options)
         except media.MediaError as error:
