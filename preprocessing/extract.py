@@ -35,6 +35,7 @@ class Choices:
         margin: Margin around the face, as a fraction of its size.
         grey: Grey crops, else RGB.
         min_confidence: Least confidence of a detection, in [0, 1].
+        detect: "keyframes" or "every", see ``faces.detect_faces``.
         window_s: Seconds of every clip that are used, from its middle.
         rate_hz: Samples per second of the waveforms.
         detector: Name of the detector, as ``resnet_ssd.open_detector`` takes it.
@@ -47,6 +48,7 @@ class Choices:
     margin: float = 0.0
     grey: bool = True
     min_confidence: float = 0.5
+    detect: str = "keyframes"
     window_s: float = 0.0
     rate_hz: int = 16000
     detector: str = "auto"
@@ -222,6 +224,7 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
             window_s=window_s,
             rate_hz=choices.rate_hz,
             rng=np.random.default_rng([choices.seed, row]),
+            as_frames=True,
         )
         problems += read.problems
         found |= {"fps": read.fps, "start_s": read.start_s, "window_s": read.duration_s}
@@ -235,6 +238,7 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
                 margin=choices.margin,
                 grey=choices.grey,
                 min_confidence=choices.min_confidence,
+                detect=choices.detect,
             )
             rows |= {"faces": track.faces, "face_times": read.frame_times}
             found |= track.quality

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.ndimage import uniform_filter1d
-from scipy.optimize import linear_sum_assignment
+
+from preprocessing import keyframes
+from preprocessing.frames import read_grey, resize
+from preprocessing.keyframes import measure_sides, pair_boxes
+
+DETECT = ("keyframes", "every")
+"""Which frames the detector looks at, see ``detect_faces``."""
 
 
 class NoFaceError(ValueError):
@@ -23,8 +28,10 @@ class FaceTrack:
     Attributes:
         faces: uint8 (time, size, size), or (time, size, size, 3) in colour: the crops.
         boxes: float32 (time, 4): the smoothed boxes of the face itself, without margin.
-        confidence: float32 (time,): the detector's, 0 where the box was filled in.
-        found: bool (time,): the detector saw this face in the frame.
+        confidence: float32 (time,): the detector's; where it did not look, its neighbours' times
+            the correlation with them; 0 where the box was filled in.
+        found: bool (time,): this face was seen in the frame, or followed through it.
+        looked: bool (time,): the detector itself looked at the frame.
         quality: Dict of floats, see ``measure_quality``, and ``n_faces``, the median number of
             faces in a frame.
     """
@@ -33,20 +40,33 @@ class FaceTrack:
     boxes: np.ndarray
     confidence: np.ndarray
     found: np.ndarray
+    looked: np.ndarray
     quality: dict
 
 
-def crop_clip(frames, detector, *, size=64, margin=0.2, grey=True, min_confidence=0.5, sigma=1.0):
+def crop_clip(
+    frames,
+    detector,
+    *,
+    size=64,
+    margin=0.2,
+    grey=True,
+    min_confidence=0.5,
+    sigma=1.0,
+    detect="keyframes",
+):
     """Crop the speaker's face out of every frame of a clip.
 
     Args:
-        frames: uint8 (time, height, width, 3), RGB.
+        frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``, of which only what is
+            needed is converted.
         detector: Object with ``detect(frame)``, see ``opencv_model.resnet_ssd``.
         size: Height and width of a crop, in pixels.
         margin: Room around the face, see ``square_boxes``.
         grey: One grey channel instead of RGB.
         min_confidence: Boxes below it are no faces.
         sigma: Smoothing of the boxes, see ``smooth_boxes``.
+        detect: Which frames the detector looks at, see ``detect_faces``.
 
     Returns:
         A ``FaceTrack`` with one face for each frame.
@@ -54,7 +74,9 @@ def crop_clip(frames, detector, *, size=64, margin=0.2, grey=True, min_confidenc
     Raises:
         NoFaceError: No frame shows a face.
     """
-    detections = detect_faces(frames, detector, min_confidence=min_confidence)
+    detections, looked = detect_faces(
+        frames, detector, min_confidence=min_confidence, detect=detect
+    )
     if not any(len(boxes) for boxes in detections):
         raise NoFaceError(
             f"no face in {len(frames)} frames (confidence of at least {min_confidence:g})"
@@ -65,26 +87,41 @@ def crop_clip(frames, detector, *, size=64, margin=0.2, grey=True, min_confidenc
     confidence = np.where(found, track[:, 4], 0).astype(np.float32)
     boxes = smooth_boxes(fill_boxes(track[:, :4]), sigma=sigma)
     squares = square_boxes(boxes, margin=margin)
+    crop = crop_grey if grey else crop_colour
     pictures = find_pictures(frames)
-    faces = np.stack([crop_face(frames[i], squares[i], size=size, grey=grey) for i in pictures])
+    faces = np.stack([crop(frames, i, squares[i], size=size) for i in pictures])
     quality = measure_quality(faces, boxes, confidence)
     quality["n_faces"] = float(np.median([len(boxes) for boxes in detections]))
-    return FaceTrack(faces, boxes, confidence, found, quality)
+    return FaceTrack(faces, boxes, confidence, found, looked, quality)
 
 
-def detect_faces(frames, detector, *, min_confidence=0.5):
+def detect_faces(frames, detector, *, min_confidence=0.5, detect="keyframes"):
     """Find the faces in each frame.
 
     Args:
-        frames: uint8 (time, height, width, 3), RGB.
+        frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``.
         detector: Object with ``detect(frame)``.
         min_confidence: Boxes below it are left out.
+        detect: "keyframes": the detector looks at a few frames, and at the others only where the
+            picture changes, see ``keyframes.detect_between``; "every": at every frame.
 
     Returns:
         List with a float32 (face, 5) array for each frame: box and confidence.
+        bool (time,): whether the detector looked at the frame itself.
+
+    Raises:
+        ValueError: ``detect`` is neither.
     """
-    found = [detector.detect(frame) for frame in frames]
-    return [boxes[boxes[:, 4] >= min_confidence] for boxes in found]
+    if detect not in DETECT:
+        raise ValueError(f"DETECT = {detect!r} is unknown; expected one of {', '.join(DETECT)}.")
+
+    def look(frame):
+        boxes = detector.detect(frame)
+        return boxes[boxes[:, 4] >= min_confidence]
+
+    if detect == "every":
+        return [look(frames[i]) for i in range(len(frames))], np.ones(len(frames), bool)
+    return keyframes.detect_between(frames, look)
 
 
 def find_pictures(frames):
@@ -98,20 +135,17 @@ def find_pictures(frames):
     Returns:
         int (time,): indices of frames; each its own where all are blank.
     """
-    instants = np.arange(len(frames))
-    pictures = [i for i in instants if np.ptp(frames[i][::8, ::8]) > 8]
+    instants, sparse = np.arange(len(frames)), slice(None, None, 8)
+    pictures = [i for i in instants if np.ptp(read_grey(frames, i, sparse, sparse)) > 8]
     if not pictures:
         return instants
     return np.array(pictures)[np.abs(instants[:, None] - pictures).argmin(axis=1)]
 
 
 def link_tracks(detections, *, max_change=1.0):
-    """Link the faces of successive frames to tracks, each frame's best pairing as a whole.
+    """Link the faces of successive frames to tracks, see ``keyframes.pair_boxes``.
 
-    The pairing is that of Kuhn (1955, "The Hungarian method"). The cost of a pair is the way
-    between the centres, in units of the face's side, plus the logarithm of the change of size:
-    unlike the overlap of boxes it still tells near from far between frames that are a quarter of
-    a second apart. A track that was lost goes on where a face appears near its last box.
+    A track that was lost goes on where a face appears near its last box.
 
     Args:
         detections: List with a float32 (face, 5) array for each frame.
@@ -122,13 +156,7 @@ def link_tracks(detections, *, max_change=1.0):
     """
     tracks, last = [], np.zeros((0, 4))
     for instant, found in enumerate(detections):
-        changes = _box_changes(last, found[:, :4])
-        pairs = linear_sum_assignment(np.where(changes <= max_change, changes, 1e6))
-        owner = {
-            face: track
-            for track, face in zip(*pairs, strict=True)
-            if changes[track, face] <= max_change
-        }
+        owner = {face: track for track, face in pair_boxes(last, found, max_change=max_change)}
         for face, box in enumerate(found):
             track = owner.get(face, len(tracks))
             if track == len(tracks):
@@ -160,7 +188,7 @@ def choose_track(tracks, frame_shape):
         offset = np.median((seen[:, :2] + seen[:, 2:4]) / 2, axis=0) - middle
         centrality = 1 - 0.5 * min(1, np.hypot(*offset) / np.hypot(*middle))
         presence = len(seen) / len(track)
-        scores.append(presence**2 * np.median(_sides(seen)) * seen[:, 4].mean() * centrality)
+        scores.append(presence**2 * np.median(measure_sides(seen)) * seen[:, 4].mean() * centrality)
     return int(np.argmax(scores))
 
 
@@ -229,7 +257,7 @@ def square_boxes(boxes, *, margin=0.2):
 
 
 def crop_face(frame, box, *, size=64, grey=True):
-    """Cut a box out of a frame and bring it to size; beyond the frame its edge is repeated.
+    """Cut a box out of one frame and bring it to size; beyond the frame its edge is repeated.
 
     Args:
         frame: uint8 (height, width, 3), RGB.
@@ -243,23 +271,48 @@ def crop_face(frame, box, *, size=64, grey=True):
     Raises:
         ValueError: The box is not finite, or more than eight times as large as the frame.
     """
-    height, width = frame.shape[:2]
+    return (crop_grey if grey else crop_colour)(frame[None], 0, box, size=size)
+
+
+def crop_grey(frames, index, box, *, size):
+    """Return a box of a frame as uint8 (size, size); see ``crop_face``."""
+    rows, columns, edges = _find_pixels(box, frames.shape[1:3])
+    if not any(edges):
+        return read_grey(frames, index, rows, columns, size=size)
+    return resize(_repeat_edges(read_grey(frames, index, rows, columns), edges), size)
+
+
+def crop_colour(frames, index, box, *, size):
+    """Return a box of a frame as uint8 (size, size, 3); see ``crop_face``."""
+    rows, columns, edges = _find_pixels(box, frames.shape[1:3])
+    return resize(_repeat_edges(frames[index][rows, columns], edges), size)
+
+
+def _find_pixels(box, frame_shape):
+    """Return a box's rows and columns within the frame, and how far it reaches beyond each side."""
+    height, width = frame_shape
     reach = np.ptp(np.reshape(box, (2, 2)), axis=0).max()
     if not reach <= 8 * max(height, width) or not np.isfinite(box).all():
         raise ValueError(f"Box {list(box)} does not suit a frame of {width}×{height} pixels.")
     left, top, right, bottom = np.rint(np.asarray(box, float)).astype(int)
     right, bottom = max(right, left + 1), max(bottom, top + 1)
-    face = frame[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    if face.shape[:2] != (bottom - top, right - left):
-        rows = np.clip(np.arange(top, bottom), 0, height - 1)
-        columns = np.clip(np.arange(left, right), 0, width - 1)
-        face = frame[rows[:, None], columns]
-    if grey:
-        face = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
-    shrinks = min(face.shape[:2]) > size
-    return cv2.resize(
-        face, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    first_row, first_column = np.clip([top, left], 0, [height - 1, width - 1])
+    last_row, last_column = np.clip([bottom, right], 1, [height, width])
+    last_row, last_column = max(last_row, first_row + 1), max(last_column, first_column + 1)
+    edges = (first_row - top, bottom - last_row, first_column - left, right - last_column)
+    return slice(first_row, last_row), slice(first_column, last_column), edges
+
+
+def _repeat_edges(picture, edges):
+    """Return a picture with its outermost pixels repeated so often above, below, left and right.
+
+    A negative number takes away instead: what lies wholly beyond the frame is all edge.
+    """
+    above, below, left, right = (int(edge) for edge in edges)
+    height, width = picture.shape[:2]
+    rows = np.clip(np.arange(-above, height + below), 0, height - 1)
+    columns = np.clip(np.arange(-left, width + right), 0, width - 1)
+    return picture[rows[:, None], columns]
 
 
 def measure_quality(faces, boxes, confidence):
@@ -273,42 +326,15 @@ def measure_quality(faces, boxes, confidence):
     Returns:
         Dict of floats: ``detection_rate`` (share of frames with the face), ``confidence`` (mean
         where found), ``face_px`` (median side of the face in the frame, in pixels), ``blur``
-        (0 sharp to 1 blurred, median over the frames; Crete et al. 2007, "The blur effect",
-        SPIE 6492) and ``brightness`` (mean, 0 black to 1 white).
+        (variance of the crops' Laplacian, median over the frames: the lower, the more blurred;
+        Pech-Pacheco et al. 2000, ICPR) and ``brightness`` (mean, 0 black to 1 white).
     """
     found = np.asarray(confidence) > 0
     grey = faces if faces.ndim == 3 else faces @ np.array([0.299, 0.587, 0.114])
     return {
         "detection_rate": float(found.mean()),
         "confidence": float(confidence[found].mean()) if found.any() else 0.0,
-        "face_px": float(np.median(_sides(boxes))),
-        "blur": float(np.median(_measure_blur(grey.astype(np.float32)))),
+        "face_px": float(np.median(measure_sides(boxes))),
+        "blur": float(np.median([cv2.Laplacian(g, cv2.CV_32F).var() for g in grey])),
         "brightness": float(grey.mean() / 255),
     }
-
-
-def _measure_blur(grey):
-    """Return how little each image (time, height, width) loses when blurred once more."""
-    blurs = []
-    for axis in (1, 2):
-        change = np.abs(np.diff(grey, axis=axis))
-        blurred = np.abs(np.diff(uniform_filter1d(grey, 9, axis=axis), axis=axis))
-        lost = np.maximum(change - blurred, 0).sum(axis=(1, 2))
-        blurs.append(1 - lost / np.maximum(change.sum(axis=(1, 2)), 1e-6))
-    return np.max(blurs, axis=0)
-
-
-def _sides(boxes):
-    """Return the side of the square that has the box's area, for each box (n, 4 or more)."""
-    return np.sqrt(np.maximum(np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1), 1e-6))
-
-
-def _box_changes(before, after):
-    """Return float (before, after): how much one box must move and grow to become the other."""
-    if not len(before) or not len(after):
-        return np.zeros((len(before), len(after)))
-    centres = [(boxes[:, :2] + boxes[:, 2:4]) / 2 for boxes in (before, after)]
-    sides = [_sides(boxes) for boxes in (before, after)]
-    ways = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
-    typical = np.sqrt(sides[0][:, None] * sides[1][None])
-    return ways / typical + np.abs(np.log(sides[0][:, None] / sides[1][None]))

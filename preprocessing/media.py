@@ -17,6 +17,7 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from preprocessing import sampling
+from preprocessing.frames import Frames
 from preprocessing.tracks import (
     CLIPPED,
     Pictures,
@@ -25,6 +26,7 @@ from preprocessing.tracks import (
     find_fault,
     find_mismatch,
     find_window,
+    keep_frames,
 )
 
 av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters becomes a problem
@@ -139,6 +141,7 @@ def read_clip(
     rng=None,
     fps=5.0,
     max_seconds=60.0,
+    as_frames=False,
 ):
     """Return the chosen frames and the waveform of a clip, covering the same seconds.
 
@@ -156,6 +159,8 @@ def read_clip(
         rng: numpy Generator, for ``random_segment``.
         fps: Frames a second, for ``fixed_fps``.
         max_seconds: Nothing later than this is read.
+        as_frames: Leave the frames as ``frames.Frames``, which are converted when looked at,
+            instead of an array; ``window_mean`` always gives an array.
 
     Returns:
         Clip.
@@ -187,7 +192,9 @@ def read_clip(
 
         if pictures is not None:
             try:
-                frames, frame_times = _take_frames(pictures, decode, window, choose, problems)
+                frames, frame_times = _take_frames(
+                    pictures, decode, window, choose, problems, as_frames=as_frames
+                )
             except (MediaError, *DECODER_ERRORS) as error:
                 problems.append(f"video cannot be decoded ({_reason(error)})")
                 tracks.remove(pictures)
@@ -411,7 +418,7 @@ def _collect_pictures(container, stream, packets, problems):
                 stamp = next((other for other in ticks if other > tick), tick + 1)
             tick = stamp
             failures += [tick] * frame.is_corrupt
-            yield tick, partial(_to_rgb, frame, reformatter)
+            yield tick, (frame, partial(_to_rgb, frame, reformatter))
 
     usual_ticks = float(1 / (stream.guessed_rate or 25) / stream.time_base)
     origin_s, promised_s = _origin(container), _promised_end(container, stream)
@@ -480,7 +487,7 @@ def _resample(frames, rate_hz):
     return mono.astype(np.float32)
 
 
-def _take_frames(pictures, decode, window, choose, problems):
+def _take_frames(pictures, decode, window, choose, problems, *, as_frames):
     """Return the chosen frames of a window, and their times in it.
 
     The choice is made from the times of the packets. Where the frames turn out to lie elsewhere
@@ -489,12 +496,15 @@ def _take_frames(pictures, decode, window, choose, problems):
     for _ in range(3):
         groups, _ = pictures.plan(window(), choose)
         failures = []
-        frames, pictures.ticks = average_frames(decode(failures), groups)
+        if as_frames and all(len(ticks) == 1 for ticks in groups):
+            frames, pictures.ticks = keep_frames(decode(failures), groups)
+        else:
+            frames, pictures.ticks = average_frames(decode(failures), groups)
         if not pictures.ticks:
             raise MediaError("no packet gives a frame")
         needed, frame_times = pictures.plan(window(), choose)
         if needed == groups:
             if failures:
                 problems.append(f"video damaged: packets or frames with errors: {len(failures)}")
-            return frames, frame_times
+            return Frames(frames) if isinstance(frames, list) else frames, frame_times
     raise MediaError("frames differ at each attempt")

@@ -188,8 +188,8 @@ def average_frames(decoded, groups):
     """Return the mean frame of each group, converting no other frame.
 
     Args:
-        decoded: Iterable of (tick, function of the wanted shape or None that gives uint8 (height,
-            width, channel)), in order.
+        decoded: Iterable of (tick, (frame, function of the wanted shape or None that gives it as
+            uint8 (height, width, channel))), in order.
         groups: A tuple of ticks for each frame wanted.
 
     Returns:
@@ -203,7 +203,7 @@ def average_frames(decoded, groups):
             slots[tick].append(slot)
     missing = [len(ticks) for ticks in groups]
     frames, sums, seen = None, {}, set()
-    for tick, convert in decoded:
+    for tick, (_, convert) in decoded:
         wanted_by = () if tick in seen else slots.get(tick, ())
         seen.add(tick)
         frame = convert(None if frames is None else frames.shape[1:]) if wanted_by else None
@@ -219,3 +219,22 @@ def average_frames(decoded, groups):
             if missing[slot] == 0:
                 frames[slot] = (sums.pop(slot) + size // 2) // size if size > 1 else frame
     return frames, sorted(seen)
+
+
+def keep_frames(decoded, groups):
+    """Return each wanted frame as it is, converting none.
+
+    Args:
+        decoded: As for ``average_frames``.
+        groups: A tuple of one tick for each frame wanted.
+
+    Returns:
+        frames: List of (frame, function), None where a frame did not come.
+        ticks: Sorted list of all ticks that came.
+    """
+    wanted, kept, seen = {tick for (tick,) in groups}, {}, set()
+    for tick, frame in decoded:
+        if tick in wanted and tick not in seen:
+            kept[tick] = frame
+        seen.add(tick)
+    return [kept.get(tick) for (tick,) in groups], sorted(seen)

@@ -17,6 +17,7 @@ OWNERS = {
     "cv2": {
         "opencv_model/resnet_ssd.py",
         "preprocessing/faces.py",
+        "preprocessing/frames.py",
         "preprocessing/corpora/drawn",
     },
     "librosa": {"preprocessing/audio.py", "preprocessing/prosody.py"},
