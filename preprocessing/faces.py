@@ -32,8 +32,8 @@ class FaceTrack:
             the correlation with them; 0 where the box was filled in.
         found: bool (time,): this face was seen in the frame, or followed through it.
         looked: bool (time,): the detector itself looked at the frame.
-        quality: Dict of floats, see ``measure_quality``, and ``n_faces``, the median number of
-            faces in a frame.
+        quality: Dict of floats, see ``measure_quality`` (``confidence`` is the mean where the
+            detector looked), and ``n_faces``, the median number of faces in a frame.
     """
 
     faces: np.ndarray
@@ -91,6 +91,8 @@ def crop_clip(
     pictures = find_pictures(frames)
     faces = np.stack([crop(frames, i, squares[i], size=size) for i in pictures])
     quality = measure_quality(faces, boxes, confidence)
+    if (seen := found & looked).any():
+        quality["confidence"] = float(confidence[seen].mean())
     quality["n_faces"] = float(np.median([len(boxes) for boxes in detections]))
     return FaceTrack(faces, boxes, confidence, found, looked, quality)
 
@@ -335,6 +337,6 @@ def measure_quality(faces, boxes, confidence):
         "detection_rate": float(found.mean()),
         "confidence": float(confidence[found].mean()) if found.any() else 0.0,
         "face_px": float(np.median(measure_sides(boxes))),
-        "blur": float(np.median([cv2.Laplacian(g, cv2.CV_32F).var() for g in grey])),
+        "blur": float(np.median([cv2.Laplacian(g, cv2.CV_64F).var() for g in grey])),
         "brightness": float(grey.mean() / 255),
     }

@@ -499,7 +499,8 @@ def _take_frames(pictures, decode, window, choose, problems, *, as_frames):
         if as_frames and all(len(ticks) == 1 for ticks in groups):
             frames, pictures.ticks = keep_frames(decode(failures), groups)
         else:
-            frames, pictures.ticks = average_frames(decode(failures), groups)
+            converters = ((tick, convert) for tick, (_, convert) in decode(failures))
+            frames, pictures.ticks = average_frames(converters, groups)
         if not pictures.ticks:
             raise MediaError("no packet gives a frame")
         needed, frame_times = pictures.plan(window(), choose)

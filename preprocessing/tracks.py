@@ -188,8 +188,8 @@ def average_frames(decoded, groups):
     """Return the mean frame of each group, converting no other frame.
 
     Args:
-        decoded: Iterable of (tick, (frame, function of the wanted shape or None that gives it as
-            uint8 (height, width, channel))), in order.
+        decoded: Iterable of (tick, function of the wanted shape or None that gives uint8 (height,
+            width, channel)), in order.
         groups: A tuple of ticks for each frame wanted.
 
     Returns:
@@ -203,7 +203,7 @@ def average_frames(decoded, groups):
             slots[tick].append(slot)
     missing = [len(ticks) for ticks in groups]
     frames, sums, seen = None, {}, set()
-    for tick, (_, convert) in decoded:
+    for tick, convert in decoded:
         wanted_by = () if tick in seen else slots.get(tick, ())
         seen.add(tick)
         frame = convert(None if frames is None else frames.shape[1:]) if wanted_by else None
@@ -225,11 +225,11 @@ def keep_frames(decoded, groups):
     """Return each wanted frame as it is, converting none.
 
     Args:
-        decoded: As for ``average_frames``.
+        decoded: Iterable of (tick, frame), in order.
         groups: A tuple of one tick for each frame wanted.
 
     Returns:
-        frames: List of (frame, function), None where a frame did not come.
+        frames: List of frames, None where one did not come.
         ticks: Sorted list of all ticks that came.
     """
     wanted, kept, seen = {tick for (tick,) in groups}, {}, set()

@@ -44,7 +44,8 @@ def box(x, y, side=40, confidence=0.9):
 
 def test_boxes_below_the_confidence_are_left_out():
     detector = FakeDetector([box(50, 50), box(90, 50, confidence=0.3)], [])
-    found = faces.detect_faces(number_frames(2), detector, min_confidence=0.5)
+    found, looked = faces.detect_faces(number_frames(2), detector, min_confidence=0.5)
+    assert looked.all()
     assert [len(boxes) for boxes in found] == [1, 0]
 
 
@@ -239,7 +240,7 @@ def test_quality_tells_sharp_from_blurred_and_bright_from_dark():
     boxes, confidence = np.tile([0, 0, 30, 40.0], (3, 1)), np.array([0.8, 0, 0.6])
     first = faces.measure_quality(sharp, boxes, confidence)
     second = faces.measure_quality(blurred // 2, boxes, confidence)
-    assert first["blur"] < 0.3 < 0.6 < second["blur"] <= 1
+    assert first["blur"] > 20 * second["blur"] > 0
     assert first["brightness"] == pytest.approx(0.5, abs=0.05)
     assert second["brightness"] == pytest.approx(0.25, abs=0.05)
     assert first["detection_rate"] == pytest.approx(2 / 3)
@@ -353,7 +354,7 @@ def test_faces_of_48_pixels_are_found(detector, real_data):
             io.BytesIO(archive.read(name)).getbuffer() for name in names[:: len(names) // 40]
         ]
     images = [cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) for image in content]
-    found = faces.detect_faces(images, detector)
+    found, _ = faces.detect_faces(images, detector, detect="every")
     assert np.mean([len(boxes) == 1 for boxes in found]) >= 0.95
 
 
