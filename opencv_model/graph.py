@@ -14,6 +14,12 @@ from typing import NamedTuple
 INPUT_SIZE = 300
 """Height and width of the network's input, in pixels."""
 
+CLOSE_INPUT_SIZE = 144
+"""The same of a reduced form for large faces, a third of the work."""
+
+CLOSE_HEADS = 4
+"""Heads of that form: the others would look at less than one pixel."""
+
 CHANNEL_MEANS_BGR = (104.0, 177.0, 123.0)
 """Subtracted from the blue, green and red channel (0 to 255) before the first layer."""
 
@@ -68,8 +74,11 @@ class Word(str):
     """A word of the protocol buffer language, written without quotation marks."""
 
 
-def list_layers():
+def list_layers(n_heads=6):
     """List the network's layers in order.
+
+    Args:
+        n_heads: Detection heads, from the one for the smallest faces on; at least 2.
 
     Returns:
         List of ``Layer``; kinds are conv, norm (batch normalisation, scale and shift), relu,
@@ -101,12 +110,12 @@ def list_layers():
         x = convolve(prefix + conv2, x, outputs, 3, 1, dilation, dilation)
         x = add("sum", f"{prefix}sum", x, shortcut)
     x = add("relu", "fc7", add("norm", "last_bn_h", x))
-    for name, narrow, wide, stride, pad in EXTRA_PAIRS:
+    for name, narrow, wide, stride, pad in EXTRA_PAIRS[: n_heads - 2]:
         x = add("relu", f"{name}_1_relu", convolve(f"{name}_1_h", x, narrow, 1, bias=True))
         x = convolve(f"{name}_2_h", x, wide, 3, stride, pad, bias=True)
         x = add("relu", f"{name}_2_relu", x)
     add("l2norm", "conv4_3_norm", "layer_256_1_relu1")
-    for name, source, smallest, largest, ratios, step in HEADS:
+    for name, source, smallest, largest, ratios, step in HEADS[:n_heads]:
         n_priors = 2 + 2 * len(ratios)
         for suffix, n_numbers in (("mbox_loc", 4), ("mbox_conf", 2)):
             head, outputs = f"{name}_{suffix}", n_priors * n_numbers
@@ -115,7 +124,7 @@ def list_layers():
         sizes = {"min_size": smallest, "max_size": largest, "step": float(step)}
         add("prior", f"{name}_mbox_priorbox", source, "data", ratios=ratios, **sizes)
     for joined, suffix in (("loc", "loc_flat"), ("conf", "conf_flat"), ("prior", "priorbox")):
-        add("concat", f"mbox_{joined}", *(f"{head[0]}_mbox_{suffix}" for head in HEADS))
+        add("concat", f"mbox_{joined}", *(f"{head[0]}_mbox_{suffix}" for head in HEADS[:n_heads]))
     add("softmax", "mbox_conf_softmax", "mbox_conf")
     add("detect", "detection_out", "mbox_loc", "mbox_conf_softmax", "mbox_prior")
     return layers
@@ -149,7 +158,7 @@ def _write_scalar(value):
     return f'"{value}"' if isinstance(value, str) and not isinstance(value, Word) else str(value)
 
 
-def write_tensorflow_graph():
+def write_tensorflow_graph(n_heads=6):
     """Write the graph that goes with ``opencv_face_detector_uint8.pb``.
 
     The weights are looked up in the ``.pb`` under the names given here as inputs
@@ -161,10 +170,13 @@ def write_tensorflow_graph():
     one or two frames' width beside it. Here they are not padded, as in the Caffe form, and such a
     face is found once; other faces get the very same boxes either way.
 
+    Args:
+        n_heads: As for ``list_layers``.
+
     Returns:
         The text graph (``.pbtxt``).
     """
-    layers = list_layers()
+    layers = list_layers(n_heads)
     unbiased = {row.name for row in layers if row.kind == "conv" and not row.options["bias"]}
     nodes = [
         _node("data", "Placeholder", dtype={"type": Word("DT_FLOAT")}),
@@ -260,14 +272,18 @@ def _tensor(data_type, field, numbers):
     return {"tensor": {"dtype": Word(f"DT_{data_type}"), "tensor_shape": shape, field: numbers}}
 
 
-def write_caffe_graph():
+def write_caffe_graph(n_heads=6, *, input_size=INPUT_SIZE):
     """Write the graph that goes with ``res10_300x300_ssd_iter_140000.caffemodel``.
+
+    Args:
+        n_heads: As for ``list_layers``.
+        input_size: Height and width of the input, in pixels.
 
     Returns:
         The text graph (``.prototxt``).
     """
-    shape = {"dim": (1, 3, INPUT_SIZE, INPUT_SIZE)}
-    layers = [layer for row in list_layers() for layer in _caffe_layers(row)]
+    shape = {"dim": (1, 3, input_size, input_size)}
+    layers = [layer for row in list_layers(n_heads) for layer in _caffe_layers(row)]
     return write_message({"input": "data", "input_shape": shape, "layer": layers})
 
 

@@ -35,7 +35,7 @@ class Choices:
         margin: Margin around the face, as a fraction of its size.
         grey: Grey crops, else RGB.
         min_confidence: Least confidence of a detection, in [0, 1].
-        detect: "keyframes" or "every", see ``faces.detect_faces``.
+        detect: "track" or "every", see ``faces.crop_clip``.
         window_s: Seconds of every clip that are used, from its middle.
         rate_hz: Samples per second of the waveforms.
         detector: Name of the detector, as ``resnet_ssd.open_detector`` takes it.
@@ -48,7 +48,7 @@ class Choices:
     margin: float = 0.0
     grey: bool = True
     min_confidence: float = 0.5
-    detect: str = "keyframes"
+    detect: str = "track"
     window_s: float = 0.0
     rate_hz: int = 16000
     detector: str = "auto"

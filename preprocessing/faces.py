@@ -1,7 +1,7 @@
 """Frames become a face sequence: detect, link over time, choose, fill, smooth, crop, judge.
 
-Each step is a function of arrays; ``crop_clip`` is all of them in order. A box is x1, y1, x2, y2
-in pixels of the frame, x to the right and y down, and may reach beyond the frame.
+Each step is a function of arrays; ``crop_clip`` is all of them in order. Boxes over time are dealt
+with in ``boxes``, frames that the detector need not see in ``tracking``.
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,26 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from preprocessing import keyframes
+from preprocessing.boxes import (
+    NoFaceError,
+    choose_track,
+    fill_boxes,
+    link_tracks,
+    measure_sides,
+    smooth_boxes,
+    square_boxes,
+)
 from preprocessing.frames import read_grey, resize
-from preprocessing.keyframes import measure_sides, pair_boxes
+from preprocessing.tracking import MAX_BLANK, follow_faces
 
-DETECT = ("keyframes", "every")
-"""Which frames the detector looks at, see ``detect_faces``."""
+CLOSE_CONFIDENCE = 0.9
+"""Least confidence of a face on which the reduced network is trusted."""
 
+CLOSE_SIDE = 0.2
+"""Least side of such a face, as a share of the frame's shorter side."""
 
-class NoFaceError(ValueError):
-    """No frame of the clip shows a face."""
+DETECT = ("track", "every")
+"""What ``crop_clip`` takes: the detector on few frames, tracking between; or on every frame."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +38,21 @@ class FaceTrack:
     Attributes:
         faces: uint8 (time, size, size), or (time, size, size, 3) in colour: the crops.
         boxes: float32 (time, 4): the smoothed boxes of the face itself, without margin.
-        confidence: float32 (time,): the detector's; where it did not look, its neighbours' times
-            the correlation with them; 0 where the box was filled in.
-        found: bool (time,): this face was seen in the frame, or followed through it.
-        looked: bool (time,): the detector itself looked at the frame.
-        quality: Dict of floats, see ``measure_quality`` (``confidence`` is the mean where the
-            detector looked), and ``n_faces``, the median number of faces in a frame.
+        confidence: float32 (time,): the detector's, see ``follow_faces`` for tracked boxes; 0
+            where the box was filled in.
+        found: bool (time,): this face was seen in the frame, detected or tracked.
+        source: str (time,): where the box comes from, "detected", "tracked" or "filled".
+        n_detected: Number of frames that the detector was shown.
+        quality: Dict of floats, see ``measure_quality``, and ``n_faces``, the median number of
+            faces in a frame.
     """
 
     faces: np.ndarray
     boxes: np.ndarray
     confidence: np.ndarray
     found: np.ndarray
-    looked: np.ndarray
+    source: np.ndarray
+    n_detected: int
     quality: dict
 
 
@@ -53,7 +65,7 @@ def crop_clip(
     grey=True,
     min_confidence=0.5,
     sigma=1.0,
-    detect="keyframes",
+    detect="track",
 ):
     """Crop the speaker's face out of every frame of a clip.
 
@@ -66,17 +78,24 @@ def crop_clip(
         grey: One grey channel instead of RGB.
         min_confidence: Boxes below it are no faces.
         sigma: Smoothing of the boxes, see ``smooth_boxes``.
-        detect: Which frames the detector looks at, see ``detect_faces``.
+        detect: "track" shows the detector few frames and follows the faces between them, see
+            ``follow_faces``; where one large face is all there is to see, it looks at them
+            reduced (``detect_close``). "every" shows it every frame in full.
 
     Returns:
         A ``FaceTrack`` with one face for each frame.
 
     Raises:
         NoFaceError: No frame shows a face.
+        ValueError: ``detect`` is neither of the two.
     """
-    detections, looked = detect_faces(
-        frames, detector, min_confidence=min_confidence, detect=detect
-    )
+    if detect not in DETECT:
+        raise ValueError(f"detect = {detect!r} is unknown; expected one of {', '.join(DETECT)}.")
+    if detect == "every":
+        detections = detect_faces(frames, detector, min_confidence=min_confidence)
+        seen = np.ones(len(frames), bool)
+    else:
+        detections, seen = _follow_cheaply(frames, detector, min_confidence)
     if not any(len(boxes) for boxes in detections):
         raise NoFaceError(
             f"no face in {len(frames)} frames (confidence of at least {min_confidence:g})"
@@ -87,43 +106,58 @@ def crop_clip(
     confidence = np.where(found, track[:, 4], 0).astype(np.float32)
     boxes = smooth_boxes(fill_boxes(track[:, :4]), sigma=sigma)
     squares = square_boxes(boxes, margin=margin)
-    crop = crop_grey if grey else crop_colour
     pictures = find_pictures(frames)
+    crop = crop_grey if grey else crop_colour
     faces = np.stack([crop(frames, i, squares[i], size=size) for i in pictures])
     quality = measure_quality(faces, boxes, confidence)
-    if (seen := found & looked).any():
-        quality["confidence"] = float(confidence[seen].mean())
     quality["n_faces"] = float(np.median([len(boxes) for boxes in detections]))
-    return FaceTrack(faces, boxes, confidence, found, looked, quality)
+    source = np.where(found, np.where(seen, "detected", "tracked"), "filled")
+    return FaceTrack(faces, boxes, confidence, found, source, int(seen.sum()), quality)
 
 
-def detect_faces(frames, detector, *, min_confidence=0.5, detect="keyframes"):
-    """Find the faces in each frame.
+class _NotCloseError(Exception):
+    """A frame shows something else than one large, clear face."""
+
+
+@dataclass(frozen=True)
+class _CloseDetector:
+    """A detector by its ``detect_close``, which stops where that may not be enough."""
+
+    detector: object
+
+    def detect(self, frame):
+        """Return the one face of a frame, float32 (1, 5)."""
+        boxes = self.detector.detect_close(frame)
+        boxes = boxes[boxes[:, 4] >= CLOSE_CONFIDENCE]
+        if len(boxes) != 1 or measure_sides(boxes)[0] < CLOSE_SIDE * min(frame.shape[:2]):
+            raise _NotCloseError
+        return boxes
+
+
+def _follow_cheaply(frames, detector, min_confidence):
+    """Follow the faces with the reduced network where that serves for the whole clip."""
+    if hasattr(detector, "detect_close"):
+        try:
+            close = _CloseDetector(detector)
+            return follow_faces(frames, close, min_confidence=min_confidence)
+        except _NotCloseError:
+            pass  # one network for all frames: two would differ by a few pixels, like motion
+    return follow_faces(frames, detector, min_confidence=min_confidence)
+
+
+def detect_faces(frames, detector, *, min_confidence=0.5):
+    """Find the faces in each frame, with the detector in every one.
 
     Args:
-        frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``.
+        frames: uint8 (time, height, width, 3), RGB.
         detector: Object with ``detect(frame)``.
         min_confidence: Boxes below it are left out.
-        detect: "keyframes": the detector looks at a few frames, and at the others only where the
-            picture changes, see ``keyframes.detect_between``; "every": at every frame.
 
     Returns:
         List with a float32 (face, 5) array for each frame: box and confidence.
-        bool (time,): whether the detector looked at the frame itself.
-
-    Raises:
-        ValueError: ``detect`` is neither.
     """
-    if detect not in DETECT:
-        raise ValueError(f"DETECT = {detect!r} is unknown; expected one of {', '.join(DETECT)}.")
-
-    def look(frame):
-        boxes = detector.detect(frame)
-        return boxes[boxes[:, 4] >= min_confidence]
-
-    if detect == "every":
-        return [look(frames[i]) for i in range(len(frames))], np.ones(len(frames), bool)
-    return keyframes.detect_between(frames, look)
+    found = [detector.detect(frame) for frame in frames]
+    return [boxes[boxes[:, 4] >= min_confidence] for boxes in found]
 
 
 def find_pictures(frames):
@@ -137,125 +171,11 @@ def find_pictures(frames):
     Returns:
         int (time,): indices of frames; each its own where all are blank.
     """
-    instants, sparse = np.arange(len(frames)), slice(None, None, 8)
-    pictures = [i for i in instants if np.ptp(read_grey(frames, i, sparse, sparse)) > 8]
+    sparse, instants = slice(None, None, 8), np.arange(len(frames))
+    pictures = [i for i in instants if np.ptp(read_grey(frames, i, sparse, sparse)) > MAX_BLANK]
     if not pictures:
         return instants
     return np.array(pictures)[np.abs(instants[:, None] - pictures).argmin(axis=1)]
-
-
-def link_tracks(detections, *, max_change=1.0):
-    """Link the faces of successive frames to tracks, see ``keyframes.pair_boxes``.
-
-    A track that was lost goes on where a face appears near its last box.
-
-    Args:
-        detections: List with a float32 (face, 5) array for each frame.
-        max_change: Highest cost at which two boxes are still one face.
-
-    Returns:
-        float32 (track, time, 5): box and confidence, NaN where the track has no face.
-    """
-    tracks, last = [], np.zeros((0, 4))
-    for instant, found in enumerate(detections):
-        owner = {face: track for track, face in pair_boxes(last, found, max_change=max_change)}
-        for face, box in enumerate(found):
-            track = owner.get(face, len(tracks))
-            if track == len(tracks):
-                tracks.append(np.full((len(detections), 5), np.nan, np.float32))
-                last = np.vstack([last, box[:4]])
-            tracks[track][instant] = box
-            last[track] = box[:4]
-    return np.stack(tracks) if tracks else np.zeros((0, len(detections), 5), np.float32)
-
-
-def choose_track(tracks, frame_shape):
-    """Choose the speaker's face: in most frames, large, and near the middle of the picture.
-
-    The score is presence² × median side × mean confidence × (1 − half the distance from the
-    middle, as a share of the half diagonal). Presence counts squared, so that a passer-by close
-    to the camera does not win over the person who stays.
-
-    Args:
-        tracks: float32 (track, time, 5), NaN where a track has no face; at least one track.
-        frame_shape: Height and width of the frames, in pixels.
-
-    Returns:
-        Index of the track.
-    """
-    middle = np.array(frame_shape[::-1], float) / 2
-    scores = []
-    for track in tracks:
-        seen = track[np.isfinite(track[:, 4])].astype(float)
-        offset = np.median((seen[:, :2] + seen[:, 2:4]) / 2, axis=0) - middle
-        centrality = 1 - 0.5 * min(1, np.hypot(*offset) / np.hypot(*middle))
-        presence = len(seen) / len(track)
-        scores.append(presence**2 * np.median(measure_sides(seen)) * seen[:, 4].mean() * centrality)
-    return int(np.argmax(scores))
-
-
-def fill_boxes(boxes):
-    """Fill in the boxes of frames without a face, on the straight line between neighbours.
-
-    Args:
-        boxes: float (time, 4), NaN where no face was found; before the first and after the last
-            one found, the nearest stands.
-
-    Returns:
-        float32 (time, 4), finite.
-
-    Raises:
-        NoFaceError: All are NaN.
-    """
-    found = np.isfinite(boxes).all(axis=1)
-    if not found.any():
-        raise NoFaceError(f"no face in {len(boxes)} frames")
-    instants = np.arange(len(boxes))
-    filled = [np.interp(instants, instants[found], column[found]) for column in boxes.T]
-    return np.stack(filled, axis=1).astype(np.float32)
-
-
-def smooth_boxes(boxes, *, sigma=1.0):
-    """Take the detector's trembling out of a track without lagging behind the face.
-
-    A median of three removes single outliers; then a line is fitted around each instant, the
-    neighbours weighted by a Gaussian (local linear regression; Cleveland 1979, JASA). Steady
-    motion comes out unchanged, at the ends of the clip too.
-
-    Args:
-        boxes: float (time, 4), finite.
-        sigma: Standard deviation of the Gaussian, in frames; below 0.1 nothing is smoothed.
-
-    Returns:
-        float32 (time, 4).
-    """
-    boxes = np.array(boxes, float)
-    if sigma < 0.1 or len(boxes) < 3:
-        return boxes.astype(np.float32)
-    boxes[1:-1] = np.median([boxes[:-2], boxes[1:-1], boxes[2:]], axis=0)
-    way = np.arange(len(boxes))[None] - np.arange(len(boxes))[:, None]
-    near = np.exp(-0.5 * (way / sigma) ** 2)
-    mean_way = (near * way).sum(1, keepdims=True) / near.sum(1, keepdims=True)
-    spread = (near * (way - mean_way) ** 2).sum(1, keepdims=True)
-    tilt = mean_way * (way - mean_way) / np.maximum(spread, 1e-9)
-    weights = near * (1 / near.sum(1, keepdims=True) - tilt)
-    return (weights @ boxes).astype(np.float32)
-
-
-def square_boxes(boxes, *, margin=0.2):
-    """Make boxes square around their centres, with room for brows, chin and ears.
-
-    Args:
-        boxes: float (time, 4).
-        margin: Share of the longer side that is added to it, half on either side.
-
-    Returns:
-        float32 (time, 4): squares, which may reach beyond the frame.
-    """
-    boxes = np.asarray(boxes, float)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) * (1 + margin) / 2
-    return np.concatenate([centres - half, centres + half], axis=1).astype(np.float32)
 
 
 def crop_face(frame, box, *, size=64, grey=True):
@@ -280,14 +200,14 @@ def crop_grey(frames, index, box, *, size):
     """Return a box of a frame as uint8 (size, size); see ``crop_face``."""
     rows, columns, edges = _find_pixels(box, frames.shape[1:3])
     if not any(edges):
-        return read_grey(frames, index, rows, columns, size=size)
-    return resize(_repeat_edges(read_grey(frames, index, rows, columns), edges), size)
+        return read_grey(frames, index, rows, columns, shape=(size, size))
+    return resize(_repeat_edges(read_grey(frames, index, rows, columns), edges), (size, size))
 
 
 def crop_colour(frames, index, box, *, size):
     """Return a box of a frame as uint8 (size, size, 3); see ``crop_face``."""
     rows, columns, edges = _find_pixels(box, frames.shape[1:3])
-    return resize(_repeat_edges(frames[index][rows, columns], edges), size)
+    return resize(_repeat_edges(frames[index][rows, columns], edges), (size, size))
 
 
 def _find_pixels(box, frame_shape):
@@ -328,15 +248,17 @@ def measure_quality(faces, boxes, confidence):
     Returns:
         Dict of floats: ``detection_rate`` (share of frames with the face), ``confidence`` (mean
         where found), ``face_px`` (median side of the face in the frame, in pixels), ``blur``
-        (variance of the crops' Laplacian, median over the frames: the lower, the more blurred;
-        Pech-Pacheco et al. 2000, ICPR) and ``brightness`` (mean, 0 black to 1 white).
+        (variance of the grey faces' Laplacian, median over the frames; from 0, larger is sharper;
+        Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy", ICPR) and
+        ``brightness`` (mean, 0 black to 1 white).
     """
     found = np.asarray(confidence) > 0
     grey = faces if faces.ndim == 3 else faces @ np.array([0.299, 0.587, 0.114])
+    edges = [cv2.Laplacian(face.astype(np.float32), cv2.CV_32F) for face in grey]
     return {
         "detection_rate": float(found.mean()),
         "confidence": float(confidence[found].mean()) if found.any() else 0.0,
         "face_px": float(np.median(measure_sides(boxes))),
-        "blur": float(np.median([cv2.Laplacian(g, cv2.CV_64F).var() for g in grey])),
+        "blur": float(np.median(np.var(edges, axis=(1, 2)))),
         "brightness": float(grey.mean() / 255),
     }

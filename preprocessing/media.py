@@ -342,13 +342,15 @@ def _demux(container, video, audio, max_seconds, problems):
     for stream in streams:
         stream.codec_context.thread_count = 1  # equal bytes each time; the workers are processes
     packets, heard, failures = [], [], []
+    seconds_a_tick = {stream.index: float(stream.time_base) for stream in streams}
+    origin_s = _origin(container)
     running = {stream.index for stream in streams}
     try:
         for packet in container.demux(streams) if streams else ():
             stream = packet.stream
             if packet.size == 0 or stream.index not in running:
                 continue
-            if (packet.dts or 0) * stream.time_base - _origin(container) >= max_seconds:
+            if (packet.dts or 0) * seconds_a_tick[stream.index] - origin_s >= max_seconds:
                 running.remove(stream.index)
                 if not running:
                     break
@@ -461,10 +463,10 @@ def _collect_sound(container, stream, heard, rate_hz, problems):
 
 def _find_runs(container, heard):
     """Return decoded sound as unbroken runs of one format: their start in seconds, their frames."""
-    runs, last_kind, end_s = [], None, 0.0
+    runs, last_kind, end_s, origin_s = [], None, 0.0, _origin(container)
     for frame in heard:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        at_s = end_s if frame.pts is None else frame.time - _origin(container)
+        at_s = end_s if frame.pts is None else frame.time - origin_s
         if kind != last_kind or abs(at_s - end_s) > GAP_S:
             runs.append((at_s, []))
             end_s = at_s
