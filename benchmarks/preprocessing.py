@@ -112,7 +112,8 @@ def profile(paths):
     process_clip(0, paths[0], names)
     parts = {
         "decode": [(media, "read_clip")],
-        "detect": [(faces, "detect_faces")],
+        "detect": [(resnet_ssd, "_run_network")],
+        "follow": [(faces, "_follow_cheaply")],
         "faces": [(faces, "crop_clip")],
         "spectra and features": [(analyse.audio, "analyse")],
         "sound quality": [(analyse.audio, "measure_quality")],
@@ -121,6 +122,7 @@ def profile(paths):
     with (
         timed(totals, "decode", parts["decode"]),
         timed(totals, "detect", parts["detect"]),
+        timed(totals, "follow", parts["follow"]),
         timed(totals, "faces", parts["faces"]),
         timed(totals, "spectra and features", parts["spectra and features"]),
         timed(totals, "sound quality", parts["sound quality"]),
@@ -128,7 +130,8 @@ def profile(paths):
         for row, path in enumerate(paths):
             process_clip(row, path, names)
     elapsed = time.perf_counter() - started
-    totals["crop and judge"] = totals.pop("faces") - totals["detect"]
+    totals["crop and judge"] = totals.pop("faces") - totals["follow"]
+    totals["follow"] -= totals["detect"]
     totals["records, padding"] = elapsed - sum(totals.values())
     return {name: 1000 * seconds / len(paths) for name, seconds in totals.items()}
 

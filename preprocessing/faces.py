@@ -201,13 +201,15 @@ def crop_grey(frames, index, box, *, size):
     rows, columns, edges = _find_pixels(box, frames.shape[1:3])
     if not any(edges):
         return read_grey(frames, index, rows, columns, shape=(size, size))
-    return resize(_repeat_edges(read_grey(frames, index, rows, columns), edges), (size, size))
+    picture = read_grey(frames, index, rows, columns)
+    return resize(cv2.copyMakeBorder(picture, *edges, cv2.BORDER_REPLICATE), (size, size))
 
 
 def crop_colour(frames, index, box, *, size):
     """Return a box of a frame as uint8 (size, size, 3); see ``crop_face``."""
     rows, columns, edges = _find_pixels(box, frames.shape[1:3])
-    return resize(_repeat_edges(frames[index][rows, columns], edges), (size, size))
+    picture = cv2.copyMakeBorder(frames[index][rows, columns], *edges, cv2.BORDER_REPLICATE)
+    return resize(picture, (size, size))
 
 
 def _find_pixels(box, frame_shape):
@@ -218,23 +220,21 @@ def _find_pixels(box, frame_shape):
         raise ValueError(f"Box {list(box)} does not suit a frame of {width}×{height} pixels.")
     left, top, right, bottom = np.rint(np.asarray(box, float)).astype(int)
     right, bottom = max(right, left + 1), max(bottom, top + 1)
-    first_row, first_column = np.clip([top, left], 0, [height - 1, width - 1])
-    last_row, last_column = np.clip([bottom, right], 1, [height, width])
-    last_row, last_column = max(last_row, first_row + 1), max(last_column, first_column + 1)
-    edges = (first_row - top, bottom - last_row, first_column - left, right - last_column)
-    return slice(first_row, last_row), slice(first_column, last_column), edges
+    rows, before_rows, after_rows = _split_span(top, bottom, height)
+    columns, before_columns, after_columns = _split_span(left, right, width)
+    return rows, columns, (before_rows, after_rows, before_columns, after_columns)
 
 
-def _repeat_edges(picture, edges):
-    """Return a picture with its outermost pixels repeated so often above, below, left and right.
+def _split_span(start, stop, length):
+    """Return a span's part within 0 to length, one pixel at least, and its pixels on either side.
 
-    A negative number takes away instead: what lies wholly beyond the frame is all edge.
+    Of a span that lies wholly outside, the part within is the edge next to it.
     """
-    above, below, left, right = (int(edge) for edge in edges)
-    height, width = picture.shape[:2]
-    rows = np.clip(np.arange(-above, height + below), 0, height - 1)
-    columns = np.clip(np.arange(-left, width + right), 0, width - 1)
-    return picture[rows[:, None], columns]
+    inside = min(max(start, 0), length - 1)
+    end = min(max(stop, inside + 1), length)
+    missing = stop - start - (end - inside)
+    before = min(max(inside - start, 0), missing)
+    return slice(inside, end), before, missing - before
 
 
 def measure_quality(faces, boxes, confidence):

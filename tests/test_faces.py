@@ -222,6 +222,21 @@ def test_edge_is_repeated_beyond_the_frame():
     assert (right == 100).all()
 
 
+@settings(deadline=None)
+@given(st.tuples(*[st.integers(-120, 200)] * 2), st.tuples(*[st.integers(1, 150)] * 2))
+def test_beyond_the_frame_each_pixel_is_the_nearest_of_the_frame(corner, sides):
+    frame = number_frames(1)[0]
+    columns, rows = (np.arange(corner[i], corner[i] + sides[i]) for i in (0, 1))
+    expected = frame[np.clip(rows, 0, HEIGHT - 1)[:, None], np.clip(columns, 0, WIDTH - 1)]
+    box = (*corner, corner[0] + sides[0], corner[1] + sides[1])
+    expected = cv2.resize(
+        expected,
+        (16, 16),
+        interpolation=cv2.INTER_AREA if min(sides) > 16 else cv2.INTER_LINEAR,
+    )
+    np.testing.assert_array_equal(faces.crop_face(frame, box, size=16, grey=False), expected)
+
+
 def test_endless_box_is_an_error():
     with pytest.raises(ValueError, match="does not suit"):
         faces.crop_face(number_frames(1)[0], (0, 0, np.inf, 10))

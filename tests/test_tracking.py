@@ -116,6 +116,15 @@ def test_hidden_face_is_not_claimed():
     assert seen[[6, 7]].all()
 
 
+def test_covered_face_is_shown_to_the_detector_however_low_the_bar():
+    frames, _, expected = film(*[(1, [(1, (130, 60))])] * 9)
+    frames[4, 60 : 60 + SIDE, 130 : 130 + SIDE] = paint(7, SIDE, SIDE)
+    expected[4] = expected[4][:0]
+    found, seen = follow_faces(frames, CountingDetector(frames, expected), min_confidence=0.0)
+    assert seen[4]
+    assert not len(found[4])
+
+
 def test_leaving_speaker_leaves_no_box():
     check([(1, [(1, (130, 60))])] * 5 + [(1, [])] * 6, at_most=11)
 
