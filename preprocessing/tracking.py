@@ -70,21 +70,18 @@ def follow_faces(frames, detector, *, min_confidence=0.5):
             found[instant] = boxes[boxes[:, 4] >= min_confidence]
             seen[instant] = True
 
-    spans = [(0, len(pictures) - 1)]
+    spans = [(0, len(pictures) - 1)] if pictures else []
     while spans:
         first, last = spans.pop()
         detect(first)
         detect(last)
         span = pictures[first : last + 1]
-        ends, scale = (
-            (found[span[0]], found[span[-1]]),
-            max(small[0].shape) / max(frames.shape[1:3]),
-        )
-        followed = _follow_span([small[i] for i in span], *ends, scale)
+        scale = max(small[0].shape) / max(frames.shape[1:3])
+        followed = _follow_span([small[i] for i in span], found[span[0]], found[span[-1]], scale)
         sure = {k: boxes for k, boxes in followed.items() if boxes[:, 4].min() >= min_confidence}
-        doubtful = [position for position in range(first + 1, last) if position - first not in sure]
+        doubtful = [k for k in range(1, len(span) - 1) if k not in sure]
         if doubtful:
-            middle = min(doubtful, key=lambda position: abs(2 * position - first - last))
+            middle = first + doubtful[len(doubtful) // 2]
             spans += [(middle, last), (first, middle)]
         else:
             for position, boxes in sure.items():
@@ -128,7 +125,7 @@ def _follow_span(small, before, after, scale):
     unlike = _list_unlike(cells, ends[..., :4] * CELLS / max(images[0].shape))
     followed = {}
     for step in range(1, len(small) - 1):
-        boxes = None if step in unlike else _follow_faces(images, ends, step)
+        boxes = None if step in unlike else _place_faces(images, ends, step)
         if boxes is not None:
             boxes[:, :4] /= scale * finer
             followed[step] = boxes.astype(np.float32)
@@ -151,7 +148,7 @@ def _list_unlike(cells, ends):
     return set(np.flatnonzero(differences.max(axis=(1, 2)) > MAX_DIFFERENCE).tolist())
 
 
-def _follow_faces(images, ends, step):
+def _place_faces(images, ends, step):
     """Return float (face, 5) for one frame between the ends, or None where a face is in doubt."""
     share = step / (len(images) - 1)
     boxes = (1 - share) * ends[0] + share * ends[1]

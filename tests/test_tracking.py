@@ -147,6 +147,13 @@ def test_short_clips_work(n_frames):
     check([(1, [(1, (130, 60))])] * n_frames, at_most=2)
 
 
+def test_clip_of_no_frames_has_no_face():
+    frames = np.zeros((0, HEIGHT, WIDTH, 3), np.uint8)
+    assert follow_faces(frames, CountingDetector(frames, []))[0] == []
+    with pytest.raises(faces.NoFaceError, match="no face in 0 frames"):
+        faces.crop_clip(frames, CountingDetector(frames, []))
+
+
 def test_tiny_face_is_left_to_the_detector():
     frames, _, _ = film(*[(1, [])] * 6)
     boxes = [np.array([[50, 50, 58, 58, 0.9]], np.float32)] * 6
