@@ -18,6 +18,7 @@ OWNERS = {
         "opencv_model/resnet_ssd.py",
         "preprocessing/faces.py",
         "preprocessing/frames.py",
+        "preprocessing/tracking.py",
         "preprocessing/corpora/drawn",
     },
     "librosa": {"preprocessing/audio.py", "preprocessing/prosody.py"},
