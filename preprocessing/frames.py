@@ -73,7 +73,7 @@ class Frames:
         luma = luma[: frame.height, : frame.width][rows, columns]
         luma = luma if shape is None else resize(luma, shape, way=way)
         is_full = frame.format.name in FULL_RANGE or int(frame.color_range) == JPEG_RANGE
-        return luma if is_full else STRETCHED[luma]
+        return luma if is_full else cv2.LUT(luma, STRETCHED)
 
 
 def read_grey(frames, index, rows=slice(None), columns=slice(None), *, shape=None, way=None):

@@ -95,7 +95,7 @@ def _reduce(frames, index):
     scale = min(SMALL_SIDE / max(height, width), 1)
     shape = (max(round(height * scale), 1), max(round(width * scale), 1))
     # of each block the middle: an average of all its pixels costs ten times as much
-    return read_grey(frames, index, shape=shape, way=cv2.INTER_LINEAR)
+    return read_grey(frames, index, shape=shape, way=cv2.INTER_NEAREST)
 
 
 def _follow_span(small, before, after, scale):
