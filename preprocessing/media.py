@@ -6,6 +6,7 @@ sound and the times of all frames are known; then they are decoded in order, wit
 only the chosen ones become RGB. All times come from timestamps, never from a frame rate.
 """
 
+import itertools
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -45,6 +46,10 @@ GAP_S = 0.02
 
 MAX_PIXELS = 4096 * 2304
 """Larger frames (than 4K) come from damaged headers, and sixteen would fill the memory."""
+
+SKIPPING_DECODERS = ("h264", "mpeg4")
+"""Decoders whose pictures without references to them can be left out, the others unchanged.
+(HEVC's temporal layers may refer to pictures that are marked as not referred to.)"""
 
 DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)
 """What PyAV raises on damaged files."""
@@ -408,10 +413,11 @@ def _limit_promises(container, read, max_seconds):
 def _collect_pictures(container, stream, packets, problems):
     """Return a stream's Pictures by its packets, and a function that decodes them, or two None.
 
-    The function takes a list for errors and yields what `average_frames` wants. It can be called
-    again. Containers without presentation times (AVI; FFmpeg's guesses are often wrong): frames
-    come at the decoding times of their packets, earlier by the decoder's delay, and those held back
-    until the end take the times left over.
+    The function takes a list for errors and yields ticks, each with a frame and what converts it;
+    given a set of wanted ticks, it may leave out others. It can be called again. In containers
+    without presentation times (AVI; FFmpeg's guesses are often wrong) frames come at the decoding
+    times of their packets, earlier by the decoder's delay, and those held back until the end take
+    the times left over.
     """
     has_pts = stream is not None and container.format.name != "avi"
     stamps = {
@@ -425,10 +431,11 @@ def _collect_pictures(container, stream, packets, problems):
         return None, None
     ticks = sorted(stamps)
 
-    def decode(failures):
+    def decode(failures, wanted=None):
         stream.codec_context.flush_buffers()
         reformatter, tick, delay = VideoReformatter(), ticks[0] - 1, None
-        for frame in _decode([*packets, None], stream, failures):
+        needed = packets if wanted is None else _skip_unwanted(packets, stream, wanted)
+        for frame in _decode(itertools.chain(needed, [None]), stream, failures):
             stamp = frame.pts if has_pts else frame.dts
             if not has_pts and stamp is not None:
                 delay = stamp - ticks[0] if delay is None else delay
@@ -443,6 +450,21 @@ def _collect_pictures(container, stream, packets, problems):
     origin_s, promised_s = _origin(container), _promised_end(container, stream)
     pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base, origin_s, promised_s)
     return pictures, decode
+
+
+def _skip_unwanted(packets, stream, wanted):
+    """Yield packets, the decoder told before each whether it may leave the picture out.
+
+    It leaves out only what no other picture refers to, so those that come are the same.
+    """
+    context = stream.codec_context
+    try:
+        for packet in packets:
+            may_skip = context.name in SKIPPING_DECODERS and packet.pts not in wanted
+            context.skip_frame = "NONREF" if may_skip else "DEFAULT"
+            yield packet
+    finally:
+        context.skip_frame = "DEFAULT"
 
 
 def _to_rgb(frame, reformatter, shape):
@@ -510,21 +532,51 @@ def _take_frames(pictures, decode, window, choose, problems, *, as_frames):
     """Return the chosen frames of a window, and their times in it.
 
     The choice is made from the times of the packets. Where the frames turn out to lie elsewhere
-    (damaged packets), it is made again, and they are decoded again.
+    (damaged packets), it is made again, and they are decoded again. In a file without
+    problems so far, nothing after the last chosen frame is decoded: damage there is seen only by
+    the times of its packets.
     """
+    groups, frame_times = pictures.plan(window(), choose)
+    if not problems:
+        frames = _take_only(pictures, decode, groups, as_frames=as_frames)
+        if frames is not None:
+            return frames, frame_times
     for _ in range(3):
         groups, _ = pictures.plan(window(), choose)
         failures = []
-        if as_frames and all(len(ticks) == 1 for ticks in groups):
-            frames, pictures.ticks = keep_frames(decode(failures), groups)
-        else:
-            converters = ((tick, convert) for tick, (_, convert) in decode(failures))
-            frames, pictures.ticks = average_frames(converters, groups)
+        frames, pictures.ticks = _gather(decode(failures), groups, as_frames=as_frames)
         if not pictures.ticks:
             raise MediaError("no packet gives a frame")
         needed, frame_times = pictures.plan(window(), choose)
         if needed == groups:
             if failures:
                 problems.append(f"video damaged: packets or frames with errors: {len(failures)}")
-            return Frames(frames) if isinstance(frames, list) else frames, frame_times
+            return frames, frame_times
     raise MediaError("frames differ at each attempt")
+
+
+def _gather(decoded, groups, *, as_frames):
+    """Return the wanted frames (``Frames`` where asked for and none is averaged) and all ticks."""
+    if not as_frames or any(len(ticks) > 1 for ticks in groups):
+        return average_frames(((tick, convert) for tick, (_, convert) in decoded), groups)
+    kept, ticks = keep_frames(decoded, groups)
+    return Frames(kept) if None not in kept else None, ticks
+
+
+def _take_only(pictures, decode, groups, *, as_frames):
+    """Return the frames of groups by decoding no more than they need, or None at any doubt."""
+    wanted, came, failures = {tick for ticks in groups for tick in ticks}, set(), []
+
+    def decode_wanted():
+        for tick, convert in decode(failures, wanted):
+            came.add(tick)
+            yield tick, convert
+            if wanted <= came:
+                return
+
+    try:
+        frames, _ = _gather(decode_wanted(), groups, as_frames=as_frames)
+    except (MediaError, *DECODER_ERRORS):
+        return None
+    sound = wanted <= came <= set(pictures.ticks) and not failures
+    return frames if sound else None

@@ -133,6 +133,26 @@ def test_chosen_frames_are_those_of_plain_decoding(tmp_path, name):
     assert (clip.frames == frames[picked]).all()
 
 
+def test_unwanted_pictures_are_left_out_and_the_others_stay_equal(tmp_path, monkeypatch):
+    """The decoder may skip B-frames; nothing after the last wanted frame is decoded."""
+    path = write_clip(tmp_path / "clip.mp4", audio=None, b_frames=3, fps=30, size=(160, 120))
+    taken = media.read_clip(path, None, n_frames=5)
+    n_decoded, decode = [], media._decode
+
+    def count(*args):
+        for frame in decode(*args):
+            n_decoded.append(1)
+            yield frame
+
+    monkeypatch.setattr(media, "_decode", count)
+    assert media.read_clip(path, None, n_frames=5).frames.tobytes() == taken.frames.tobytes()
+    assert len(n_decoded) < 45
+    n_decoded.clear()
+    monkeypatch.setattr(media, "_take_only", lambda *_, **__: None)
+    assert media.read_clip(path, None, n_frames=5).frames.tobytes() == taken.frames.tobytes()
+    assert len(n_decoded) == 60
+
+
 def test_window_mean_averages_the_frames_of_each_span(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", audio=None)
     clip = media.read_clip(path, None, n_frames=10, strategy="window_mean")
