@@ -37,6 +37,8 @@ class Choices:
         min_confidence: Least confidence of a detection, in [0, 1].
         detect: "track" or "every", see ``faces.crop_clip``.
         window_s: Seconds of every clip that are used, from its middle.
+        trim_db: Silence at both ends is cut off, face and voice alike: what is so many decibels
+            softer than the loudest; 0 for no cut.
         rate_hz: Samples per second of the waveforms.
         detector: Name of the detector, as ``resnet_ssd.open_detector`` takes it.
         seed: For strategies that draw instants at random.
@@ -50,6 +52,7 @@ class Choices:
     min_confidence: float = 0.5
     detect: str = "track"
     window_s: float = 0.0
+    trim_db: float = 0.0
     rate_hz: int = 16000
     detector: str = "auto"
     seed: int = 7
@@ -140,7 +143,7 @@ def list_tasks(clips, writer, base, choices, detector, window_s):
 
 def describe_choices(choices, detector, window_s):
     """Return the parameters that each stage's arrays depend on, by stage."""
-    voice = {"window_s": window_s, "rate_hz": choices.rate_hz}
+    voice = {"window_s": window_s, "trim_db": choices.trim_db, "rate_hz": choices.rate_hz}
     face = asdict(choices) | voice
     face |= {"detector": detector.name, "detector_sha256": detector.weights_sha256}
     return {"faces": face, "waveforms": voice}
@@ -224,6 +227,7 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
             window_s=window_s,
             rate_hz=choices.rate_hz,
             rng=np.random.default_rng([choices.seed, row]),
+            trim_db=choices.trim_db or None,
             as_frames=True,
         )
         problems += read.problems

@@ -202,6 +202,14 @@ class _Remote(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
+    def seekable(self):
+        """Return whether a part can be read without what stands before it."""
+        return self.file.seekable()
+
+    def seek(self, offset, whence=0):
+        """Go to a place in the file; nothing is fetched yet."""
+        return self.file.seek(offset, whence)
+
 
 def _walk(source, skips):
     """Yield the files below a local folder, relative to it."""

@@ -6,6 +6,7 @@ sound and the times of all frames are known; then they are decoded in order, wit
 only the chosen ones become RGB. All times come from timestamps, never from a frame rate.
 """
 
+import io
 import itertools
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
-from preprocessing import sampling
+from preprocessing import locations, sampling
 from preprocessing.frames import Frames
 from preprocessing.tracks import (
     CLIPPED,
@@ -46,6 +47,9 @@ GAP_S = 0.02
 
 MAX_PIXELS = 4096 * 2304
 """Larger frames (than 4K) come from damaged headers, and sixteen would fill the memory."""
+
+MAX_REMOTE_BYTES = 1 << 30
+"""Largest file at a URL that is read: it is held in memory as a whole."""
 
 SKIPPING_DECODERS = ("h264", "mpeg4")
 """Decoders whose pictures without references to them can be left out, the others unchanged.
@@ -110,7 +114,8 @@ def probe(path):
     """Return what a file's header promises, without decoding it.
 
     Args:
-        path: Media file.
+        path: Media file, Path or URL; of a URL only what the header needs is fetched, where the
+            server can.
 
     Returns:
         Probe.
@@ -118,7 +123,7 @@ def probe(path):
     Raises:
         MediaError: The file cannot be opened or holds neither video nor audio.
     """
-    with _opened(path) as container:
+    with _opened(path, whole=False) as container:
         video, audio = _video_stream(container), _audio_stream(container)
         found = {}
         for name, stream in (("video", video), ("audio", audio)):
@@ -152,6 +157,7 @@ def read_clip(
     rng=None,
     fps=5.0,
     max_seconds=60.0,
+    trim_db=None,
     as_frames=False,
 ):
     """Return the chosen frames and the waveform of a clip, covering the same seconds.
@@ -161,8 +167,8 @@ def read_clip(
     None and named in ``problems``.
 
     Args:
-        video: Path of the file with the pictures, or None (or "") to go without.
-        audio: Path of the file with the sound, the same path for one file, or None.
+        video: Path or URL of the file with the pictures, or None (or "") to go without.
+        audio: Path or URL of the file with the sound, the same for one file, or None.
         strategy: A name in ``sampling.STRATEGIES``.
         n_frames: Number of frames returned, whatever the length of the clip.
         window_s: Keep only this many seconds from the middle of the window; None keeps all.
@@ -170,6 +176,9 @@ def read_clip(
         rng: numpy Generator, for ``random_segment``.
         fps: Frames a second, for ``fixed_fps``.
         max_seconds: Nothing later than this is read.
+        trim_db: Cut silence off both ends, of pictures and sound alike: all before the first and
+            after the last sound within so many decibels of the loudest, see
+            ``tracks.find_speech``. None cuts nothing; nor is a clip without sound cut.
         as_frames: Leave the frames as ``frames.Frames``, which are converted when looked at,
             instead of an array; ``window_mean`` always gives an array.
 
@@ -180,7 +189,12 @@ def read_clip(
         MediaError: Neither picture nor sound can be had.
         ValueError: An option is out of its range.
     """
-    for name, value in (("window_s", window_s), ("max_seconds", max_seconds), ("rate_hz", rate_hz)):
+    for name, value in (
+        ("window_s", window_s),
+        ("max_seconds", max_seconds),
+        ("rate_hz", rate_hz),
+        ("trim_db", trim_db),
+    ):
         if value is not None and not value > 0:
             raise ValueError(f"{name} = {value}; expected a positive number.")
     seed = None if rng is None else int(rng.integers(2**63))
@@ -199,7 +213,7 @@ def read_clip(
         tracks = [track for track in (pictures, sound) if track is not None]
 
         def window():
-            return find_window(tracks, window_s=window_s, max_seconds=max_seconds)
+            return find_window(tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db)
 
         if pictures is not None:
             try:
@@ -266,38 +280,71 @@ def _reason(error):
 
 
 @contextmanager
-def _opened(path):
-    """Yield the container of a file; what PyAV raises there or later becomes a MediaError."""
-    try:
-        path = Path(path).absolute()  # never "name:...", which FFmpeg would take for a protocol
-        if path.is_dir():
-            raise MediaError("a folder, not a media file")
-        if path.stat().st_size == 0 and path.is_file():
-            raise MediaError("empty file (0 bytes)")
-        if not path.is_file():
-            raise MediaError("not a regular file")
-        container = _open_container(path)
-    except OSError as error:
-        raise MediaError(_reason(error)) from error
-    except DECODER_ERRORS as error:
-        raise MediaError("not a media file of a known kind, or damaged at its start") from error
-    with container:
+def _opened(location, *, whole=True):
+    """Yield the container of a file; what PyAV raises there or later becomes a MediaError.
+
+    Args:
+        location: Path, or a URL that fsspec reads.
+        whole: Of a URL, fetch all at once; False: only what is asked for, where the server can.
+    """
+    with ExitStack() as stack:
+        try:
+            if locations.is_url(location):
+                file = stack.enter_context(_open_remote(location, whole=whole))
+                suffix = locations.get_path(location).suffix
+            else:
+                file = _find_file(location)
+                suffix = Path(location).suffix
+            container = stack.enter_context(_open_container(file, suffix))
+        except OSError as error:
+            raise MediaError(_reason(error)) from error
+        except DECODER_ERRORS as error:
+            raise MediaError("not a media file of a known kind, or damaged at its start") from error
         try:
             yield container
         except DECODER_ERRORS as error:
             raise MediaError(_reason(error)) from error
 
 
-def _open_container(path):
+def _find_file(path):
+    """Return a local file's absolute path as text, or raise MediaError for what is no clip."""
+    path = Path(path).absolute()  # never "name:...", which FFmpeg would take for a protocol
+    if path.is_dir():
+        raise MediaError("a folder, not a media file")
+    if path.stat().st_size == 0 and path.is_file():
+        raise MediaError("empty file (0 bytes)")
+    if not path.is_file():
+        raise MediaError("not a regular file")
+    return str(path)
+
+
+@contextmanager
+def _open_remote(url, *, whole):
+    """Yield a file at a URL, in memory or read in parts."""
+    with locations.open_file(url) as file:
+        if not whole and file.seekable():
+            yield file
+            return
+        data = file.read(MAX_REMOTE_BYTES + 1)
+    if len(data) > MAX_REMOTE_BYTES:
+        raise MediaError(f"larger than {MAX_REMOTE_BYTES / 2**30:g} GB: fetch it to a disk first")
+    if not data:
+        raise MediaError("empty file (0 bytes)")
+    yield io.BytesIO(data)
+
+
+def _open_container(file, suffix):
     """Open a file; of an MP4 only the index is read, not its first pictures too (15 ms of 20)."""
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-    if path.suffix.lower() in INDEXED:
-        quick = av.open(str(path), options=options | QUICK, metadata_errors="ignore")
+    if suffix.lower() in INDEXED:
+        quick = av.open(file, options=options | QUICK, metadata_errors="ignore")
         streams = [stream.codec_context for stream in quick.streams.video]
         if all(context and context.width and context.pix_fmt for context in streams):
             return quick
         quick.close()
-    return av.open(str(path), options=options, metadata_errors="ignore")
+        if not isinstance(file, str):
+            file.seek(0)
+    return av.open(file, options=options, metadata_errors="ignore")
 
 
 def _video_stream(container):
@@ -338,7 +385,7 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, problems):
     Returns:
         Pictures or None; Sound or None; the function that decodes the pictures, or None.
     """
-    video, audio = (Path(path) if path else None for path in (video, audio))
+    video, audio = (locations.find_location(path) if path else None for path in (video, audio))
     pictures = sound = decode = None
     for path in dict.fromkeys(path for path in (video, audio) if path):
         try:

@@ -259,18 +259,6 @@ def test_probe_is_given_the_url_of_a_clip(memory, monkeypatch):
     )
 
 
-def accepts_urls():
-    """Return whether ``media`` opens a URL yet."""
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.zeros(800, np.float32), 8000, format="WAV")
-    fsspec.filesystem("memory").pipe("/probed.wav", buffer.getvalue())
-    try:
-        return media.probe("memory://probed.wav").has_audio
-    except (media.MediaError, OSError, AttributeError):
-        return False
-
-
-@pytest.mark.xfail(not accepts_urls(), reason="media.probe takes paths alone", strict=True)
 def test_corpus_on_the_web_is_indexed_with_its_headers(tmp_path, web, monkeypatch):
     url, _ = web
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
