@@ -7,6 +7,7 @@ only the chosen ones become RGB. All times come from timestamps, never from a fr
 """
 
 import itertools
+import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,8 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
-from preprocessing import sampling
+from preprocessing import remote, sampling
+from preprocessing.synchrony import estimate_lag
 from preprocessing.tracks import (
     CLIPPED,
     Pictures,
@@ -85,6 +87,7 @@ class Clip:
         start_s: Start of the window, seconds since the container's start.
         duration_s: Length of the window in seconds.
         fps: Mean rate of all frames, by their timestamps; None without pictures.
+        audio_lag_s: How much later than the picture's clock the sound's clock was taken to start.
         problems: What is missing or damaged, in words; empty for a sound clip.
     """
 
@@ -96,6 +99,7 @@ class Clip:
     duration_s: float
     fps: float | None
     problems: list[str] = field(default_factory=list)
+    audio_lag_s: float = 0.0
 
 
 def probe(path):
@@ -144,12 +148,14 @@ def read_clip(
     rng=None,
     fps=5.0,
     max_seconds=60.0,
+    audio_lag_s=None,
+    trim_db=None,
 ):
     """Return the chosen frames and the waveform of a clip, covering the same seconds.
 
     The window is what picture and sound have in common, by the timestamps of their one container;
-    of two files each clock starts at its own container's start. A modality that cannot be had is
-    None and named in ``problems``.
+    of two files each clock starts at its own container's start, moved by the lag between them. A
+    modality that cannot be had is None and named in ``problems``.
 
     Args:
         video: Path of the file with the pictures, or None (or "") to go without.
@@ -161,6 +167,11 @@ def read_clip(
         rng: numpy Generator, for ``random_segment``.
         fps: Frames a second, for ``fixed_fps``.
         max_seconds: Nothing later than this is read.
+        audio_lag_s: Seconds by which the sound's clock starts later than the picture's; None to
+            measure it where the sound is another file and the picture's file has sound too
+            (`synchrony.estimate_lag`), and to take 0 where that cannot be measured.
+        trim_db: Cut what is quieter than this many decibels below the loudest moment off both ends
+            of picture and sound, before ``window_s`` (`tracks.find_speech`); None cuts nothing.
 
     Returns:
         Clip.
@@ -169,9 +180,15 @@ def read_clip(
         MediaError: Neither picture nor sound can be had.
         ValueError: An option is out of its range.
     """
-    for name, value in (("window_s", window_s), ("max_seconds", max_seconds), ("rate_hz", rate_hz)):
+    for name, value in {
+        "window_s": window_s,
+        "max_seconds": max_seconds,
+        "rate_hz": rate_hz,
+        "trim_db": trim_db,
+    }.items():
         if value is not None and not value > 0:
             raise ValueError(f"{name} = {value}; expected a positive number.")
+    _check_lag(audio_lag_s)
     seed = None if rng is None else int(rng.integers(2**63))
 
     def choose(duration_s, frame_times):
@@ -184,11 +201,13 @@ def read_clip(
     problems = []
     frames, frame_times, waveform = None, np.empty(0), None
     with ExitStack() as stack:
-        pictures, sound, decode = _read_tracks(stack, video, audio, rate_hz, max_seconds, problems)
+        pictures, sound, decode = _read_tracks(
+            stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems
+        )
         tracks = [track for track in (pictures, sound) if track is not None]
 
         def window():
-            return find_window(tracks, window_s=window_s, max_seconds=max_seconds)
+            return find_window(tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db)
 
         if pictures is not None:
             try:
@@ -215,10 +234,13 @@ def read_clip(
         duration_s=end_s - start_s,
         fps=None if frames is None else pictures.fps,
         problems=problems,
+        audio_lag_s=0.0 if sound is None else sound.lag_s,
     )
 
 
-def read_frame_times(video, audio=None, *, window_s=None, max_seconds=60.0):
+def read_frame_times(
+    video, audio=None, *, window_s=None, max_seconds=60.0, audio_lag_s=None, trim_db=None
+):
     """Return when each frame of a clip comes on screen, decoding no picture.
 
     Args:
@@ -226,6 +248,8 @@ def read_frame_times(video, audio=None, *, window_s=None, max_seconds=60.0):
         audio: Path of the file with the sound, the same path for one file, or None.
         window_s: As for `read_clip`, whose window and clock these times share.
         max_seconds: Nothing later than this is read.
+        audio_lag_s: As for `read_clip`.
+        trim_db: As for `read_clip`.
 
     Returns:
         The window's length in seconds, and float64 (frame,), seconds since its start.
@@ -233,17 +257,28 @@ def read_frame_times(video, audio=None, *, window_s=None, max_seconds=60.0):
     Raises:
         MediaError: There are no pictures.
     """
+    _check_lag(audio_lag_s)
     problems = []
     with ExitStack() as stack:
-        pictures, sound, _ = _read_tracks(stack, video, audio, 16000, max_seconds, problems)
+        pictures, sound, _ = _read_tracks(
+            stack, video, audio, 16000, max_seconds, audio_lag_s, problems
+        )
     if pictures is None:
         raise MediaError("; ".join(problems) or "no video file is given")
     tracks = [track for track in (pictures, sound) if track is not None]
-    start_s, end_s = find_window(tracks, window_s=window_s, max_seconds=max_seconds)
+    start_s, end_s = find_window(
+        tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db
+    )
     _, times = pictures.plan(
         (start_s, end_s), lambda _, times: [(i, i + 1) for i in range(len(times))]
     )
     return end_s - start_s, times
+
+
+def _check_lag(audio_lag_s):
+    """Raise ValueError for a lag that is no finite number."""
+    if audio_lag_s is not None and not math.isfinite(audio_lag_s):
+        raise ValueError(f"audio_lag_s = {audio_lag_s}; expected finite seconds, or None.")
 
 
 def _reason(error):
@@ -256,15 +291,12 @@ def _reason(error):
 def _opened(path):
     """Yield the container of a file; what PyAV raises there or later becomes a MediaError."""
     try:
-        path = Path(path).absolute()  # never "name:...", which FFmpeg would take for a protocol
-        if path.is_dir():
-            raise MediaError("a folder, not a media file")
-        if path.stat().st_size == 0 and path.is_file():
-            raise MediaError("empty file (0 bytes)")
-        if not path.is_file():
-            raise MediaError("not a regular file")
-        options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-        container = av.open(str(path), options=options, metadata_errors="ignore")
+        if remote.is_url(path):
+            container = _open_container(remote.fetch(path), protocols="none")
+        else:
+            container = _open_container(_check_file(path), protocols="file")
+    except remote.RemoteError as error:
+        raise MediaError(str(error)) from error
     except OSError as error:
         raise MediaError(_reason(error)) from error
     except DECODER_ERRORS as error:
@@ -274,6 +306,24 @@ def _opened(path):
             yield container
         except DECODER_ERRORS as error:
             raise MediaError(_reason(error)) from error
+
+
+def _check_file(path):
+    """Return the absolute path of a regular file that is not empty, as text."""
+    path = Path(path).absolute()  # never "name:...", which FFmpeg would take for a protocol
+    if path.is_dir():
+        raise MediaError("a folder, not a media file")
+    if path.stat().st_size == 0 and path.is_file():
+        raise MediaError("empty file (0 bytes)")
+    if not path.is_file():
+        raise MediaError("not a regular file")
+    return str(path)
+
+
+def _open_container(file, *, protocols):
+    """Return the container of a path or file object, which may open no further files."""
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": protocols}
+    return av.open(file, options=options, metadata_errors="ignore")
 
 
 def _video_stream(container):
@@ -308,22 +358,31 @@ def _promised_end(container, stream):
     return None
 
 
-def _read_tracks(stack, video, audio, rate_hz, max_seconds, problems):
-    """Demux one container or two, left open on ``stack``.
+def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems):
+    """Demux one container or two, left open on ``stack``; the sound is put on the picture's clock.
 
     Returns:
         Pictures or None; Sound or None; the function that decodes the pictures, or None.
     """
-    video, audio = (Path(path) if path else None for path in (video, audio))
-    pictures = sound = decode = None
+    video, audio = (
+        path if remote.is_url(path) or not path else Path(path) for path in (video, audio)
+    )
+    measures_lag = audio_lag_s is None and video and audio and video != audio
+    pictures = sound = decode = beside = None
     for path in dict.fromkeys(path for path in (video, audio) if path):
         try:
             container = stack.enter_context(_opened(path))
             video_stream = _video_stream(container) if path == video else None
-            audio_stream = _audio_stream(container) if path == audio else None
-            packets, heard = _demux(container, video_stream, audio_stream, max_seconds, problems)
+            audio_stream = _audio_stream(container) if path == audio or measures_lag else None
+            found = problems if path == audio or not measures_lag else []
+            packets, heard = _demux(container, video_stream, audio_stream, max_seconds, found)
+            problems += [
+                problem for problem in found if found is not problems and "audio" not in problem
+            ]
             if path == video:
                 pictures, decode = _collect_pictures(container, video_stream, packets, problems)
+                if measures_lag and audio_stream is not None:
+                    beside = _collect_sound(container, audio_stream, heard, rate_hz, [])
             if path == audio:
                 sound = _collect_sound(container, audio_stream, heard, rate_hz, problems)
             read = [pictures] * (path == video) + [sound] * (path == audio)
@@ -331,7 +390,17 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, problems):
         except (MediaError, *DECODER_ERRORS) as error:
             role = "video file: " if path == video else "audio file: "
             problems.append((role if video and audio and video != audio else "") + _reason(error))
+    if sound is not None:
+        if audio_lag_s is None:
+            audio_lag_s = _measure_lag(beside, sound) if beside is not None else None
+        sound.shift(audio_lag_s or 0.0)
     return pictures, sound, decode
+
+
+def _measure_lag(beside, sound):
+    """Return the lag of a recording by the sound beside the pictures, or None if it is unclear."""
+    reference, recording = (track.cut(0.0, track.end_s) for track in (beside, sound))
+    return estimate_lag(reference, recording, sound.rate_hz)
 
 
 def _demux(container, video, audio, max_seconds, problems):
@@ -388,9 +457,10 @@ def _collect_pictures(container, stream, packets, problems):
     """Return a stream's Pictures by its packets, and a function that decodes them, or two None.
 
     The function takes a list for errors and yields what `average_frames` wants; given a set of
-    wanted ticks, it may leave out others. It can be called again. Containers without presentation times (AVI; FFmpeg's guesses are often wrong): frames
-    come at the decoding times of their packets, earlier by the decoder's delay, and those held back
-    until the end take the times left over.
+    wanted ticks, it may leave out others. It can be called again. Containers without presentation
+    times (AVI; FFmpeg's guesses are often wrong): frames come at the decoding times of their
+    packets, earlier by the decoder's delay, and those held back until the end take the times left
+    over.
     """
     has_pts = stream is not None and container.format.name != "avi"
     stamps = {
