@@ -5,6 +5,7 @@ first: positive if the second one's clock started later.
 """
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 MAX_LAG_S = 1.0
 """Longest lag looked for between two recordings of one scene, in seconds."""
@@ -19,14 +20,18 @@ RIVAL = 0.6
 PEAK_S = 0.002
 """Half the width of a peak, in seconds."""
 
-MOUTH_ROWS, MOUTH_COLUMNS = (0.62, 0.92), (0.28, 0.72)
-"""Where the mouth lies in a face crop, as shares of its side."""
+MOUTH_ROWS, MOUTH_COLUMNS = (0.68, 0.9), (0.34, 0.66)
+"""Where the mouth lies in a face crop without margin, as shares of its side."""
 
 GRID_HZ = 100
 """Rate at which two signals are compared."""
 
-ENERGY_S = 0.04
-"""Length of the window of one value of the energy: about that of a video frame."""
+ENERGY_S = 0.1
+"""Length of the window of one value of the energy: about half a syllable."""
+
+DRIFT_S = 0.5
+"""Changes slower than this (expression, posture, light) are no lip movement: the standard deviation
+of the Gaussian whose mean is taken off, in seconds."""
 
 
 def estimate_lag(reference, recording, rate_hz, *, max_lag_s=MAX_LAG_S):
@@ -114,21 +119,62 @@ def _correlate(a, b):
 
 
 def measure_mouth_opening(faces):
-    """Return how dark the mouth's region is against the face: an open mouth shows its inside.
+    """Return how much of a mouth's inside shows: dark between the lips, or bright teeth.
 
     Args:
-        faces: uint8 (time, size, size), grey, upright, cropped to the face.
+        faces: uint8 (time, size, size), grey, upright, cropped to the face without margin.
 
     Returns:
-        float64 (time,): the face's median grey less the mean of the darkest quarter of the mouth's
-        region, in [-1, 1] of full scale.
+        float64 (time,): how far the darkest twelfth of the mouth's region lies below the face's
+        median grey, plus how far the brightest 25th lies above it, as shares of full scale.
     """
     size = faces.shape[1]
-    top, bottom = (round(share * size) for share in MOUTH_ROWS)
-    left, right = (round(share * size) for share in MOUTH_COLUMNS)
+    top, bottom = (int(share * size) for share in MOUTH_ROWS)
+    left, right = (int(share * size) for share in MOUTH_COLUMNS)
     mouth = np.sort(faces[:, top:bottom, left:right].reshape(len(faces), -1), axis=1)
-    darkest = mouth[:, : max(mouth.shape[1] // 4, 1)].mean(axis=1)
-    return (np.median(faces.reshape(len(faces), -1), axis=1) - darkest) / 255
+    n_pixels = mouth.shape[1]
+    middle = np.median(faces.reshape(len(faces), -1), axis=1)
+    dark = middle - mouth[:, : max(n_pixels // 12, 1)].mean(axis=1)
+    bright = mouth[:, -max(n_pixels // 25, 1) :].mean(axis=1) - middle
+    return (dark + np.maximum(bright, 0)) / 255
+
+
+def compare_mouth_and_voice(faces, times, waveform, rate_hz, *, max_lag_s=0.5):
+    """Return what a picture of the synchrony of mouth and voice shows.
+
+    Args:
+        faces: uint8 (time, size, size), grey, of all frames of a clip.
+        times: float (time,), seconds, increasing, at least two.
+        waveform: float32 (samples,), sample 0 at 0 s.
+        rate_hz: Samples per second.
+        max_lag_s: Longest lag, either way.
+
+    Returns:
+        Dict: ``times`` (seconds on a grid of `GRID_HZ`), ``opening`` and ``loudness`` (there, slow
+        changes removed, standard deviation 1), ``lags`` and ``correlations`` as from
+        `correlate_signals`, ``lag_s`` and ``correlation`` of the best, ``correlation_at_0``. A
+        sound that comes late gives a negative lag; lips that start before the voice do too.
+    """
+    grid = np.arange(times[0], times[-1], 1 / GRID_HZ)
+    opening = _standardise(np.interp(grid, times, measure_mouth_opening(faces)))
+    loudness = _standardise(np.sqrt(measure_energy(waveform, rate_hz, grid)))
+    lags, correlations = correlate_signals(grid, opening, grid, loudness, max_lag_s=max_lag_s)
+    return {
+        "times": grid,
+        "opening": opening,
+        "loudness": loudness,
+        "lags": lags,
+        "correlations": correlations,
+        "lag_s": float(lags[correlations.argmax()]),
+        "correlation": float(correlations.max()),
+        "correlation_at_0": float(correlations[np.abs(lags).argmin()]),
+    }
+
+
+def _standardise(values):
+    """Return values on the grid without their drift, at standard deviation 1 (or 0)."""
+    changes = values - gaussian_filter1d(values, DRIFT_S * GRID_HZ)
+    return changes / max(changes.std(), 1e-12)
 
 
 def measure_energy(waveform, rate_hz, times):

@@ -69,7 +69,7 @@ def test_constant_signals_do_not_correlate_and_wrong_ones_are_errors():
 def test_dark_mouth_counts_as_open():
     faces = np.full((3, 64, 64), 180, np.uint8)
     for frame, height in enumerate([2, 6, 12]):
-        faces[frame, 50 - height // 2 : 50 + height // 2, 24:40] = 30
+        faces[frame, 51 - height // 2 : 51 + height // 2, 24:40] = 30
     opening = synchrony.measure_mouth_opening(faces)
     assert (np.diff(opening) > 0).all()
     assert np.abs(opening).max() <= 1
@@ -80,3 +80,21 @@ def test_energy_lies_where_the_sound_does():
     waveform[8000:9600] = 0.5
     energy = synchrony.measure_energy(waveform, RATE_HZ, [0.1, 0.55, 0.9, 5.0])
     assert energy == pytest.approx([0, 0.5, 0, 0])
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.2])
+def test_mouth_that_follows_the_voice_shows_the_delay_of_the_sound(delay_s):
+    """The lips part by the loudness of the syllables, 25 times a second."""
+    times = np.arange(75) / 25
+    level = np.clip(np.sin(2 * np.pi * 1.7 * times) + np.sin(2 * np.pi * 2.9 * times), 0, None)
+    faces = np.full((75, 64, 64), 180, np.uint8)
+    for frame, height in enumerate(np.rint(3 * level).astype(int)):
+        faces[frame, 51 - height : 51 + height, 24:40] = 30
+    samples = np.arange(48000) / RATE_HZ - delay_s
+    noise = np.random.default_rng(0).normal(size=48000) * 0.1
+    waveform = (noise * np.interp(samples, times, level)).astype(np.float32)
+    found = synchrony.compare_mouth_and_voice(faces, times, waveform, RATE_HZ)
+    assert found["lag_s"] == pytest.approx(-delay_s, abs=0.05)
+    assert found["correlation"] > 0.7
+    assert found["correlation"] == found["correlations"].max()
+    assert found["opening"].shape == found["loudness"].shape == found["times"].shape
