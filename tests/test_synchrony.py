@@ -68,8 +68,8 @@ def test_constant_signals_do_not_correlate_and_wrong_ones_are_errors():
 
 def test_dark_mouth_counts_as_open():
     faces = np.full((3, 64, 64), 180, np.uint8)
-    for frame, height in enumerate([2, 6, 12]):
-        faces[frame, 51 - height // 2 : 51 + height // 2, 24:40] = 30
+    for frame, half in enumerate([2, 4, 10]):
+        faces[frame, 50:52, 32 - half : 32 + half] = 30
     opening = synchrony.measure_mouth_opening(faces)
     assert (np.diff(opening) > 0).all()
     assert np.abs(opening).max() <= 1
