@@ -34,7 +34,9 @@ def process_clip(row, path, detector):
     """Ours: one clip's rows of all arrays, and its record."""
     clip = {"video": path.name, "audio": path.name}
     clip |= {f"{kind}_bytes": path.stat().st_size for kind in extract.MODALITIES}
-    row, rows, record = extract._extract_clip(row, path.parent, clip, CHOICES, *detector, WINDOW_S)
+    row, rows, record = extract._extract_clip(
+        row, path.parent, clip, CHOICES, *detector, WINDOW_S, None
+    )
     if "waveforms" not in rows or "faces" not in rows:
         raise RuntimeError(f"{path.name}: {record['clip']['reason']}")
     n_samples = round(record["clip"]["window_s"] * RATE_HZ)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from opencv_model import resnet_ssd
-from preprocessing import arrays, faces, locations, media
+from preprocessing import arrays, corpora, faces, locations, media
 from preprocessing.indexing import explain_error, read_base
 from preprocessing.parallel import stream_results
 from preprocessing.resumable import ResumableArrays
@@ -97,7 +97,8 @@ def extract_corpus(corpus, choices, *, n_jobs=-1, scheduler="", limits=None, pro
     clips = arrays.read_clips(folder)
     detector = resnet_ssd.open_detector(choices.detector)
     window_s = choose_window(clips, choices.window_s)
-    parameters = describe_choices(choices, detector, window_s)
+    lag_s = getattr(corpora.get(corpus), "AUDIO_LAG_S", None)
+    parameters = describe_choices(choices, detector, window_s, lag_s)
     if all(arrays.is_current(folder, stage, parameters[stage]) for stage in parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same clips, same parameters.")
         return clips
@@ -110,7 +111,7 @@ def extract_corpus(corpus, choices, *, n_jobs=-1, scheduler="", limits=None, pro
     n_todo = len(clips) - writer.n_done
     if writer.n_done:
         print(f"Going on where an earlier run stopped: {writer.n_done} of {len(clips)} are done.")
-    tasks = list_tasks(clips, writer, read_base(corpus), choices, detector, window_s)
+    tasks = list_tasks(clips, writer, read_base(corpus), choices, detector, window_s, lag_s)
     try:
         for _, (row, rows, record) in stream_results(
             _extract_clip,
@@ -132,18 +133,20 @@ def extract_corpus(corpus, choices, *, n_jobs=-1, scheduler="", limits=None, pro
     return clips
 
 
-def list_tasks(clips, writer, base, choices, detector, window_s):
+def list_tasks(clips, writer, base, choices, detector, window_s, lag_s):
     """Yield the arguments of ``_extract_clip`` for every clip that is not finished."""
     files = ("video", "audio", "video_bytes", "audio_bytes")
     for row in range(len(clips)):
         if not writer.is_done(row):
             clip = {name: clips[name][row] for name in files}
-            yield row, base, clip, choices, detector.name, detector.weights_sha256, window_s
+            names = (detector.name, detector.weights_sha256)
+            yield row, base, clip, choices, *names, window_s, lag_s
 
 
-def describe_choices(choices, detector, window_s):
+def describe_choices(choices, detector, window_s, lag_s):
     """Return the parameters that each stage's arrays depend on, by stage."""
     voice = {"window_s": window_s, "trim_db": choices.trim_db, "rate_hz": choices.rate_hz}
+    voice |= {"audio_lag_s": lag_s}
     face = asdict(choices) | voice
     face |= {"detector": detector.name, "detector_sha256": detector.weights_sha256}
     return {"faces": face, "waveforms": voice}
@@ -214,7 +217,7 @@ def _open_detector_once(name, sha256):
     return detector
 
 
-def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, window_s):
+def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, window_s, lag_s):
     """Return one clip's rows and its record; whatever is wrong with the clip ends in the record."""
     detector = _open_detector_once(detector_name, detector_sha256)
     rows, problems, frames, found = {}, [], [], {}
@@ -227,11 +230,13 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
             window_s=window_s,
             rate_hz=choices.rate_hz,
             rng=np.random.default_rng([choices.seed, row]),
+            audio_lag_s=lag_s if clip["video"] != clip["audio"] else None,
             trim_db=choices.trim_db or None,
             as_frames=True,
         )
         problems += read.problems
         found |= {"fps": read.fps, "start_s": read.start_s, "window_s": read.duration_s}
+        found["audio_lag_s"] = round(read.audio_lag_s, 5)
         if read.waveform is not None:
             rows["waveforms"] = _pad(read.waveform, round(window_s * choices.rate_hz))
         if read.frames is not None:

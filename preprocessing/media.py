@@ -8,6 +8,7 @@ only the chosen ones become RGB. All times come from timestamps, never from a fr
 
 import io
 import itertools
+import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,7 @@ from av.video.reformatter import VideoReformatter
 
 from preprocessing import locations, sampling
 from preprocessing.frames import Frames
+from preprocessing.synchrony import estimate_lag
 from preprocessing.tracks import (
     CLIPPED,
     Pictures,
@@ -97,6 +99,7 @@ class Clip:
         start_s: Start of the window, seconds since the container's start.
         duration_s: Length of the window in seconds.
         fps: Mean rate of all frames, by their timestamps; None without pictures.
+        audio_lag_s: How much later than the picture's clock the sound's clock was taken to start.
         problems: What is missing or damaged, in words; empty for a sound clip.
     """
 
@@ -108,6 +111,7 @@ class Clip:
     duration_s: float
     fps: float | None
     problems: list[str] = field(default_factory=list)
+    audio_lag_s: float = 0.0
 
 
 def probe(path):
@@ -157,14 +161,15 @@ def read_clip(
     rng=None,
     fps=5.0,
     max_seconds=60.0,
+    audio_lag_s=None,
     trim_db=None,
     as_frames=False,
 ):
     """Return the chosen frames and the waveform of a clip, covering the same seconds.
 
     The window is what picture and sound have in common, by the timestamps of their one container;
-    of two files each clock starts at its own container's start. A modality that cannot be had is
-    None and named in ``problems``.
+    of two files each clock starts at its own container's start, moved by the lag between them. A
+    modality that cannot be had is None and named in ``problems``.
 
     Args:
         video: Path or URL of the file with the pictures, or None (or "") to go without.
@@ -176,9 +181,11 @@ def read_clip(
         rng: numpy Generator, for ``random_segment``.
         fps: Frames a second, for ``fixed_fps``.
         max_seconds: Nothing later than this is read.
-        trim_db: Cut silence off both ends, of pictures and sound alike: all before the first and
-            after the last sound within so many decibels of the loudest, see
-            ``tracks.find_speech``. None cuts nothing; nor is a clip without sound cut.
+        audio_lag_s: Seconds by which the sound's clock starts later than the picture's; None to
+            measure it where the sound is another file and the picture's file has sound too
+            (`synchrony.estimate_lag`), and to take 0 where that cannot be measured.
+        trim_db: Cut what is quieter than this many decibels below the loudest moment off both ends
+            of picture and sound, before ``window_s`` (`tracks.find_speech`); None cuts nothing.
         as_frames: Leave the frames as ``frames.Frames``, which are converted when looked at,
             instead of an array; ``window_mean`` always gives an array.
 
@@ -189,14 +196,15 @@ def read_clip(
         MediaError: Neither picture nor sound can be had.
         ValueError: An option is out of its range.
     """
-    for name, value in (
-        ("window_s", window_s),
-        ("max_seconds", max_seconds),
-        ("rate_hz", rate_hz),
-        ("trim_db", trim_db),
-    ):
+    for name, value in {
+        "window_s": window_s,
+        "max_seconds": max_seconds,
+        "rate_hz": rate_hz,
+        "trim_db": trim_db,
+    }.items():
         if value is not None and not value > 0:
             raise ValueError(f"{name} = {value}; expected a positive number.")
+    _check_lag(audio_lag_s)
     seed = None if rng is None else int(rng.integers(2**63))
 
     def choose(duration_s, frame_times):
@@ -209,7 +217,9 @@ def read_clip(
     problems = []
     frames, frame_times, waveform = None, np.empty(0), None
     with ExitStack() as stack:
-        pictures, sound, decode = _read_tracks(stack, video, audio, rate_hz, max_seconds, problems)
+        pictures, sound, decode = _read_tracks(
+            stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems
+        )
         tracks = [track for track in (pictures, sound) if track is not None]
 
         def window():
@@ -242,10 +252,13 @@ def read_clip(
         duration_s=end_s - start_s,
         fps=None if frames is None else pictures.fps,
         problems=problems,
+        audio_lag_s=0.0 if sound is None else sound.lag_s,
     )
 
 
-def read_frame_times(video, audio=None, *, window_s=None, max_seconds=60.0):
+def read_frame_times(
+    video, audio=None, *, window_s=None, max_seconds=60.0, audio_lag_s=None, trim_db=None
+):
     """Return when each frame of a clip comes on screen, decoding no picture.
 
     Args:
@@ -253,6 +266,8 @@ def read_frame_times(video, audio=None, *, window_s=None, max_seconds=60.0):
         audio: Path of the file with the sound, the same path for one file, or None.
         window_s: As for `read_clip`, whose window and clock these times share.
         max_seconds: Nothing later than this is read.
+        audio_lag_s: As for `read_clip`.
+        trim_db: As for `read_clip`.
 
     Returns:
         The window's length in seconds, and float64 (frame,), seconds since its start.
@@ -260,17 +275,28 @@ def read_frame_times(video, audio=None, *, window_s=None, max_seconds=60.0):
     Raises:
         MediaError: There are no pictures.
     """
+    _check_lag(audio_lag_s)
     problems = []
     with ExitStack() as stack:
-        pictures, sound, _ = _read_tracks(stack, video, audio, 16000, max_seconds, problems)
+        pictures, sound, _ = _read_tracks(
+            stack, video, audio, 16000, max_seconds, audio_lag_s, problems
+        )
     if pictures is None:
         raise MediaError("; ".join(problems) or "no video file is given")
     tracks = [track for track in (pictures, sound) if track is not None]
-    start_s, end_s = find_window(tracks, window_s=window_s, max_seconds=max_seconds)
+    start_s, end_s = find_window(
+        tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db
+    )
     _, times = pictures.plan(
         (start_s, end_s), lambda _, times: [(i, i + 1) for i in range(len(times))]
     )
     return end_s - start_s, times
+
+
+def _check_lag(audio_lag_s):
+    """Raise ValueError for a lag that is no finite number."""
+    if audio_lag_s is not None and not math.isfinite(audio_lag_s):
+        raise ValueError(f"audio_lag_s = {audio_lag_s}; expected finite seconds, or None.")
 
 
 def _reason(error):
@@ -335,7 +361,8 @@ def _open_remote(url, *, whole):
 
 def _open_container(file, suffix):
     """Open a file; of an MP4 only the index is read, not its first pictures too (15 ms of 20)."""
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    protocols = "file" if isinstance(file, str) else "none"  # and nothing that it may refer to
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": protocols}
     if suffix.lower() in INDEXED:
         quick = av.open(file, options=options | QUICK, metadata_errors="ignore")
         streams = [stream.codec_context for stream in quick.streams.video]
@@ -379,22 +406,29 @@ def _promised_end(container, stream):
     return None
 
 
-def _read_tracks(stack, video, audio, rate_hz, max_seconds, problems):
-    """Demux one container or two, left open on ``stack``.
+def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems):
+    """Demux one container or two, left open on ``stack``; the sound is put on the picture's clock.
 
     Returns:
         Pictures or None; Sound or None; the function that decodes the pictures, or None.
     """
     video, audio = (locations.find_location(path) if path else None for path in (video, audio))
-    pictures = sound = decode = None
+    measures_lag = audio_lag_s is None and video and audio and video != audio
+    pictures = sound = decode = beside = None
     for path in dict.fromkeys(path for path in (video, audio) if path):
         try:
             container = stack.enter_context(_opened(path))
             video_stream = _video_stream(container) if path == video else None
-            audio_stream = _audio_stream(container) if path == audio else None
-            packets, heard = _demux(container, video_stream, audio_stream, max_seconds, problems)
+            audio_stream = _audio_stream(container) if path == audio or measures_lag else None
+            found = problems if path == audio or not measures_lag else []
+            packets, heard = _demux(container, video_stream, audio_stream, max_seconds, found)
+            problems += [
+                problem for problem in found if found is not problems and "audio" not in problem
+            ]
             if path == video:
                 pictures, decode = _collect_pictures(container, video_stream, packets, problems)
+                if measures_lag and audio_stream is not None:
+                    beside = _collect_sound(container, audio_stream, heard, rate_hz, [])
             if path == audio:
                 sound = _collect_sound(container, audio_stream, heard, rate_hz, problems)
             read = [pictures] * (path == video) + [sound] * (path == audio)
@@ -402,7 +436,17 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, problems):
         except (MediaError, *DECODER_ERRORS) as error:
             role = "video file: " if path == video else "audio file: "
             problems.append((role if video and audio and video != audio else "") + _reason(error))
+    if sound is not None:
+        if audio_lag_s is None:
+            audio_lag_s = _measure_lag(beside, sound) if beside is not None else None
+        sound.shift(audio_lag_s or 0.0)
     return pictures, sound, decode
+
+
+def _measure_lag(beside, sound):
+    """Return the lag of a recording by the sound beside the pictures, or None if it is unclear."""
+    reference, recording = (track.cut(0.0, track.end_s) for track in (beside, sound))
+    return estimate_lag(reference, recording, sound.rate_hz)
 
 
 def _demux(container, video, audio, max_seconds, problems):

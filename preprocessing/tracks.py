@@ -9,19 +9,26 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from preprocessing import sampling
 
 SILENCE = 1e-4
 """Peak below which sound is silence and no voice (RAVDESS's video-only clips have such a track)."""
 
-BLOCK_S, SOUND_S, PAD_S = 0.01, 0.05, 0.1
-"""Silence is told from speech in blocks of 10 ms. No phone is much shorter than 50 ms, no click
-lasts so long. The tenth of a second that is left at either end keeps soft onsets and the mouth's
-opening before the voice."""
-
 CLIPPED = 1.5
 """Peak above which sound is not just an encoder's overshoot, but lies outside [-1, 1]."""
+
+
+FRAME_HOP_S = 0.01
+"""Step of the energy by which speech is told from silence; its windows are two steps long."""
+
+CLICK_FRAMES = 7
+"""Windows of a median that no click passes: one of 10 ms touches three of the seven."""
+
+PAD_S = 0.1
+"""Kept on either side of the speech: breath and voiceless consonants before and after it are
+weak (they last about 50 to 100 ms), and the median can eat 30 ms of a sudden start."""
 
 
 class _Track:
@@ -111,12 +118,21 @@ class Sound(_Track):
         runs: (start in seconds, float32 (samples,)) of each, at least one, none empty.
         rate_hz: Samples per second.
         promised_end_s: End of the sound by the header, or None.
+        lag_s: How much its times were moved, see `shift`.
     """
 
     runs: list[tuple[float, np.ndarray]]
     rate_hz: int
     promised_end_s: float | None = None
+    lag_s: float = 0.0
     name = "audio"
+
+    def shift(self, lag_s):
+        """Move the sound to a clock on which its own starts at ``lag_s``."""
+        self.runs = [(start_s + lag_s, samples) for start_s, samples in self.runs]
+        if self.promised_end_s is not None:
+            self.promised_end_s += lag_s
+        self.lag_s += lag_s
 
     @property
     def start_s(self):
@@ -157,36 +173,34 @@ def find_fault(samples):
     return "silent audio" if np.abs(samples).max() < SILENCE else None
 
 
-def find_speech(waveform, rate_hz, *, below_db):
-    """Return where speech begins and ends in a waveform.
+def find_speech(waveform, rate_hz, trim_db):
+    """Return the seconds between the leading and the trailing silence of a voice.
 
-    Speech is what lasts ``SOUND_S`` and more within ``below_db`` of the loudest stretch of that
-    length: a click is neither the loudest nor speech.
+    Energy in windows of 20 ms every 10 ms, then the median of `CLICK_FRAMES` of them, which a
+    click does not pass. What lies less than ``trim_db`` below the loudest window counts as speech.
 
     Args:
         waveform: float32 (samples,).
         rate_hz: Samples per second.
-        below_db: How much softer than the loudest speech may be, in decibels.
+        trim_db: Decibels below the loudest window.
 
     Returns:
-        Seconds from the waveform's start, ``PAD_S`` added at either end: the first and the last of
-        speech; 0 and the whole length where all is silence.
+        (start, end) in seconds since the first sample, `PAD_S` wider than the speech where there
+        is room; the whole waveform if it is no longer than a few windows or holds no voice.
     """
-    n_block = max(round(BLOCK_S * rate_hz), 1)
-    n_blocks = len(waveform) // n_block
-    length_s = len(waveform) / rate_hz
-    power = np.square(waveform[: n_blocks * n_block], dtype=np.float64)
-    power = power.reshape(n_blocks, n_block).mean(axis=1)
-    n_lasting = round(SOUND_S / BLOCK_S)
-    if n_blocks <= n_lasting or not power.any():
-        return 0.0, length_s
-    lasting = np.median(np.lib.stride_tricks.sliding_window_view(power, n_lasting), axis=1)
-    heard = np.flatnonzero(lasting >= lasting.max() * 10 ** (-below_db / 10))
-    if not lasting.max():
-        return 0.0, length_s
-    first_s = heard[0] * BLOCK_S - PAD_S
-    last_s = (heard[-1] + n_lasting) * BLOCK_S + PAD_S
-    return max(first_s, 0.0), min(last_s, length_s)
+    whole = (0.0, len(waveform) / rate_hz)
+    hop = max(round(FRAME_HOP_S * rate_hz), 1)
+    n_hops = len(waveform) // hop
+    if n_hops < 2 * CLICK_FRAMES:
+        return whole
+    hops = np.square(waveform[: n_hops * hop], dtype=np.float64).reshape(n_hops, hop).mean(axis=1)
+    energy = (hops[:-1] + hops[1:]) / 2
+    energy = median_filter(energy, CLICK_FRAMES, mode="nearest")
+    if energy.max() < SILENCE**2:
+        return whole
+    speech = np.flatnonzero(energy >= energy.max() * 10 ** (-trim_db / 10))
+    start_s, end_s = speech[0] * hop / rate_hz, (speech[-1] + 2) * hop / rate_hz
+    return max(start_s - PAD_S, 0.0), min(end_s + PAD_S, whole[1])
 
 
 def find_window(tracks, *, window_s, max_seconds, trim_db=None):
@@ -196,7 +210,7 @@ def find_window(tracks, *, window_s, max_seconds, trim_db=None):
         tracks: `Pictures` and `Sound`, at least one.
         window_s: Length to keep from the middle, if shorter; None keeps all.
         max_seconds: Longest window.
-        trim_db: First cut the silence around the speech, see ``find_speech``; None cuts nothing.
+        trim_db: Leave out the silence at both ends first, see `find_speech`; None keeps it.
 
     Returns:
         (start, end) in seconds.
@@ -205,11 +219,12 @@ def find_window(tracks, *, window_s, max_seconds, trim_db=None):
     end_s = min(track.end_s for track in tracks)
     if end_s <= start_s:
         start_s, end_s = tracks[0].start_s, tracks[0].end_s
-    for sound in [track for track in tracks if isinstance(track, Sound) and trim_db is not None]:
-        if sound.start_s < end_s and sound.end_s > start_s:
-            spoken = find_speech(sound.cut(start_s, end_s), sound.rate_hz, below_db=trim_db)
-            start_s, end_s = (start_s + seconds for seconds in spoken)
-    duration_s = min(end_s - start_s, max_seconds)
+    end_s = min(end_s, start_s + max_seconds)
+    sound = next((track for track in tracks if isinstance(track, Sound)), None)
+    if trim_db is not None and sound is not None:
+        first_s, last_s = find_speech(sound.cut(start_s, end_s), sound.rate_hz, trim_db)
+        start_s, end_s = start_s + first_s, min(start_s + last_s, end_s)
+    duration_s = end_s - start_s
     if window_s is not None and window_s < duration_s:
         return start_s + (duration_s - window_s) / 2, start_s + (duration_s + window_s) / 2
     return start_s, start_s + duration_s

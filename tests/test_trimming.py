@@ -23,7 +23,7 @@ def make_voice(before_s, spoken_s, after_s, noise=0.0):
 @given(st.floats(0, 2), st.floats(0.2, 2), st.floats(0, 2), st.sampled_from([0.0, 1e-3]))
 def test_speech_is_found_with_a_tenth_of_a_second_around_it(before_s, spoken_s, after_s, noise):
     voice = make_voice(before_s, spoken_s, after_s, noise)
-    start_s, end_s = tracks.find_speech(voice, RATE_HZ, below_db=30)
+    start_s, end_s = tracks.find_speech(voice, RATE_HZ, trim_db=30)
     assert start_s == pytest.approx(max(before_s - tracks.PAD_S, 0), abs=0.04)
     wanted_s = min(before_s + spoken_s + tracks.PAD_S, len(voice) / RATE_HZ)
     assert end_s == pytest.approx(wanted_s, abs=0.04)
@@ -32,12 +32,12 @@ def test_speech_is_found_with_a_tenth_of_a_second_around_it(before_s, spoken_s, 
 def test_a_click_is_not_speech():
     voice = make_voice(1.0, 1.0, 1.0)
     voice[1600:1640] = 1
-    assert tracks.find_speech(voice, RATE_HZ, below_db=30)[0] == pytest.approx(0.9, abs=0.04)
+    assert tracks.find_speech(voice, RATE_HZ, trim_db=30)[0] == pytest.approx(0.9, abs=0.04)
 
 
 @pytest.mark.parametrize("samples", [np.zeros(16000), np.zeros(10), np.ones(1)])
 def test_nothing_is_cut_where_there_is_nothing_to_tell(samples):
-    found = tracks.find_speech(samples.astype(np.float32), RATE_HZ, below_db=30)
+    found = tracks.find_speech(samples.astype(np.float32), RATE_HZ, trim_db=30)
     assert found == (0.0, len(samples) / RATE_HZ)
 
 
