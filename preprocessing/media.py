@@ -1,25 +1,34 @@
 """One decode of a clip: the chosen frames and the waveform, cut to the same seconds.
 
-The only module that imports PyAV (FFmpeg's libraries; no ffmpeg program is needed). A container is
-demuxed once. Sound is decoded on the way, pictures are kept compressed until the length of the
-sound and the times of all frames are known; then they are decoded in order, without seeking, and
-only the chosen ones become RGB. All times come from timestamps, never from a frame rate.
+A container is demuxed once. Sound is decoded on the way, pictures are kept compressed until the
+length of the sound and the times of all frames are known; then they are decoded in order, without
+seeking, and only the chosen ones become RGB. All times come from timestamps, never from a frame
+rate.
 """
 
-import io
 import itertools
 import math
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import av
 import numpy as np
-from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from preprocessing import locations, sampling
+from preprocessing.containers import (
+    DECODER_ERRORS,
+    MediaError,
+    Probe,
+    explain_fault,
+    find_audio,
+    find_origin,
+    find_promised_end,
+    find_video,
+    open_media,
+    probe,
+)
 from preprocessing.frames import Frames
 from preprocessing.synchrony import estimate_lag
 from preprocessing.tracks import (
@@ -33,57 +42,16 @@ from preprocessing.tracks import (
     keep_frames,
 )
 
-av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters becomes a problem
-
-FORMATS = "mov,mp4,m4a,3gp,avi,flv,matroska,webm,mpegts,asf,ogg,wav,w64,aiff,flac,mp3,aac"
-"""Containers that may be opened. Playlists are not among them: they would open further files."""
-
-INDEXED = (".mp4", ".mov", ".m4a", ".m4v")
-"""Containers whose index says all about their streams."""
-
-QUICK = {"probesize": "32"}
-"""Options that keep FFmpeg from decoding the first pictures when a container is opened."""
+__all__ = ["Clip", "MediaError", "Probe", "probe", "read_clip", "read_frame_times"]
 
 GAP_S = 0.02
 """A larger jump in the timestamps of sound is a gap or an overlap, a smaller one is rounding."""
 
 MAX_PIXELS = 4096 * 2304
 """Larger frames (than 4K) come from damaged headers, and sixteen would fill the memory."""
-
-MAX_REMOTE_BYTES = 1 << 30
-"""Largest file at a URL that is read: it is held in memory as a whole."""
-
 SKIPPING_DECODERS = ("h264", "mpeg4")
 """Decoders whose pictures without references to them can be left out, the others unchanged.
 (HEVC's temporal layers may refer to pictures that are marked as not referred to.)"""
-
-DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)
-"""What PyAV raises on damaged files."""
-
-
-class MediaError(Exception):
-    """A file that gives neither picture nor sound; the message is a short reason for people."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a container promises; None where it does not say. Seconds since the container's start.
-
-    ``n_frames_hint`` is 0 where unknown (FLV, Matroska); ``fps`` is the average rate promised.
-    """
-
-    has_video: bool = False
-    has_audio: bool = False
-    video_start_s: float | None = None
-    video_duration_s: float | None = None
-    fps: float | None = None
-    width: int | None = None
-    height: int | None = None
-    n_frames_hint: int = 0
-    audio_start_s: float | None = None
-    audio_duration_s: float | None = None
-    rate_hz: int | None = None
-    n_channels: int | None = None
 
 
 @dataclass
@@ -112,42 +80,6 @@ class Clip:
     fps: float | None
     problems: list[str] = field(default_factory=list)
     audio_lag_s: float = 0.0
-
-
-def probe(path):
-    """Return what a file's header promises, without decoding it.
-
-    Args:
-        path: Media file, Path or URL; of a URL only what the header needs is fetched, where the
-            server can.
-
-    Returns:
-        Probe.
-
-    Raises:
-        MediaError: The file cannot be opened or holds neither video nor audio.
-    """
-    with _opened(path, whole=False) as container:
-        video, audio = _video_stream(container), _audio_stream(container)
-        found = {}
-        for name, stream in (("video", video), ("audio", audio)):
-            if stream is not None:
-                start_s = float((stream.start_time or 0) * stream.time_base) - _origin(container)
-                end_s = _promised_end(container, stream)
-                if end_s is None and container.duration:
-                    end_s = container.duration / av.time_base
-                found[f"has_{name}"] = True
-                found[f"{name}_start_s"] = start_s
-                found[f"{name}_duration_s"] = None if end_s is None else end_s - start_s
-        if video is not None:
-            rate = video.average_rate or video.guessed_rate
-            found |= {"width": video.width, "height": video.height, "n_frames_hint": video.frames}
-            found["fps"] = float(rate) if rate else None
-        if audio is not None:
-            found |= {"rate_hz": audio.rate, "n_channels": audio.channels}
-        if not found:
-            raise MediaError("holds neither video nor audio")
-        return Probe(**found)
 
 
 def read_clip(
@@ -231,7 +163,7 @@ def read_clip(
                     pictures, decode, window, choose, problems, as_frames=as_frames
                 )
             except (MediaError, *DECODER_ERRORS) as error:
-                problems.append(f"video cannot be decoded ({_reason(error)})")
+                problems.append(f"video cannot be decoded ({explain_fault(error)})")
                 tracks.remove(pictures)
     problems += [problem for track in tracks if (problem := track.find_truncation())]
     start_s, end_s = window() if tracks else (0.0, 0.0)
@@ -299,113 +231,6 @@ def _check_lag(audio_lag_s):
         raise ValueError(f"audio_lag_s = {audio_lag_s}; expected finite seconds, or None.")
 
 
-def _reason(error):
-    """Return an exception's message, short and without path or error number."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text[:1].lower() + text[1:]
-
-
-@contextmanager
-def _opened(location, *, whole=True):
-    """Yield the container of a file; what PyAV raises there or later becomes a MediaError.
-
-    Args:
-        location: Path, or a URL that fsspec reads.
-        whole: Of a URL, fetch all at once; False: only what is asked for, where the server can.
-    """
-    with ExitStack() as stack:
-        try:
-            if locations.is_url(location):
-                file = stack.enter_context(_open_remote(location, whole=whole))
-                suffix = locations.get_path(location).suffix
-            else:
-                file = _find_file(location)
-                suffix = Path(location).suffix
-            container = stack.enter_context(_open_container(file, suffix))
-        except OSError as error:
-            raise MediaError(_reason(error)) from error
-        except DECODER_ERRORS as error:
-            raise MediaError("not a media file of a known kind, or damaged at its start") from error
-        try:
-            yield container
-        except DECODER_ERRORS as error:
-            raise MediaError(_reason(error)) from error
-
-
-def _find_file(path):
-    """Return a local file's absolute path as text, or raise MediaError for what is no clip."""
-    path = Path(path).absolute()  # never "name:...", which FFmpeg would take for a protocol
-    if path.is_dir():
-        raise MediaError("a folder, not a media file")
-    if path.stat().st_size == 0 and path.is_file():
-        raise MediaError("empty file (0 bytes)")
-    if not path.is_file():
-        raise MediaError("not a regular file")
-    return str(path)
-
-
-@contextmanager
-def _open_remote(url, *, whole):
-    """Yield a file at a URL, in memory or read in parts."""
-    with locations.open_file(url) as file:
-        if not whole and file.seekable():
-            yield file
-            return
-        data = file.read(MAX_REMOTE_BYTES + 1)
-    if len(data) > MAX_REMOTE_BYTES:
-        raise MediaError(f"larger than {MAX_REMOTE_BYTES / 2**30:g} GB: fetch it to a disk first")
-    if not data:
-        raise MediaError("empty file (0 bytes)")
-    yield io.BytesIO(data)
-
-
-def _open_container(file, suffix):
-    """Open a file; of an MP4 only the index is read, not its first pictures too (15 ms of 20)."""
-    protocols = "file" if isinstance(file, str) else "none"  # and nothing that it may refer to
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": protocols}
-    if suffix.lower() in INDEXED:
-        quick = av.open(file, options=options | QUICK, metadata_errors="ignore")
-        streams = [stream.codec_context for stream in quick.streams.video]
-        if all(context and context.width and context.pix_fmt for context in streams):
-            return quick
-        quick.close()
-        if not isinstance(file, str):
-            file.seek(0)
-    return av.open(file, options=options, metadata_errors="ignore")
-
-
-def _video_stream(container):
-    """Return the first stream of moving pictures (no cover art) with a decoder, or None."""
-    for stream in container.streams.video:
-        is_cover = bool(stream.disposition & Disposition.attached_pic)
-        if stream.codec_context is not None and stream.codec_context.width and not is_cover:
-            return stream
-    return None
-
-
-def _audio_stream(container):
-    """Return the first stream of sound with a decoder, or None."""
-    for stream in container.streams.audio:
-        if stream.codec_context is not None and stream.codec_context.sample_rate:
-            return stream
-    return None
-
-
-def _origin(container):
-    """Return the start of a container on the clock of its timestamps, in seconds."""
-    return (container.start_time or 0) / av.time_base
-
-
-def _promised_end(container, stream):
-    """Return where a stream ends by its header, seconds since the container's start, or None."""
-    if container.format.name == "avi" and stream.type == "video" and stream.average_rate:
-        return float(stream.frames / stream.average_rate)  # FFmpeg shortens the duration to fit
-    if stream.duration:
-        end = (stream.start_time or 0) + stream.duration
-        return float(end * stream.time_base) - _origin(container)
-    return None
-
-
 def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems):
     """Demux one container or two, left open on ``stack``; the sound is put on the picture's clock.
 
@@ -417,9 +242,9 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
     pictures = sound = decode = beside = None
     for path in dict.fromkeys(path for path in (video, audio) if path):
         try:
-            container = stack.enter_context(_opened(path))
-            video_stream = _video_stream(container) if path == video else None
-            audio_stream = _audio_stream(container) if path == audio or measures_lag else None
+            container = stack.enter_context(open_media(path))
+            video_stream = find_video(container) if path == video else None
+            audio_stream = find_audio(container) if path == audio or measures_lag else None
             found = problems if path == audio or not measures_lag else []
             packets, heard = _demux(container, video_stream, audio_stream, max_seconds, found)
             problems += [
@@ -435,7 +260,9 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
             _limit_promises(container, read, max_seconds)
         except (MediaError, *DECODER_ERRORS) as error:
             role = "video file: " if path == video else "audio file: "
-            problems.append((role if video and audio and video != audio else "") + _reason(error))
+            problems.append(
+                (role if video and audio and video != audio else "") + explain_fault(error)
+            )
     if sound is not None:
         if audio_lag_s is None:
             audio_lag_s = _measure_lag(beside, sound) if beside is not None else None
@@ -456,7 +283,7 @@ def _demux(container, video, audio, max_seconds, problems):
         stream.codec_context.thread_count = 1  # equal bytes each time; the workers are processes
     packets, heard, failures = [], [], []
     seconds_a_tick = {stream.index: float(stream.time_base) for stream in streams}
-    origin_s = _origin(container)
+    origin_s = find_origin(container)
     running = {stream.index for stream in streams}
     try:
         for packet in container.demux(streams) if streams else ():
@@ -472,7 +299,7 @@ def _demux(container, video, audio, max_seconds, problems):
             else:
                 packets.append(packet)
     except DECODER_ERRORS as error:
-        problems.append(f"reading stopped early ({_reason(error)})")
+        problems.append(f"reading stopped early ({explain_fault(error)})")
     if len(running) < len(streams):
         problems.append(f"longer than {max_seconds:g} s: the rest was not read")
     if audio is not None:
@@ -538,7 +365,7 @@ def _collect_pictures(container, stream, packets, problems):
             yield tick, (frame, partial(_to_rgb, frame, reformatter))
 
     usual_ticks = float(1 / (stream.guessed_rate or 25) / stream.time_base)
-    origin_s, promised_s = _origin(container), _promised_end(container, stream)
+    origin_s, promised_s = find_origin(container), find_promised_end(container, stream)
     pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base, origin_s, promised_s)
     return pictures, decode
 
@@ -588,12 +415,12 @@ def _collect_sound(container, stream, heard, rate_hz, problems):
         return None
     if (peak := np.abs(samples).max()) > CLIPPED:
         problems.append(f"audio clipped: its peak is {peak:.3g} times full scale")
-    return Sound(runs, rate_hz, _promised_end(container, stream))
+    return Sound(runs, rate_hz, find_promised_end(container, stream))
 
 
 def _find_runs(container, heard):
     """Return decoded sound as unbroken runs of one format: their start in seconds, their frames."""
-    runs, last_kind, end_s, origin_s = [], None, 0.0, _origin(container)
+    runs, last_kind, end_s, origin_s = [], None, 0.0, find_origin(container)
     for frame in heard:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         at_s = end_s if frame.pts is None else frame.time - origin_s

@@ -8,7 +8,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from preprocessing import arrays, extract, indexing, media
+from preprocessing import arrays, containers, extract, indexing, media
 from tests import broken_media
 from tests.test_extract import write_list
 
@@ -87,7 +87,7 @@ def test_a_server_that_is_not_there_is_a_short_reason():
 
 
 def test_too_large_a_file_is_not_fetched(memory, monkeypatch):
-    monkeypatch.setattr(media, "MAX_REMOTE_BYTES", 1000)
+    monkeypatch.setattr(containers, "MAX_REMOTE_BYTES", 1000)
     with pytest.raises(media.MediaError, match="fetch it to a disk first"):
         media.read_clip(f"{memory}/a.mp4", None, n_frames=2)
 

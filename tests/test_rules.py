@@ -13,7 +13,7 @@ from tests.conftest import REPOSITORY
 
 STAGES = ["opencv_model", "preprocessing", "data_augmentation", "modeling"]
 OWNERS = {
-    "av": {"preprocessing/media.py", "preprocessing/corpora/drawn"},
+    "av": {"preprocessing/media.py", "preprocessing/containers.py", "preprocessing/corpora/drawn"},
     "cv2": {
         "opencv_model/resnet_ssd.py",
         "preprocessing/faces.py",
