@@ -275,9 +275,21 @@ def test_quality_of_good_and_bad_recordings():
         "clipping": 0.0,
         "silent": True,
         "speech_fraction": 0.0,
+        "snr_db": 0.0,
     }
     assert audio.measure_quality(HARD["clipped"], RATE)["clipping"] > 0.5
     assert audio.measure_quality(HARD["one sample"], RATE)["silent"] is False
+
+
+@pytest.mark.parametrize("snr_db", [5, 15, 30])
+def test_speech_over_noise_is_estimated(snr_db):
+    rng = np.random.default_rng(0)
+    speech = make_sine(200)
+    speech[: len(speech) // 4] = 0
+    power = np.mean(speech[len(speech) // 4 :] ** 2)
+    noise = rng.normal(0, np.sqrt(power / 10 ** (snr_db / 10)), len(speech))
+    noisy = (speech + noise).astype(np.float32)
+    assert audio.measure_quality(noisy, RATE)["snr_db"] == pytest.approx(snr_db, abs=2)
 
 
 @pytest.mark.parametrize(
