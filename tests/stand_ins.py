@@ -67,3 +67,11 @@ def extract_with_faults(row, base, clip, *rest):
         if word in clip["video"]:
             fault(30)
     return extract._extract_clip(row, base, clip, *rest)
+
+
+def extract_slowly(*arguments):
+    """Extract a clip and take so long about it that a worker is likely to be killed meanwhile."""
+    from preprocessing import extract
+
+    time.sleep(0.4)
+    return extract._extract_clip(*arguments)

@@ -122,6 +122,7 @@ def cut_a_file(folder, rng):
 
 
 def test_killed_workers_cost_nothing(source, unbroken, tmp_path, monkeypatch):
+    monkeypatch.setattr(extract, "_extract_clip", stand_ins.extract_slowly)
     context = multiprocessing.get_context("fork")
     n_killed = context.Value("i", 0)
     journal = tmp_path / "data" / "folder" / "extraction.journal"
@@ -132,7 +133,7 @@ def test_killed_workers_cost_nothing(source, unbroken, tmp_path, monkeypatch):
     finally:
         killer.kill()
         killer.join()
-    assert n_killed.value >= 3
+    assert n_killed.value >= 2
     assert read_bytes(folder) == unbroken
 
 
@@ -143,9 +144,9 @@ def kill_children(parent, journal, n_killed):
         time.sleep(0.005)
         lines = journal.read_bytes().count(b"\n") if journal.is_file() else 0
         workers = [c for c in psutil.Process(parent).children() if c.pid != os.getpid()]
-        if lines >= n_done + 6 and len(workers) == 2:
+        if lines >= n_done + 4 and len(workers) == 2:
             n_done = lines
-            time.sleep(rng.uniform(0, 0.05))
+            time.sleep(rng.uniform(0, 0.4))
             min(workers, key=lambda worker: worker.create_time()).kill()  # never one clip thrice
             n_killed.value += 1
 
