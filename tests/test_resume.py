@@ -78,7 +78,7 @@ def extract_slowly():
 
     def write_row_slowly(*arguments):
         write_row(*arguments)
-        time.sleep(0.02)
+        time.sleep(0.05)
 
     extract.ResumableArrays.write_row = write_row_slowly
     extract.extract_corpus("folder", CHOICES, n_jobs=0, progress=False)
@@ -97,22 +97,36 @@ def test_killed_twenty_times_it_gives_the_same_bytes(source, unbroken, tmp_path,
     while n_killed < N_KILLS:
         process = context.Process(target=extract_slowly)
         process.start()
-        time.sleep(rng.uniform(0.01, 0.35))
+        wait_for_rows(folder, min(n_before + rng.choice([0, 0, 0, 1, 2]), N_CLIPS - 8))
+        time.sleep(rng.uniform(0, 0.03))
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL, "it was not killed: make it slower"
         n_killed += 1
         assert not (folder / "faces.json").exists()
         assert not list_arrays(folder)
-        n_done = (folder / "extraction.journal").read_bytes().count(b'{"row"')
+        n_done = count_rows(folder)
         assert n_done >= n_before  # nothing that was finished is lost
         n_before = n_done
         if n_killed % 5 == 0:
             cut_a_file(folder, rng)
-            n_before = 0
+            n_before = 0  # what was cut off may be made anew
     assert 0 < n_done < N_CLIPS, "the kills came too early or too late to mean anything"
     run(source, tmp_path, monkeypatch)
     assert read_bytes(folder) == unbroken
+
+
+def count_rows(folder):
+    """Return how many rows the journal names."""
+    journal = folder / "extraction.journal"
+    return journal.read_bytes().count(b'{"row"') if journal.is_file() else 0
+
+
+def wait_for_rows(folder, n_rows):
+    """Wait, a minute at most, until the journal names so many rows."""
+    deadline = time.monotonic() + 60
+    while count_rows(folder) < n_rows and time.monotonic() < deadline:
+        time.sleep(0.002)
 
 
 def cut_a_file(folder, rng):
