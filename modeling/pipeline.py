@@ -73,10 +73,10 @@ def add_standard_parameters(notebooks, chosen, options):
     """Return the parameters by notebook, with those that have options of their own."""
     standard = {"CORPUS": options.corpus, "DATA": resolve_data(options.data)}
     standard |= {"SCHEDULER": options.scheduler}
+    declared = {notebook: list_parameters(notebook) for notebook in notebooks}
     return {
-        notebook: {k: v for k, v in standard.items() if v and k in list_parameters(notebook)}
-        | chosen[notebook]
-        for notebook in notebooks
+        notebook: {k: v for k, v in standard.items() if v and k in own} | chosen[notebook]
+        for notebook, own in declared.items()
     }
 
 

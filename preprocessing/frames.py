@@ -28,8 +28,6 @@ class Frames:
         shape: As that of the array that these frames make.
     """
 
-    dtype = np.dtype(np.uint8)
-
     def __init__(self, sources):
         self._sources = sources
         first = sources[0][1](None)

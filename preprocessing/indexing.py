@@ -9,6 +9,9 @@ import pandas as pd
 from preprocessing import arrays, corpora, locations, media
 from preprocessing.parallel import collect_results
 
+UNKNOWN = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes": 0}
+"""Columns of ``clips.csv`` of a clip whose headers say nothing."""
+
 
 def find_source(corpus, source=""):
     """Return the folder (or CSV) that holds a corpus's raw clips: an absolute Path, or a URL.
@@ -121,7 +124,7 @@ def explain_error(error):
 
 def _probe_clip(base, video, audio):
     """Return what the headers of a clip's files say, as columns of ``clips.csv``."""
-    facts = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes": 0}
+    facts = dict(UNKNOWN)
     problems, durations = [], []
     for kind, name in (("video", video), ("audio", audio)):
         if not name:
@@ -148,5 +151,4 @@ def _probe_clip(base, video, audio):
 
 def _list_lost(reason, *_):
     """Return what ``_probe_clip`` would of a clip whose worker did not survive it."""
-    facts = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes": 0}
-    return facts | {"status": "failed", "reason": reason}
+    return UNKNOWN | {"status": "failed", "reason": reason}
