@@ -15,7 +15,8 @@ from preprocessing import arrays, corpora
 
 PARTS = ("train", "val", "test")
 NEEDS = {"faces": "has_face", "waveforms": "has_voice", "mels": "has_voice", "mfcc": "has_voice"}
-"""The column of ``clips.csv`` that says whether a clip has a row worth reading."""
+"""The column of ``clips.csv`` that says whether a clip has a row worth reading; of any other array
+a row is worth reading unless it is all zeros."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
 
     Args:
         corpus: A name of ``corpora.NAMES``.
-        name: Name of the array, a key of ``NEEDS``.
+        name: Name of the array, a key of ``arrays.AXES`` with one row a clip.
         protocol: Name of a protocol, or ``auto`` for the corpus's own.
         fold: Number of the fold, from 1.
 
@@ -70,7 +71,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
     folder = arrays.corpus_folder(corpus)
     values = arrays.read_array(folder, name)
     clips = read_labelled_clips(corpus, protocol=protocol, fold=fold)
-    usable = clips[NEEDS[name]].to_numpy(bool)
+    usable = find_usable(clips, name, values)
     emotions = arrays.list_emotions(clips[clips["part"] != ""])
     parts = {}
     for part in PARTS:
@@ -80,8 +81,15 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         parts[part] = Part(part, values[rows], labels, chosen, emotions)
     empty = [part for part in PARTS if not len(parts[part])]
     if empty:
-        raise arrays.NotEnoughClipsError(explain_empty(clips, name, empty))
+        raise arrays.NotEnoughClipsError(explain_empty(clips, name, usable, empty))
     return parts
+
+
+def find_usable(clips, name, values):
+    """Return which clips have a row worth reading in an array, bool (clip,)."""
+    if name in NEEDS:
+        return clips[NEEDS[name]].to_numpy(bool)
+    return values.reshape(len(values), -1).any(axis=1)
 
 
 def read_labelled_clips(corpus, *, protocol="auto", fold=1):
@@ -112,12 +120,11 @@ def choose_protocol(clips, corpus, protocol="auto"):
     return protocols.choose_protocol(clips, corpora.get(corpus).PROTOCOL)
 
 
-def explain_empty(clips, name, empty):
+def explain_empty(clips, name, usable, empty):
     """Return the message for parts that hold no clip with the modality asked for."""
-    has = clips[NEEDS[name]].to_numpy(bool)
     inside = {part: (clips["part"] == part).to_numpy() for part in PARTS}
-    counts = ", ".join(f"{p} {(has & rows).sum()} of {rows.sum()}" for p, rows in inside.items())
-    kind = "a face" if NEEDS[name] == "has_face" else "a voice"
+    counts = ", ".join(f"{p} {(usable & rows).sum()} of {rows.sum()}" for p, rows in inside.items())
+    kind = {"has_face": "a face", "has_voice": "a voice"}.get(NEEDS.get(name), f"{name}")
     return (
         f"Clips with {kind}: {counts}; so {' and '.join(empty)} would be empty. "
         f"This branch needs {kind} in every part; the other branches run without."

@@ -26,6 +26,10 @@ AXES = {
     "mfcc": ("clip", "time", "coefficient"),
     "mels_augmented": ("clip", "copy", "time", "mel"),
     "waveforms_augmented": ("clip", "copy", "sample"),
+    "expressions": ("clip", "time", "class"),
+    "expression_times": ("clip", "time"),
+    "expression_embeddings": ("clip", "time", "feature"),
+    "action_units": ("clip", "unit"),
 }
 """Axis names of every array; ``faces`` has no channel axis when grey."""
 
@@ -37,11 +41,23 @@ STAGE_OF = {
     "mfcc": "audio",
     "mels_augmented": "augmented",
     "waveforms_augmented": "augmented",
+    "expressions": "expressions",
+    "expression_times": "expressions",
+    "expression_embeddings": "expressions",
+    "action_units": "action_units",
 }
 """The stage that owns each array: its facts are in ``<stage>.json``."""
 
-MADE_FROM = {"faces": "clips", "waveforms": "clips", "audio": "waveforms", "augmented": "audio"}
-"""What each stage was made from."""
+MADE_FROM = {
+    "faces": "clips",
+    "waveforms": "clips",
+    "audio": "waveforms",
+    "augmented": "audio",
+    "expressions": "clips",
+    "action_units": "clips",
+}
+"""What each stage was made from. Expressions come from the faces, or, for a corpus whose faces are
+not at hand, from a file of another network's; their parameters say which."""
 
 MADE_BY = {
     "clips": "preprocessing/10_corpus.ipynb",
@@ -49,6 +65,8 @@ MADE_BY = {
     "waveforms": "preprocessing/11_faces.ipynb",
     "audio": "preprocessing/12_audio.ipynb",
     "augmented": "data_augmentation/21_augment_audio.ipynb",
+    "expressions": "modeling/37_expression.ipynb",
+    "action_units": "modeling/37_expression.ipynb",
 }
 """The notebook that writes each stage."""
 

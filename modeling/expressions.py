@@ -1,0 +1,204 @@
+"""Expressions of faces over time: by our own network, or as another program has left them.
+
+The arrays: ``expressions`` (clip, time, class), posteriors over ``fer2013.CLASSES``, zeros where no
+face is; ``expression_times`` (clip, time), seconds in the clip's window, the clock of the voice;
+``expression_embeddings`` (clip, time, feature) where our own network made them; ``action_units``
+(clip, unit), means over a clip. Notebook 37 writes them, 38 reads them.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data_augmentation.quiet_keras import keras
+from modeling.fer2013 import CLASSES, SIDE, WORDS
+from preprocessing import arrays
+
+SHIPPED = Path(__file__).resolve().parent / "pretrained" / "expression.keras"
+"""The network that this repository brings along; notebook 37 trains it."""
+
+RAVDESS_FPS = 29.97
+
+
+def describe_faces(network, faces, *, batch_size=256):
+    """Return what the expression network sees in face sequences.
+
+    Args:
+        network: Keras model from faces (face, 48, 48, 1), 0 to 255, with an output ``fer2013`` and
+            a layer ``embedding``.
+        faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3), of any size.
+        batch_size: Faces a step.
+
+    Returns:
+        float32 posteriors (clip, time, class) and embeddings (clip, time, feature); zeros for a
+        face that is black.
+    """
+    outputs = [network.get_layer("fer2013").output, network.get_layer("embedding").output]
+    both = keras.Model(network.inputs, outputs)
+    rows = faces.reshape(-1, *faces.shape[2:])
+    pieces = [
+        both.predict_on_batch(fit_faces(rows[start : start + batch_size]))
+        for start in range(0, len(rows), batch_size)
+    ]
+    there = rows.reshape(len(rows), -1).any(axis=1)[:, None]
+    return tuple(
+        (np.concatenate(own) * there).reshape(*faces.shape[:2], -1).astype(np.float32)
+        for own in zip(*pieces, strict=True)
+    )
+
+
+def fit_faces(faces):
+    """Return faces as the network wants them: float32 (face, 48, 48, 1), grey, 0 to 255."""
+    faces = np.asarray(faces, np.float32)
+    if faces.ndim == 4:
+        faces = faces @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+    faces = faces[..., None]
+    if faces.shape[1:3] != (SIDE, SIDE):
+        faces = keras.ops.image.resize(faces, (SIDE, SIDE), antialias=True)
+    return np.asarray(faces, np.float32)
+
+
+def measure_speed(network, *, n_faces=64, repeats=5):
+    """Return milliseconds a face, on the threads that TensorFlow is given; the median."""
+    faces = np.zeros((n_faces, SIDE, SIDE, 1), np.float32)
+    network.predict_on_batch(faces)
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        network.predict_on_batch(faces)
+        times.append(time.perf_counter() - started)
+    return 1000 * float(np.median(times)) / n_faces
+
+
+def read_posteriors(path, clips, *, fps=RAVDESS_FPS):
+    """Return the expressions that another network saw in the clips' videos, frame by frame.
+
+    Only frames inside each clip's window count, so that face and voice are of the same seconds.
+
+    Args:
+        path: ``.npz`` with ``clip_id`` (clip,), ``offsets`` (clip + 1,) into ``frame`` (row,),
+            counted from 1, and ``posterior`` (row, class), and ``classes`` (class,).
+        clips: DataFrame of ``clips.csv`` with ``start_s`` and ``window_s``. A RAVDESS file's whole
+            name, modality and all, counts as its clip's.
+        fps: Frames a second of the videos.
+
+    Returns:
+        float32 ``expressions`` (clip, time, class) in the order of ``CLASSES`` and
+        ``expression_times`` (clip, time), zeros behind a clip's last frame.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It lacks an array or a class, or knows none of the clips.
+    """
+    with _open_npz(path) as found:
+        try:
+            ids, offsets, frames, posteriors, classes = (
+                found[name] for name in ("clip_id", "offsets", "frame", "posterior", "classes")
+            )
+        except KeyError as error:
+            raise ValueError(f"{Path(path).name} has no array {error}.") from error
+    words = [WORDS.get(str(word), str(word)) for word in classes]
+    if missing := set(CLASSES) - set(words):
+        raise ValueError(f"{Path(path).name} has no posteriors of {', '.join(sorted(missing))}.")
+    posteriors = posteriors[:, [words.index(name) for name in CLASSES]].astype(np.float32)
+    spans = dict(zip(map(str, ids), zip(offsets, offsets[1:], strict=False), strict=True))
+    known = match_clips(spans, clips["clip_id"], Path(path).name)
+    cut = {}
+    for row, name in known.items():
+        first, last = spans[name]
+        times = (frames[first:last] - 1) / fps - clips["start_s"][row]
+        inside = (times >= 0) & (times <= clips["window_s"][row])
+        cut[row] = posteriors[first:last][inside], times[inside]
+    longest = max(1, *(len(own) for own, _ in cut.values()))
+    expressions = np.zeros((len(clips), longest, len(CLASSES)), np.float32)
+    at = np.zeros((len(clips), longest), np.float32)
+    for row, (own, times) in cut.items():
+        expressions[row, : len(own)], at[row, : len(own)] = own, times
+    return expressions, at
+
+
+def read_action_units(path, clips):
+    """Return OpenFace's action units of the clips, means over each video.
+
+    Baltrušaitis et al. 2018, "OpenFace 2.0", FG. Ekman & Friesen's units: how strongly (``_r``)
+    and how often (``_c``) each is seen.
+
+    Args:
+        path: CSV with a column ``name`` and columns ``AU01_r``, ``AU01_c`` ...; commas or
+            semicolons between them.
+        clips: DataFrame of ``clips.csv``; a RAVDESS file's whole name counts as its clip's.
+
+    Returns:
+        float32 (clip, unit), zeros for a clip that the file lacks, and the units' names.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It has no action units or knows none of the clips.
+    """
+    table = pd.read_csv(path, sep=None, engine="python", dtype={"name": str})
+    units = tuple(name for name in table if name.startswith("AU"))
+    if not units or "name" not in table:
+        raise ValueError(f"{Path(path).name} has no column 'name' or none that begins with 'AU'.")
+    table = table.drop_duplicates("name").set_index("name")
+    known = match_clips(table.index, clips["clip_id"], Path(path).name)
+    values = np.zeros((len(clips), len(units)), np.float32)
+    values[list(known)] = table.loc[list(known.values()), list(units)].to_numpy(np.float32)
+    return np.nan_to_num(values), units
+
+
+def match_clips(names, clip_ids, source):
+    """Return by row of ``clip_ids`` the name that a file has for it.
+
+    Raises:
+        ValueError: The file knows none of the clips.
+    """
+    own = {name.split("-", 1)[1]: name for name in names if name.count("-") == 6}  # RAVDESS
+    own |= {name: name for name in names}
+    known = {row: own[clip] for row, clip in enumerate(clip_ids) if clip in own}
+    if not known:
+        example = next(iter(names), "nothing")
+        raise ValueError(
+            f"{source} knows none of the {len(clip_ids)} clips: it names {example}, clips.csv "
+            f"{clip_ids.iloc[0]}."
+        )
+    return known
+
+
+def write_expressions(corpus, expressions, times, *, source, embeddings=None):
+    """Write a corpus's expressions, with what made them beside them.
+
+    Args:
+        corpus: Name of the corpus.
+        expressions: float32 (clip, time, class).
+        times: float32 (clip, time), seconds in the window.
+        source: What made them: facts in a dictionary, such as the network's name and digest.
+        embeddings: float32 (clip, time, feature), if there are any.
+    """
+    made = {"expressions": expressions, "expression_times": times}
+    if embeddings is not None:
+        made["expression_embeddings"] = embeddings
+    arrays.write_stage(
+        arrays.corpus_folder(corpus),
+        "expressions",
+        parameters=source,
+        arrays=made,
+        classes=CLASSES,
+    )
+
+
+def write_action_units(corpus, values, units, *, source):
+    """Write a corpus's action units, with their names and what made them beside them."""
+    folder = arrays.corpus_folder(corpus)
+    made = {"action_units": values}
+    arrays.write_stage(folder, "action_units", parameters=source, arrays=made, units=units)
+
+
+def _open_npz(path):
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise FileNotFoundError(f"No file of posteriors at {path}.") from error
+        raise ValueError(f"{Path(path).name} cannot be read as .npz: {error}.") from error
