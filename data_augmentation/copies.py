@@ -45,8 +45,8 @@ def copy_corpus(
             ``waveforms.augment_waveform``; ``None`` for ``waveforms.RANGES``.
         probability: Chance of each change.
         seed: Another seed gives other copies.
-        keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float32
-            (clip, copy, sample): ``n_copies`` times as large as ``waveforms.npy``.
+        keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float16
+            (clip, copy, sample): ``n_copies`` times half as large as ``waveforms.npy``.
         n_jobs: Processes; -1 for one a core, 0 for this process alone.
         progress: Show a progress bar.
 
@@ -107,13 +107,14 @@ def allocate_copies(mels, sounds, n_copies, *, keep_waveforms):
         keep_waveforms: Whether there is an array for the waveforms.
 
     Returns:
-        Dict from the array's name to float32 (clip, copy, time, mel) and (clip, copy, sample).
+        Dict from the array's name to float32 (clip, copy, time, mel) and float16 (clip, copy,
+        sample), whose rounding lies 66 dB below the sound.
     """
     shape = (len(mels), n_copies, *mels.shape[1:])
     made = {"mels_augmented": np.full(shape, audio.FLOOR_DB, np.float32)}
     if keep_waveforms:
         shape = (len(sounds), n_copies, sounds.shape[1])
-        made["waveforms_augmented"] = np.zeros(shape, np.float32)
+        made["waveforms_augmented"] = np.zeros(shape, np.float16)
     return made
 
 

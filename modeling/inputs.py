@@ -183,15 +183,17 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, seed=None):
     if (augment or mix) and part.name != "train":
         raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
     targets = keras.utils.to_categorical(part.labels, len(part.emotions)).astype("float32")
-    batches = tf.data.Dataset.from_tensor_slices((part.x, targets)).cache()
+    arrays_of_part = keras.tree.map_structure(tf.constant, (part.x, targets))
+    rows = tf.data.Dataset.range(len(part))
     if seed is not None:
-        batches = batches.shuffle(len(part), seed=seed, reshuffle_each_iteration=True)
-    batches = batches.batch(batch_size)
+        rows = rows.shuffle(len(part), seed=seed, reshuffle_each_iteration=True)
+    rows = rows.batch(batch_size)
 
-    def cast(x, y):
+    def gather(chosen):
+        x, y = keras.tree.map_structure(lambda a: tf.gather(a, chosen), arrays_of_part)
         return keras.tree.map_structure(lambda values: tf.cast(values, tf.float32), x), y
 
-    batches = batches.map(cast, num_parallel_calls=2)
+    batches = rows.map(gather, num_parallel_calls=2)
     # One call at a time, so that the same seed gives the same draws.
     if augment:
         batches = batches.map(lambda x, y: (augment(x, training=True), y))

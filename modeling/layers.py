@@ -3,6 +3,8 @@
 Importing this module registers them, so ``keras.models.load_model`` needs no ``custom_objects``.
 """
 
+import numpy as np
+
 from data_augmentation.quiet_keras import keras
 
 ops = keras.ops
@@ -95,3 +97,63 @@ class ModalityDropout(keras.layers.Layer):
     def get_config(self):
         """Return what the layer is rebuilt from."""
         return super().get_config() | {"rate": self.rate, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="emotion")
+class YamnetSpectrogram(keras.layers.Layer):
+    """YAMNet's log-mel spectrogram (Plakal & Ellis, TensorFlow Models).
+
+    Windows of 25 ms, a row each 10 ms, 64 bands from 125 to 7500 Hz, the natural logarithm of
+    magnitudes; silence is ln 0.001.
+
+    Input: float (clip, sample) in [-1, 1] at 16 kHz; a clip shorter than one window is filled up.
+    Output: float32 (clip, time, 64).
+    """
+
+    def build(self, input_shape):
+        """Compute the bands."""
+        import tensorflow as tf
+
+        bands = tf.signal.linear_to_mel_weight_matrix(64, 257, 16000, 125.0, 7500.0)
+        self.bands = np.asarray(bands)
+
+    def call(self, waveforms):
+        """Return the spectrograms."""
+        import tensorflow as tf
+
+        short = max(0, 400 - (waveforms.shape[1] or 400))
+        waveforms = tf.pad(waveforms, [[0, 0], [0, short]])
+        return tf.math.log(tf.abs(tf.signal.stft(waveforms, 400, 160, 512)) @ self.bands + 0.001)
+
+    def compute_output_shape(self, input_shape):
+        """Return (clip, time, 64)."""
+        n_samples = input_shape[1]
+        n_times = None if n_samples is None else 1 + max(0, n_samples - 400) // 160
+        return (input_shape[0], n_times, 64)
+
+
+@keras.saving.register_keras_serializable(package="emotion")
+class ClearPadding(keras.layers.Layer):
+    """Sets to zero what lies behind a clip's end.
+
+    The end is the waveform's last sample that is not zero. So what is zero at every band and
+    channel is padding, and ``StatisticsPooling`` can be given ``any(x != 0)`` as its mask.
+
+    Input: float (clip, time, ...) and the waveforms (clip, sample) that they were computed from.
+    Output: like the first input.
+    """
+
+    def call(self, inputs):
+        """Return the activations, zeros behind the end."""
+        x, waveforms = inputs
+        n_samples, n_times = ops.shape(waveforms)[1], ops.shape(x)[1]
+        places = ops.arange(1, n_samples + 1)
+        lengths = ops.max(ops.where(waveforms != 0, places, 0), axis=1)
+        starts = ops.arange(n_times) * n_samples // n_times
+        inside = ops.logical_or(starts[None] < lengths[:, None], starts[None] == 0)
+        shape = (-1, n_times) + (1,) * (len(x.shape) - 2)
+        return x * ops.reshape(ops.cast(inside, x.dtype), shape)
+
+    def compute_output_shape(self, input_shape):
+        """Return the first input's shape."""
+        return input_shape[0]

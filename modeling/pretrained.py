@@ -17,13 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
-from modeling.yamnet import RATE_HZ, RandomYamnet
+from modeling.yamnet import RATE_HZ, Yamnet, draw_weights, read_weights
 
 VGG19_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 VGG19_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{VGG19_FILE}"
 VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
 VGG19_MEANS = (103.939, 116.779, 123.68)
 """Mean blue, green and red of ImageNet in 0..255, which VGG19 wants subtracted from its input."""
+
+FIRST_PATCH = 15600
+"""Samples of one of YAMNet's patches: 96 spectra."""
 
 YAMNET_HANDLE = "https://tfhub.dev/google/yamnet/1"
 RANDOM_INIT = "random init"
@@ -190,9 +193,7 @@ def load_yamnet(*, pretrained="if available", handle=YAMNET_HANDLE):
             folder of a SavedModel.
 
     Returns:
-        A function from float32 (samples,) at 16 kHz to scores (patch, 521), embeddings
-        (patch, 1024) and log-mel spectrogram (time, 64), and a note: ``""`` or "random init". With
-        random weights the scores are ``None``.
+        A ``Yamnet`` and a note: ``""`` or "random init".
 
     Raises:
         PretrainedError: The model is required but not to be had, or a named folder is wrong.
@@ -201,7 +202,7 @@ def load_yamnet(*, pretrained="if available", handle=YAMNET_HANDLE):
     _check_choice(pretrained)
     if pretrained is False:
         _announce_random("YAMNet", "PRETRAINED = False")
-        return RandomYamnet(), RANDOM_INIT
+        return Yamnet(draw_weights()), RANDOM_INIT
     named = "://" not in str(handle)
     try:
         yamnet = _load_hub(str(Path(handle).expanduser()) if named else handle)
@@ -209,21 +210,44 @@ def load_yamnet(*, pretrained="if available", handle=YAMNET_HANDLE):
         if pretrained is True or named:
             raise PretrainedError(_explain_yamnet(handle, error)) from error
         _announce_random("YAMNet", f"not loaded: {type(error).__name__}")
-        return RandomYamnet(), RANDOM_INIT
+        return Yamnet(draw_weights()), RANDOM_INIT
     print("YAMNet: AudioSet weights from TF-Hub.")
     return yamnet, ""
 
 
+def check_rate(rate_hz):
+    """Raise unless YAMNet can hear waveforms of this rate.
+
+    Raises:
+        ValueError: It is another one than 16000 Hz.
+    """
+    if rate_hz != RATE_HZ:
+        raise ValueError(
+            f"The waveforms have {rate_hz} Hz; YAMNet hears {RATE_HZ}. Set RATE_HZ = {RATE_HZ} in "
+            "preprocessing/11_faces.ipynb and rerun it."
+        )
+
+
 def _load_hub(handle):
-    """Return a model from TF-Hub, after a look at what it makes of a second of silence."""
+    """Return YAMNet from TF-Hub; its blocks must hear in a sound what the SavedModel hears."""
     with _limit_waiting(TIMEOUT_S), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        import tensorflow as tf
         import tensorflow_hub
 
-        yamnet = tensorflow_hub.load(handle)
-    widths = [output.shape[-1] for output in yamnet(np.zeros(RATE_HZ, np.float32))]
-    if widths != [521, 1024, 64]:
+        folder = tensorflow_hub.resolve(handle)
+        model = tensorflow_hub.load(folder)
+    sound = np.random.default_rng(0).normal(0, 0.1, FIRST_PATCH).astype(np.float32)
+    scores, embeddings, mel = (np.asarray(output) for output in model(sound))
+    if (widths := [scores.shape[-1], embeddings.shape[-1], mel.shape[-1]]) != [521, 1024, 64]:
         raise ValueError(f"its outputs are {widths} wide; YAMNet's are 521, 1024 and 64")
+    reader = tf.train.load_checkpoint(str(Path(folder, "variables", "variables")))
+    values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    values = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    yamnet = Yamnet(read_weights(values), model)
+    heard = np.asarray(yamnet.build_blocks(1, 14)(mel[None, :, :, None])).mean(axis=(1, 2))
+    if not np.allclose(heard, embeddings[:1], atol=0.01):
+        raise ValueError("its blocks, put together, do not give its embeddings")
     return yamnet
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from data_augmentation.quiet_keras import keras
 from modeling import metrics, runs
-from modeling.inputs import PARTS, join_parts, make_batches
+from modeling.inputs import PARTS, join_parts, make_batches, split_by_clip
 
 
 def set_seed(seed):
@@ -106,8 +106,11 @@ class ProgressLines(keras.callbacks.Callback):
             )
 
 
-def train_model(model, batches, val_batches, *, epochs, patience, lines=8):
+def train_model(model, batches, val_batches, *, epochs, patience, steps=None, lines=8):
     """Train with early stopping on the validation actors; keep the best epoch's weights.
+
+    Where the optimizer keeps a moving average of the weights (``use_ema=True``; Polyak & Juditsky
+    1992), it is the average that is validated and kept.
 
     Args:
         model: A model compiled with the metric ``accuracy``.
@@ -115,6 +118,8 @@ def train_model(model, batches, val_batches, *, epochs, patience, lines=8):
         val_batches: Validation batches: never the test actors.
         epochs: Most epochs.
         patience: Epochs without a better validation loss before it stops.
+        steps: Batches an epoch, where that is not all of them: with several copies of each clip
+            an epoch can be as many batches as there are clips alone, drawn from all.
         lines: About how many lines of progress to print.
 
     Returns:
@@ -123,14 +128,17 @@ def train_model(model, batches, val_batches, *, epochs, patience, lines=8):
     stop = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=patience, restore_best_weights=True
     )
-    lines = ProgressLines(max(1, epochs // lines))
+    callbacks = [stop, ProgressLines(max(1, epochs // lines))]
+    if model.optimizer.use_ema:
+        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     history = model.fit(
-        batches,
+        batches.repeat() if steps else batches,
+        steps_per_epoch=steps,
         validation_data=val_batches,
         epochs=epochs,
         verbose=0,
         shuffle=False,
-        callbacks=[stop, lines],
+        callbacks=callbacks,
     )
     table = pd.DataFrame(history.history)
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
@@ -166,6 +174,21 @@ def predict_parts(model, parts, *, fold, batch_size=32, layer="embedding"):
     emotions = parts["train"].emotions
     table = runs.tabulate_predictions(clips, names, posteriors, emotions=emotions, fold=fold)
     return table, embeddings
+
+
+def tabulate_parts(parts, posteriors, *, fold):
+    """Return the table of predictions of a model that gives its posteriors part by part.
+
+    Args:
+        parts: ``Part`` by name.
+        posteriors: float (clip, emotion) by name of the part.
+        fold: Number of the fold.
+    """
+    clips, names = split_by_clip(parts)
+    stacked = np.concatenate([posteriors[name] for name in PARTS])
+    return runs.tabulate_predictions(
+        clips, names, stacked, emotions=parts["train"].emotions, fold=fold
+    )
 
 
 def score_parts(predictions, emotions):

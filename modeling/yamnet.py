@@ -1,134 +1,162 @@
-"""YAMNet over time: how it cuts a sound into patches, its embeddings of many clips, a stand-in.
+"""YAMNet's network, block by block: MobileNet v1 (Howard et al. 2017) that learned AudioSet.
 
-``pretrained.load_yamnet`` returns the network itself.
+``pretrained.load_yamnet`` returns a ``Yamnet``. Its last layers know what dogs and doorbells sound
+like; its middle ones know what changes between a shout and a whisper. So a notebook takes it apart:
+``build_blocks`` gives any run of its fourteen blocks, with their weights.
 """
 
 import math
+import re
 
 import numpy as np
-import pandas as pd
-from tqdm.auto import tqdm
 
 from data_augmentation.quiet_keras import keras
 
 RATE_HZ = 16000
-PATCH_S, STEP_S = 0.96, 0.48
-"""YAMNet hears patches of 0.96 s, one every 0.48 s."""
-
-WINDOW, HOP = 400, 160
-"""Samples of a spectrogram frame (25 ms) and between frames (10 ms)."""
-FIRST, STEP = round(PATCH_S * RATE_HZ) + WINDOW - HOP, round(STEP_S * RATE_HZ)
-"""Samples that the first patch needs, and each further one."""
-
-
-def count_patches(length_s):
-    """Return how many patches YAMNet makes of a sound: one for up to 0.975 s, then each 0.48 s."""
-    n_samples = round(length_s * RATE_HZ)
-    return 1 + math.ceil(max(0, n_samples - FIRST) / STEP) if n_samples > 0 else 0
+N_BANDS = 64
+BLOCKS = (
+    *((2, 32), (1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512)),
+    *((1, 512),) * 5,
+    *((2, 1024), (1, 1024)),
+)
+"""Stride and filters of each block: a convolution, then thirteen separable ones."""
 
 
-def read_class_names(yamnet):
-    """Return the names of the sounds that YAMNet scores, in order.
+class Yamnet:
+    """YAMNet with its weights.
 
     Args:
-        yamnet: As ``pretrained.load_yamnet`` returns it.
-
-    Returns:
-        A tuple of 521 names; empty for the stand-in, which scores nothing.
+        weights: Kernels and biases of the 27 convolutions, in order.
+        model: The SavedModel, which scores sounds; ``None`` where there is none.
     """
-    if isinstance(yamnet, RandomYamnet):
-        return ()
-    return tuple(pd.read_csv(yamnet.class_map_path().numpy().decode())["display_name"])
+
+    def __init__(self, weights, model=None):
+        self.weights, self.model = weights, model
+
+    def build_blocks(self, first, last):
+        """Return some of the blocks, which carry on where the blocks before them end.
+
+        Args:
+            first: Number of the first block, from 1.
+            last: Number of the last block, up to 14.
+
+        Returns:
+            Keras model from the block's input, float32 (clip, time, band, channel), to the last
+            block's output. Block 1 reads (clip, time, 64, 1), see ``layers.YamnetSpectrogram``.
+
+        Raises:
+            ValueError: There are no such blocks.
+        """
+        if not 1 <= first <= last <= len(BLOCKS):
+            raise ValueError(f"blocks {first} to {last}; expected numbers from 1 to {len(BLOCKS)}.")
+        total = math.prod(stride for stride, _ in BLOCKS[: first - 1])
+        n_channels = BLOCKS[first - 2][1] if first > 1 else 1
+        start = keras.Input((None, math.ceil(N_BANDS / total), n_channels), name="sound")
+        x, own = start, []
+        for number, (stride, filters) in enumerate(BLOCKS[first - 1 : last], first):
+            for layer in _make_block(number, stride, filters):
+                x = keras.layers.ReLU()(layer(x))
+                own.append(layer)
+        used = 2 * first - 3 if first > 1 else 0
+        for layer, values in zip(own, self.weights[used:], strict=False):
+            layer.set_weights(values)
+        return keras.Model(start, x, name=f"yamnet_{first}_to_{last}")
+
+    def score_sound(self, waveform):
+        """Return how much a sound is of each kind, (patch, 521), a row each 0.48 s.
+
+        Args:
+            waveform: float32 (samples,) at 16 kHz.
+
+        Returns:
+            float32; ``None`` for random weights, which know no kinds.
+        """
+        return None if self.model is None else np.asarray(self.model(waveform)[0])
+
+    def read_class_names(self):
+        """Return the names of the 521 kinds of sound; empty for random weights."""
+        if self.model is None:
+            return ()
+        import pandas as pd
+
+        return tuple(pd.read_csv(self.model.class_map_path().numpy().decode())["display_name"])
 
 
-def embed_waveforms(yamnet, waveforms, lengths_s, rate_hz, *, progress=True):
-    """Return YAMNet's embeddings of clips over time.
+def _make_block(number, stride, filters):
+    """Return the convolutions of a block."""
+    layers = keras.layers
+    if number == 1:
+        return [layers.Conv2D(filters, 3, strides=stride, padding="same", name="conv_1")]
+    return [
+        layers.DepthwiseConv2D(3, strides=stride, padding="same", name=f"depthwise_{number}"),
+        layers.Conv2D(filters, 1, name=f"pointwise_{number}"),
+    ]
+
+
+def list_shapes():
+    """Return the shapes of the kernels of YAMNet's 27 convolutions, in order."""
+    shapes, n_channels = [(3, 3, 1, BLOCKS[0][1])], BLOCKS[0][1]
+    for _, filters in BLOCKS[1:]:
+        shapes += [(3, 3, n_channels, 1), (1, 1, n_channels, filters)]
+        n_channels = filters
+    return shapes
+
+
+def draw_weights(*, seed=0):
+    """Return random kernels (He et al. 2015) and zero biases, the same in every process."""
+    rng, drawn = np.random.default_rng(seed), []
+    for shape in list_shapes():
+        fan_in = math.prod(shape[: 2 if shape[3] == 1 else 3])
+        kernel = rng.normal(0, math.sqrt(2 / fan_in), shape).astype(np.float32)
+        drawn.append((kernel, np.zeros(_count_outputs(shape), np.float32)))
+    return drawn
+
+
+def read_weights(values):
+    """Return kernels and biases of a checkpoint of YAMNet, batch normalization folded in.
 
     Args:
-        yamnet: As ``pretrained.load_yamnet`` returns it.
-        waveforms: float32 (clip, samples), in [-1, 1], zeros behind a shorter clip.
-        lengths_s: Seconds of each clip that are sound, not padding.
-        rate_hz: Samples per second; must be 16000.
-        progress: Show a progress bar.
+        values: Arrays by name: kernels, in natural order of their names, each with a bias, or with
+            ``beta``, ``moving_mean`` and ``moving_variance`` of a normalization (epsilon 1e-4, no
+            scale), as YAMNet was trained.
 
     Returns:
-        float32 (clip, time, 1024), a row each 0.48 s, rows of zeros behind a shorter clip.
+        List of 27 pairs.
 
     Raises:
-        ValueError: The waveforms have another rate or shape.
+        ValueError: The kernels are not YAMNet's.
     """
-    if rate_hz != RATE_HZ:
-        raise ValueError(
-            f"The waveforms have {rate_hz} Hz; YAMNet hears {RATE_HZ}. Set RATE_HZ = {RATE_HZ} in "
-            "preprocessing/11_faces.ipynb and rerun it."
-        )
-    if np.ndim(waveforms) != 2 or len(waveforms) != len(lengths_s):
-        raise ValueError(
-            f"waveforms have shape {np.shape(waveforms)}, with {len(lengths_s)} lengths; "
-            "expected (clip, samples) and one length a clip."
-        )
-    n_rows = count_patches(waveforms.shape[1] / rate_hz)
-    embeddings = np.zeros((len(waveforms), n_rows, 1024), np.float32)
-    clips = zip(embeddings, waveforms, lengths_s, strict=True)
-    for rows, waveform, length_s in tqdm(
-        clips, "YAMNet", len(waveforms), leave=False, unit="clip", disable=not progress
-    ):
-        n = min(count_patches(length_s), n_rows)
-        rows[:n] = yamnet(np.asarray(waveform, np.float32))[1][:n]
-    return embeddings
+    names = sorted(values, key=lambda n: [int(p) if p.isdigit() else p for p in _cut(n)])
+    kernels = [values[name] for name in names if values[name].ndim == 4]
+    shapes = list_shapes()
+    if [kernel.shape for kernel in kernels] != shapes:
+        raise ValueError(f"its {len(kernels)} kernels are not YAMNet's {len(shapes)}")
+    vectors = {name: values[name] for name in names if values[name].ndim == 1}
+    kinds = {
+        kind: [value for name, value in vectors.items() if kind in name]
+        for kind in ("beta", "moving_mean", "moving_variance")
+    }
+    if not all(kinds.values()):
+        biases = list(vectors.values())[: len(kernels)]
+        return _check_biases(list(zip(kernels, biases, strict=False)), shapes)
+    folded = []
+    for kernel, beta, mean, variance in zip(kernels, *kinds.values(), strict=True):
+        scale = 1 / np.sqrt(variance + 1e-4)
+        over = scale[:, None] if kernel.shape[3] == 1 else scale
+        folded.append((kernel * over, beta - mean * scale))
+    return _check_biases(folded, shapes)
 
 
-class RandomYamnet:
-    """YAMNet's architecture, MobileNet v1 (Howard et al. 2017), with random weights.
-
-    It hears the same patches and is called in the same way, but gives no scores. The weights are
-    frozen and, drawn after He et al. 2015, the same in every process.
-
-    Args:
-        seed: Which weights are drawn.
-    """
-
-    def __init__(self, *, seed=0):
-        import tensorflow as tf
-
-        network = keras.applications.MobileNet(
-            input_shape=(96, 64, 1), include_top=False, weights=None, pooling="avg"
-        )
-        rng = np.random.default_rng(seed)
-        for weight in network.trainable_weights:
-            if len(weight.shape) == 4:  # kernels; the scales and shifts between them stay 1 and 0
-                depthwise = weight.shape[-1] == 1
-                fan_in = math.prod(weight.shape[: 2 if depthwise else 3])
-                weight.assign(rng.normal(0, math.sqrt(2 / fan_in), weight.shape))
-        network.trainable = False
-
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
-        def embed(waveform):
-            mel = log_mel(waveform)
-            patches = tf.signal.frame(mel, 96, 48, axis=0)
-            return network(patches[..., None], training=False), mel
-
-        self._embed = embed
-
-    def __call__(self, waveform):
-        """Return ``None``, embeddings (patch, 1024) and spectrogram (time, 64) of a waveform."""
-        return None, *self._embed(waveform)
+def _check_biases(pairs, shapes):
+    if [bias.shape for _, bias in pairs] != [(_count_outputs(shape),) for shape in shapes]:
+        raise ValueError("its biases do not fit YAMNet's kernels")
+    return pairs
 
 
-def log_mel(waveform):
-    """Return YAMNet's own log-mel spectrogram of a waveform that is padded to whole patches.
+def _count_outputs(shape):
+    """Return how many channels a kernel gives; a depthwise one as many as it takes."""
+    return shape[2] if shape[3] == 1 else shape[3]
 
-    Args:
-        waveform: float32 tensor (samples,) at 16 kHz.
 
-    Returns:
-        float32 tensor (time, 64), natural logarithm of magnitudes, a row each 10 ms.
-    """
-    import tensorflow as tf
-
-    n_samples = tf.shape(waveform)[0]
-    n_more = tf.maximum(0, n_samples - FIRST + STEP - 1) // STEP
-    waveform = tf.pad(waveform, [[0, FIRST + n_more * STEP - n_samples]])
-    magnitude = tf.abs(tf.signal.stft(waveform, WINDOW, HOP, 512))
-    bands = tf.signal.linear_to_mel_weight_matrix(64, 257, RATE_HZ, 125.0, 7500.0)
-    return tf.math.log(magnitude @ bands + 0.001)
+def _cut(name):
+    return [part for part in re.split(r"(\d+)", name) if part]

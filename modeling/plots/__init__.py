@@ -1,0 +1,42 @@
+"""Pictures of a training, of what a run gets right, of how runs compare, and of what decides.
+
+Every function takes arrays and ``ax=None`` (``figure=None`` where there are several panels) and
+returns it; none shows, saves or changes a global style. Labels are names of emotions or positions
+among them. Colours and order of the emotions are those of ``preprocessing.plots``.
+"""
+
+from modeling.plots.analysis import (
+    EXPRESSION_COLOURS,
+    plot_degradation,
+    plot_expressions,
+    plot_leak,
+    plot_mean_faces,
+    plot_weights,
+)
+from modeling.plots.scores import (
+    plot_by_actor,
+    plot_confusion,
+    plot_embedding,
+    plot_history,
+    plot_recall,
+    plot_recall_table,
+    plot_reliability,
+    plot_scores,
+)
+
+__all__ = [
+    "EXPRESSION_COLOURS",
+    "plot_by_actor",
+    "plot_confusion",
+    "plot_degradation",
+    "plot_embedding",
+    "plot_expressions",
+    "plot_history",
+    "plot_leak",
+    "plot_mean_faces",
+    "plot_recall",
+    "plot_recall_table",
+    "plot_reliability",
+    "plot_scores",
+    "plot_weights",
+]

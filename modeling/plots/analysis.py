@@ -1,0 +1,141 @@
+"""Pictures of what decides, of leaks, of expressions over time, and of what noise does."""
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.ticker import PercentFormatter
+
+from modeling.plots.scores import BASELINES, MARKERS
+from preprocessing.plots import EMOTION_COLOURS
+from preprocessing.plots.style import ACCENT, ALARM, INK, open_axes, strip_spines
+
+EXPRESSION_COLOURS = EMOTION_COLOURS | {"contempt": "#7A5C3E"}
+
+
+def plot_weights(weights, emotions, names, *, ax=None):
+    """Draw how much each feature speaks for or against each emotion.
+
+    Args:
+        weights: float (emotion, feature), of a linear model on scaled features.
+        emotions: Names of the classes in order.
+        names: Names of the features.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes.
+    """
+    ax = open_axes(ax, 3.2 + 0.45 * len(names), 2.4 + 0.34 * len(emotions))
+    limit = np.abs(weights).max()
+    picture = ax.imshow(weights, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    ax.set_xticks(range(len(names)), names, rotation=50, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(emotions)), emotions)
+    ax.set_title("What speaks for (red) and against (blue) an emotion", loc="left")
+    ax.figure.colorbar(picture, ax=ax, label="weight (of one standard deviation)")
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def plot_leak(leak, *, ax=None):
+    """Draw how much better a model looks when it is tested on speakers that it has met.
+
+    Args:
+        leak: DataFrame of ``leaks.measure_leak``.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes.
+    """
+    ax = open_axes(ax, 6, 1.2 + 0.5 * len(leak))
+    rows = np.arange(len(leak))
+    colours = [ALARM if known else ACCENT for known in leak["known_speakers"]]
+    ax.barh(rows, leak["accuracy"], color=colours, height=0.55)
+    for row, value in zip(rows, leak["accuracy"], strict=True):
+        ax.annotate(f"{value:.1%}", (value, row), (5, 0), textcoords="offset points", va="center")
+    ax.set_yticks(rows, leak.index)
+    ax.set(xlim=(0, 1), ylim=(len(leak) - 0.5, -0.5), xlabel="accuracy, mean of the folds")
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.set_title("The same model, two ways to split", loc="left")
+    return strip_spines(ax)
+
+
+def plot_mean_faces(faces, labels, names, *, figure=None):
+    """Draw the mean face of each expression: nobody's face, what all of them share.
+
+    Args:
+        faces: uint8 (face, height, width).
+        labels: int (face,), positions in ``names``.
+        names: Names of the expressions.
+        figure: Figure to draw on; a new one if None.
+
+    Returns:
+        The figure.
+    """
+    figure = figure or plt.figure(figsize=(1.5 * len(names), 2.0), layout="constrained")
+    for ax, position in zip(figure.subplots(1, len(names)), range(len(names)), strict=True):
+        own = faces[labels == position]
+        if len(own):
+            ax.imshow(own.mean(axis=0), cmap="gray")
+        ax.set_title(f"{names[position]}\n{len(own)}", fontsize=9)
+        ax.set_axis_off()
+    return figure
+
+
+def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=None):
+    """Draw what a face shows over time, under the faces themselves.
+
+    Args:
+        posteriors: float (time, class).
+        times: float (time,), seconds.
+        names: Names of the classes.
+        faces: uint8 (time, height, width[, 3]), drawn above if given.
+        title: What it is.
+        figure: Figure to draw on; a new one if None.
+
+    Returns:
+        The figure.
+    """
+    height = 2.6 if faces is None else 3.4
+    figure = figure or plt.figure(figsize=(8, height), layout="constrained")
+    ratios = [1] if faces is None else [0.45, 1]
+    axes = figure.subplots(len(ratios), 1, height_ratios=ratios, squeeze=False)[:, 0]
+    step = np.median(np.diff(times)) if len(times) > 1 else 1.0
+    limits = times[0] - step / 2, times[-1] + step / 2
+    if faces is not None:
+        for face, instant in zip(faces, times, strict=True):
+            half = 0.46 * step
+            extent = (instant - half, instant + half, 0, 1)
+            axes[0].imshow(face, cmap="gray", extent=extent, aspect="auto", vmin=0, vmax=255)
+        axes[0].set(xlim=limits, ylim=(0, 1))
+        axes[0].set_axis_off()
+    shares = np.asarray(posteriors, float).T
+    colours = [EXPRESSION_COLOURS[name] for name in names]
+    axes[-1].stackplot(times, shares, colors=colours, labels=names, alpha=0.9)
+    axes[-1].set(xlim=limits, ylim=(0, 1), xlabel="time in the clip (s)", ylabel="posterior")
+    axes[-1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes[0].set_title(title, loc="left", fontsize=10)
+    return figure
+
+
+def plot_degradation(table, *, chance=None, ax=None):
+    """Draw how accuracy falls as the input gets worse.
+
+    Args:
+        table: DataFrame of accuracies, a row a condition in order, a column a system.
+        chance: Accuracy of guessing, drawn as a line if given.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes.
+    """
+    ax = open_axes(ax, 2.2 + 0.9 * len(table), 3.4)
+    colours = (INK, ACCENT, ALARM, "#00655B", "#9D4AD4", "#C56A08", "#7A5C3E")
+    places = np.arange(len(table))
+    for name, colour, marker in zip(table, colours, MARKERS, strict=False):
+        ax.plot(places, table[name], marker=marker, color=colour, label=name)
+    if chance is not None:
+        ax.axhline(chance, color=INK, ls=BASELINES["chance"], lw=1, label=f"chance {chance:.1%}")
+    ax.set_xticks(places, table.index)
+    ax.set(ylim=(0, 1.03), ylabel="accuracy", xlabel=table.index.name or "")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.grid(axis="y", alpha=0.3)
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return strip_spines(ax)
