@@ -6,6 +6,7 @@ face is; ``expression_times`` (clip, time), seconds in the clip's window, the cl
 (clip, unit), means over a clip. Notebook 37 writes them, 38 reads them.
 """
 
+import hashlib
 import time
 from pathlib import Path
 
@@ -13,13 +14,21 @@ import numpy as np
 import pandas as pd
 
 from data_augmentation.quiet_keras import keras
-from modeling.fer2013 import CLASSES, SIDE, WORDS
+from modeling import bootstrap, runs
+from modeling.fer2013 import CLASSES, SIDE, VOTED, WORDS
 from preprocessing import arrays
 
 SHIPPED = Path(__file__).resolve().parent / "pretrained" / "expression.keras"
 """The network that this repository brings along; notebook 37 trains it."""
 
 RAVDESS_FPS = 29.97
+
+BRANCHES = {
+    "expressions": "face_expression",
+    "expression_embeddings": "video_expression",
+    "action_units": "face_action_units",
+}
+"""The branch that reads each array."""
 
 
 def describe_faces(network, faces, *, batch_size=256):
@@ -46,6 +55,183 @@ def describe_faces(network, faces, *, batch_size=256):
     return tuple(
         (np.concatenate(own) * there).reshape(*faces.shape[:2], -1).astype(np.float32)
         for own in zip(*pieces, strict=True)
+    )
+
+
+def map_faces(network, faces, *, batch_size=256):
+    """Return the network's last feature maps, float16 (clip, time, height, width, channel).
+
+    Args:
+        network: As for ``describe_faces``; its layer ``maps`` is read.
+        faces: uint8 (clip, time, height, width[, 3]).
+        batch_size: Faces a step.
+    """
+    encoder = keras.Model(network.inputs, network.get_layer("maps").output)
+    rows = faces.reshape(-1, *faces.shape[2:])
+    pieces = [
+        encoder.predict_on_batch(fit_faces(rows[start : start + batch_size]))
+        for start in range(0, len(rows), batch_size)
+    ]
+    maps = np.concatenate(pieces).astype(np.float16)
+    maps[~rows.reshape(len(rows), -1).any(axis=1)] = 0
+    return maps.reshape(*faces.shape[:2], *maps.shape[1:])
+
+
+def choose_input(folder, name="auto"):
+    """Return the array that ``INPUT`` means: ``auto`` takes embeddings where there are any.
+
+    Raises:
+        FileNotFoundError: There are no expressions, or not this array.
+        ValueError: The name is unknown.
+    """
+    names = {"expressions": "expressions", "embeddings": "expression_embeddings"}
+    names |= {"action_units": "action_units"}
+    if name != "auto" and name not in names:
+        raise ValueError(f"INPUT = {name!r}; expected auto, {', '.join(names)}.")
+    if name == "action_units":
+        arrays.read_facts(folder, "action_units")
+        return name
+    there = arrays.read_facts(folder, "expressions")["shapes"]
+    if name == "embeddings" and names[name] not in there:
+        raise FileNotFoundError(
+            "expressions.json has no embeddings: another network made these expressions. Set "
+            "INPUT = 'expressions'."
+        )
+    if name == "auto":
+        name = "embeddings" if "expression_embeddings" in there else "expressions"
+    return names[name]
+
+
+def measure_step(folder):
+    """Return the usual time between two frames of a corpus's expressions, in seconds."""
+    times = arrays.read_array(folder, "expression_times")
+    steps = np.diff(times, axis=1)
+    return float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
+
+
+def name_origin(facts):
+    """Return in words what made the expressions or action units of these facts."""
+    made = facts["parameters"]
+    return made["program"] if "program" in made else f"the network {made['network']}"
+
+
+def note_origin(facts):
+    """Return the note that must stand beside scores that rest on somebody else's network."""
+    made = facts["parameters"]
+    if "program" in made:
+        return f"{made['program']}'s action units"
+    return "" if made["network"].startswith("ours") else "another network's expressions"
+
+
+def compare_with_scratch(test, emotions, *, corpus, protocol, fold, rival="video_convlstm"):
+    """Return test scores beside those of the ConvLSTM2D that notebook 30 trained, if it did.
+
+    Args:
+        test: Table of predictions of the test part.
+        emotions: Names of the classes in order.
+        corpus, protocol, fold: Of the runs.
+        rival: The other branch.
+
+    Returns:
+        DataFrame: a row for each of both, on the clips that both judged, and the difference with
+        its 95% interval (``bootstrap.compare_predictions``); the first alone where there is no
+        other run.
+    """
+    columns = ["accuracy", "unweighted_recall", "macro_f1"]
+    try:
+        found = runs.find_run(corpus, rival, protocol=protocol, fold=fold)
+    except FileNotFoundError:
+        print(f"no run of {rival} for this fold: run notebook 30 to compare")
+        return pd.DataFrame()
+    other = runs.read_predictions(found["folder"])
+    other = other[other["part"] == "test"]
+    paired = bootstrap.compare_predictions(other, test, emotions, rng=np.random.default_rng(0))
+    tables = {"expressions": test, rival: other}
+    shared = set(test["clip_id"]) & set(other["clip_id"])
+    rows = {
+        name: bootstrap.score_predictions(own[own["clip_id"].isin(shared)], emotions)
+        for name, own in tables.items()
+    }
+    rows |= {
+        title: {column: paired[f"{column}_difference{end}"] for column in columns}
+        for title, end in (("difference", ""), ("95% from", "_low"), ("to", "_high"))
+    }
+    return pd.DataFrame(rows).T[columns].astype(float).round(3)
+
+
+def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, seed=None):
+    """Return batches of FER2013's faces with both targets, as a ``tf.data.Dataset``.
+
+    Args:
+        part: ``fer2013.Faces``.
+        votes: Weight of the crowd's votes in the targets of ``fer2013``; the labels have the rest.
+        batch_size: Faces a batch.
+        augment: Layer or model for face sequences (clip, time, height, width); training part only.
+        mix: Layer from (faces, targets) to the same, such as ``MixClips``; training part only.
+        seed: Shuffle with this seed; ``None`` keeps the order.
+
+    Returns:
+        Batches of float32 faces (face, 48, 48, 1), 0 to 255, and targets by output. A face without
+        votes has zeros for ``ferplus``, so that its loss there is none.
+    """
+    import tensorflow as tf
+
+    n_seven = len(CLASSES)
+    labels = np.eye(n_seven, dtype=np.float32)[part.labels]
+    own = part.votes[:, :n_seven]
+    sums = own.sum(axis=1, keepdims=True)
+    shares = np.divide(own, sums, out=labels.copy(), where=sums > 0.2)
+    targets = np.concatenate([(1 - votes) * labels + votes * shares, part.votes], axis=1)
+    faces, targets = tf.constant(part.x), tf.constant(targets)
+    rows = tf.data.Dataset.range(len(part))
+    if seed is not None:
+        rows = rows.shuffle(len(part), seed=seed, reshuffle_each_iteration=True)
+
+    def gather(chosen):
+        return tf.cast(tf.gather(faces, chosen), tf.float32), tf.gather(targets, chosen)
+
+    batches = rows.batch(batch_size).map(gather, num_parallel_calls=2)
+    # One call at a time, so that the same seed gives the same draws.
+    if augment:
+        batches = batches.map(lambda x, y: (augment(x[:, None], training=True)[:, 0], y))
+    if mix:
+        batches = batches.map(lambda x, y: mix(x, y, training=True))
+    split = {"fer2013": slice(0, n_seven), "ferplus": slice(n_seven, n_seven + len(VOTED))}
+    batches = batches.map(lambda x, y: (x[..., None], {n: y[:, own] for n, own in split.items()}))
+    return batches.prefetch(2)
+
+
+def judge_faces(network, faces):
+    """Return posteriors of single faces, each averaged with those of its mirror image.
+
+    Args:
+        network: The expression network.
+        faces: uint8 (face, height, width).
+
+    Returns:
+        float32 (face, 7) of the output ``fer2013`` and (face, 8) of ``ferplus``.
+    """
+    found = []
+    for view in (faces, faces[:, :, ::-1]):
+        pieces = [
+            network.predict_on_batch(fit_faces(view[start : start + 256]))
+            for start in range(0, len(view), 256)
+        ]
+        found.append([np.concatenate([p[n] for p in pieces]) for n in ("fer2013", "ferplus")])
+    return tuple((first + mirrored) / 2 for first, mirrored in zip(*found, strict=True))
+
+
+def tabulate_faces(part, posteriors, *, fold):
+    """Return the table of predictions of FER2013's test faces; who they are is not known."""
+    return pd.DataFrame(
+        {
+            "clip_id": [f"{row:05d}" for row in range(len(part))],
+            "actor": "",
+            "fold": fold,
+            "part": "test",
+            "true": [CLASSES[label] for label in part.labels],
+        }
+        | {f"p_{name}": posteriors[:, i].round(6) for i, name in enumerate(CLASSES)}
     )
 
 
@@ -146,6 +332,26 @@ def read_action_units(path, clips):
     values = np.zeros((len(clips), len(units)), np.float32)
     values[list(known)] = table.loc[list(known.values()), list(units)].to_numpy(np.float32)
     return np.nan_to_num(values), units
+
+
+def sign_file(path):
+    """Return the SHA-256 of a file, shortened: what arrays were made from."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+
+
+def sign_network(network, facts):
+    """Return what made a corpus's expressions: the network and the state of the faces.
+
+    Args:
+        network: The expression network.
+        facts: Facts of the stage ``faces``.
+    """
+    weights = hashlib.sha256(b"".join(w.tobytes() for w in network.get_weights()))
+    return {
+        "network": "ours, trained on FER2013",
+        "weights": weights.hexdigest()[:16],
+        "faces": facts["digest"],
+    }
 
 
 def match_clips(names, clip_ids, source):

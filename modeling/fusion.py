@@ -153,9 +153,7 @@ class LateFusion:
                 f"{len(posteriors)} modalities give {features.shape[1]} log-posteriors; the fusion "
                 f"was fitted on {self.model.n_features_in_}. Pass None for a missing one."
             )
-        fused = np.full((len(features), self.n_emotions), FLOOR)
-        fused[:, self.model.classes_] = np.maximum(self.model.predict_proba(features), FLOOR)
-        fused /= fused.sum(axis=1, keepdims=True)
+        fused = predict_all(self.model, features, self.n_emotions)
         fused[~there.any(axis=0)] = np.nan
         return fused
 
@@ -186,6 +184,40 @@ def fit_late_fusion(posteriors, labels, *, inverse_l2=0.03):
         )
     model = LogisticRegression(C=inverse_l2, max_iter=2000).fit(features[judged], labels[judged])
     return LateFusion(model, _stack(posteriors, None)[0].shape[2])
+
+
+def fit_on_validation(tables, emotions, *, inverse_l2=0.03):
+    """Return the fusing function of a logistic regression fitted on the validation clips.
+
+    Args:
+        tables: Tables of predictions of one fold, all parts, one a modality.
+        emotions: Names of the classes in order.
+        inverse_l2: See ``fit_late_fusion``.
+
+    Returns:
+        A function from a list of posteriors, in the order of the tables, to posteriors, for
+        ``fuse_predictions``.
+    """
+    clips, posteriors = align_predictions(tables, emotions)
+    val = (clips["part"] == "val").to_numpy()
+    labels = encode_labels(clips.loc[val, "true"], emotions)
+    return fit_late_fusion([p[val] for p in posteriors], labels, inverse_l2=inverse_l2).predict
+
+
+def predict_all(model, features, n_emotions):
+    """Return a scikit-learn model's posteriors of every emotion, also of those never trained.
+
+    Args:
+        model: A fitted classifier whose labels are positions.
+        features: float (clip, feature).
+        n_emotions: Number of emotions.
+
+    Returns:
+        float64 (clip, emotion), ``FLOOR`` for an emotion without a training clip.
+    """
+    posteriors = np.full((len(features), n_emotions), FLOOR)
+    posteriors[:, model.classes_] = np.maximum(model.predict_proba(features), FLOOR)
+    return posteriors / posteriors.sum(axis=1, keepdims=True)
 
 
 def align_predictions(tables, emotions):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
-from modeling import fusion, runs
+from modeling import fusion, metrics, runs
 from modeling.inputs import PARTS, Part
 from modeling.layers import ModalityDropout, StatisticsPooling
 from preprocessing import arrays
@@ -78,6 +78,21 @@ def stack_embeddings(found, emotions):
         chosen = clips.iloc[rows].reset_index(drop=True)
         parts[part] = Part(part, stacked[rows], labels[rows], chosen, emotions)
     return parts, scales
+
+
+def group_branches(names):
+    """Return the names of branches by what they judge: ``face``, ``voice``, else their own name."""
+    kinds = {"audio": "voice", "video": "face", "face": "face"}
+    groups = {}
+    for name in names:
+        groups.setdefault(kinds.get(name.split("_")[0], name), []).append(name)
+    return groups
+
+
+def score_test(predictions, emotions):
+    """Return the accuracy of a table's test part."""
+    test = predictions[predictions["part"] == "test"]
+    return metrics.score_predictions(test, emotions)["accuracy"]
 
 
 def hide_branches(part, branches):

@@ -157,3 +157,30 @@ class ClearPadding(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Return the first input's shape."""
         return input_shape[0]
+
+
+@keras.saving.register_keras_serializable(package="emotion")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization (Ioffe & Szegedy 2015) by TensorFlow's fused kernel in training.
+
+    Keras computes mean and variance by separate operations, which on a CPU cost more than the
+    convolution before them: a small network trains two times slower. The weights are those of
+    ``keras.layers.BatchNormalization``, in the same order, so a trained network can be rebuilt
+    with that one.
+
+    Input and output: float (clip, height, width, channel).
+    """
+
+    def call(self, inputs, training=False, mask=None):
+        """Return the normalized activations."""
+        if not (training and self.trainable):
+            return super().call(inputs, training=False)
+        import tensorflow as tf
+
+        scale, offset = (tf.cast(weight, tf.float32) for weight in (self.gamma, self.beta))
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, scale, offset, epsilon=self.epsilon, is_training=True
+        )
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        return outputs

@@ -30,6 +30,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 QUIET = ["--IPKernelApp.log_level=ERROR"]
 """Kernels warn at every start that they talk to this machine over TCP."""
 
+LAST = ("34", "35")
+"""Fusion and comparison read the runs of all other notebooks, so they come after these."""
+
 SKIPS = "NotEnoughClipsError"
 """A notebook that stops with this error has nothing to work on: it is skipped, not failed."""
 
@@ -165,7 +168,8 @@ def find_notebooks(only=""):
     Raises:
         ArgumentsError: No notebook's number begins so.
     """
-    every = sorted(REPOSITORY.glob("*/[0-9][0-9]_*.ipynb"), key=lambda path: path.name)
+    every = REPOSITORY.glob("*/[0-9][0-9]_*.ipynb")
+    every = sorted(every, key=lambda path: (path.name[:2] in LAST, path.name))
     prefixes = [word for word in only.replace(",", " ").split() if word]
     if not prefixes:
         return every

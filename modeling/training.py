@@ -88,9 +88,9 @@ class _PerStep(keras.callbacks.Callback):
 class ProgressLines(keras.callbacks.Callback):
     """Prints one short line every few epochs instead of a bar for each."""
 
-    def __init__(self, every):
+    def __init__(self, every, metric="accuracy"):
         super().__init__()
-        self.every = every
+        self.every, self.metric = every, metric
 
     def on_train_begin(self, logs=None):
         """Start the clock."""
@@ -102,18 +102,21 @@ class ProgressLines(keras.callbacks.Callback):
             elapsed = time.perf_counter() - self.started
             print(
                 f"epoch {epoch + 1:3d}  loss {logs['loss']:.3f}  val {logs['val_loss']:.3f}  "
-                f"accuracy {logs['accuracy']:.3f}  val {logs['val_accuracy']:.3f}  {elapsed:4.0f} s"
+                f"accuracy {logs[self.metric]:.3f}  val {logs[f'val_{self.metric}']:.3f}  "
+                f"{elapsed:4.0f} s"
             )
 
 
-def train_model(model, batches, val_batches, *, epochs, patience, steps=None, lines=8):
+def train_model(
+    model, batches, val_batches, *, epochs, patience, steps=None, lines=8, metric="accuracy"
+):
     """Train with early stopping on the validation actors; keep the best epoch's weights.
 
     Where the optimizer keeps a moving average of the weights (``use_ema=True``; Polyak & Juditsky
     1992), it is the average that is validated and kept.
 
     Args:
-        model: A model compiled with the metric ``accuracy``.
+        model: A compiled model.
         batches: Training batches.
         val_batches: Validation batches: never the test actors.
         epochs: Most epochs.
@@ -121,6 +124,7 @@ def train_model(model, batches, val_batches, *, epochs, patience, steps=None, li
         steps: Batches an epoch, where that is not all of them: with several copies of each clip
             an epoch can be as many batches as there are clips alone, drawn from all.
         lines: About how many lines of progress to print.
+        metric: Name of the model's accuracy; of several outputs one has it.
 
     Returns:
         DataFrame, one row an epoch: ``epoch`` from 1, losses and accuracies, ``best``.
@@ -128,7 +132,7 @@ def train_model(model, batches, val_batches, *, epochs, patience, steps=None, li
     stop = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=patience, restore_best_weights=True
     )
-    callbacks = [stop, ProgressLines(max(1, epochs // lines))]
+    callbacks = [stop, ProgressLines(max(1, epochs // lines), metric)]
     if model.optimizer.use_ema:
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     history = model.fit(
@@ -140,7 +144,8 @@ def train_model(model, batches, val_batches, *, epochs, patience, steps=None, li
         shuffle=False,
         callbacks=callbacks,
     )
-    table = pd.DataFrame(history.history)
+    names = {metric: "accuracy", f"val_{metric}": "val_accuracy"}
+    table = pd.DataFrame(history.history).rename(columns=names)
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
     table["best"] = table["epoch"] == table["val_loss"].idxmin() + 1
     best = table.loc[table["best"]].iloc[0]
@@ -149,6 +154,36 @@ def train_model(model, batches, val_batches, *, epochs, patience, steps=None, li
         f"(validation loss {best['val_loss']:.3f}, accuracy {best['val_accuracy']:.3f})"
     )
     return table
+
+
+def average_models(models, *, name):
+    """Return one model that gives the mean of several models' posteriors.
+
+    Args:
+        models: Keras models of one shape of input, each with a layer ``embedding`` and a last
+            layer ``posterior`` that reads it (dropout may lie between).
+        name: Its name.
+
+    Returns:
+        A Keras model whose layer ``embedding`` holds all their embeddings side by side; the model
+        itself where there is one.
+    """
+    if len(models) == 1:
+        return models[0]
+    start, embeddings, heads = keras.Input(models[0].input_shape[1:]), [], []
+    for number, model in enumerate(models, 1):
+        layer = model.get_layer("embedding")
+        encoder = keras.Model(model.inputs, layer.output, name=f"encoder_{number}")
+        embeddings.append(encoder(start))
+        own = keras.Input(layer.output.shape[1:])
+        posterior = model.get_layer("posterior")(own)
+        heads.append(keras.Model(own, posterior, name=f"head_{number}"))
+    joined = keras.layers.Concatenate(name="embedding")(embeddings)
+    width = embeddings[0].shape[-1]
+    posteriors = [
+        head(joined[:, number * width : (number + 1) * width]) for number, head in enumerate(heads)
+    ]
+    return keras.Model(start, keras.layers.Average(name="posterior")(posteriors), name=name)
 
 
 def predict_parts(model, parts, *, fold, batch_size=32, layer="embedding"):

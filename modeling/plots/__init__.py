@@ -10,6 +10,7 @@ from modeling.plots.analysis import (
     plot_degradation,
     plot_expressions,
     plot_leak,
+    plot_mean_course,
     plot_mean_faces,
     plot_weights,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "plot_expressions",
     "plot_history",
     "plot_leak",
+    "plot_mean_course",
     "plot_mean_faces",
     "plot_recall",
     "plot_recall_table",

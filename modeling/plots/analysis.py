@@ -115,6 +115,28 @@ def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=N
     return figure
 
 
+def plot_mean_course(sequences, names, *, step_s, ax=None):
+    """Draw the mean of what faces show over time, as shares stacked upon each other.
+
+    Args:
+        sequences: float (clip, time, class), zeros behind a clip's last frame.
+        names: Names of the classes.
+        step_s: Seconds from frame to frame.
+        ax: Axes to draw on; a new figure if None.
+
+    Returns:
+        The axes; frames that fewer than one clip in four has are left out.
+    """
+    ax = open_axes(ax, 5, 2.6)
+    there = sequences.any(axis=2)
+    n = int((there.mean(axis=0) >= 0.25).sum())
+    means = sequences[:, :n].sum(axis=0) / np.maximum(there[:, :n].sum(axis=0), 1)[:, None]
+    colours = [EXPRESSION_COLOURS[name] for name in names]
+    ax.stackplot(step_s * np.arange(n), means.T, colors=colours, labels=names, alpha=0.9)
+    ax.set(xlim=(0, max(step_s * (n - 1), step_s)), ylim=(0, 1), xlabel="time (s)")
+    return strip_spines(ax)
+
+
 def plot_degradation(table, *, chance=None, ax=None):
     """Draw how accuracy falls as the input gets worse.
 
