@@ -20,11 +20,23 @@ class MaskSpectrogram(keras.layers.Layer):
         time_width: Largest width of a time mask, as a share of the clip; 0 for none.
         frequency_width: Largest width of a frequency mask, as a share of the bands; 0 for none.
         n_masks: Number of masks of each kind.
+        padding: Value of all bands behind a clip's end, which is left as it is; ``None`` where
+            clips are not padded.
         seed: What the draws follow; the same seed and order of clips give the same masks.
     """
 
-    def __init__(self, *, time_width=0.1, frequency_width=0.15, n_masks=2, seed=None, **kwargs):
+    def __init__(
+        self,
+        *,
+        time_width=0.1,
+        frequency_width=0.15,
+        n_masks=2,
+        padding=None,
+        seed=None,
+        **kwargs,
+    ):
         super().__init__(dtype="float32", **kwargs)
+        self.padding = padding
         self.time_width = time_width
         self.frequency_width = frequency_width
         self.n_masks = n_masks
@@ -39,6 +51,10 @@ class MaskSpectrogram(keras.layers.Layer):
         hidden_times = self._draw_masks(n_clips, n_frames, self.time_width)
         hidden_bands = self._draw_masks(n_clips, n_mels, self.frequency_width)
         hidden = ops.logical_or(hidden_times[:, :, None], hidden_bands[:, None, :])
+        if self.padding is not None:
+            bands = tuple(range(2, len(mels.shape)))
+            there = ops.any(mels > self.padding, axis=bands)
+            hidden = ops.logical_and(hidden, there[:, :, None])
         hidden = ops.reshape(hidden, (*ops.shape(hidden), *[1] * (len(mels.shape) - 3)))
         means = ops.mean(mels, axis=tuple(range(1, len(mels.shape))), keepdims=True)
         return ops.where(hidden, means, mels)

@@ -134,6 +134,8 @@ def explain_empty(clips, name, usable, empty):
 def add_copies(part, corpus, name, *, n_copies=None):
     """Return the training part with its augmented copies behind the clips themselves.
 
+    All are of the copies' dtype.
+
     Args:
         part: The training ``Part``, read from the array that the copies are of.
         corpus: A name of ``corpora.NAMES``.
@@ -159,13 +161,13 @@ def add_copies(part, corpus, name, *, n_copies=None):
     n = chosen.shape[1]
     return replace(
         part,
-        x=np.concatenate([part.x, *np.moveaxis(chosen, 1, 0)]),
+        x=np.concatenate([part.x.astype(chosen.dtype), *np.moveaxis(chosen, 1, 0)]),
         labels=np.tile(part.labels, n + 1),
         clips=pd.concat([part.clips] * (n + 1), ignore_index=True),
     )
 
 
-def make_batches(part, *, batch_size=16, augment=None, mix=None, seed=None):
+def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, seed=None):
     """Return batches of a part as a ``tf.data.Dataset`` of (x, one-hot labels).
 
     Args:
@@ -173,20 +175,23 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, seed=None):
         batch_size: Clips a batch.
         augment: Layer or model from a batch of x to a batch of x; training part only.
         mix: Layer from (x, one-hot labels) to the same, such as ``MixClips``; training part only.
+        balance: Let clips of rarer emotions come as many times as often as the most frequent
+            emotion has clips for each of theirs, rounded; training part only.
         seed: Shuffle with this seed; ``None`` keeps the order.
 
     Raises:
-        ValueError: Augmentation or mixing is asked for on validation or test clips.
+        ValueError: Augmentation, mixing or balance is asked for on validation or test clips.
     """
     import tensorflow as tf
 
-    if (augment or mix) and part.name != "train":
+    if (augment or mix or balance) and part.name != "train":
         raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
     targets = keras.utils.to_categorical(part.labels, len(part.emotions)).astype("float32")
     arrays_of_part = keras.tree.map_structure(tf.constant, (part.x, targets))
-    rows = tf.data.Dataset.range(len(part))
+    chosen = balance_rows(part.labels) if balance else np.arange(len(part))
+    rows = tf.data.Dataset.from_tensor_slices(chosen)
     if seed is not None:
-        rows = rows.shuffle(len(part), seed=seed, reshuffle_each_iteration=True)
+        rows = rows.shuffle(len(chosen), seed=seed, reshuffle_each_iteration=True)
     rows = rows.batch(batch_size)
 
     def gather(chosen):
@@ -200,6 +205,20 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, seed=None):
     if mix:
         batches = batches.map(lambda x, y: mix(x, y, training=True))
     return batches.prefetch(2)
+
+
+def balance_rows(labels):
+    """Return rows, those of rarer classes several times, so that classes come about equally often.
+
+    Args:
+        labels: int (clip,).
+
+    Returns:
+        int64 (row,), in order.
+    """
+    counts = np.bincount(labels)
+    times = np.rint(counts.max() / np.maximum(counts, 1)).astype(int)
+    return np.repeat(np.arange(len(labels)), times[labels])
 
 
 def split_by_clip(parts):
