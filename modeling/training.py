@@ -108,7 +108,16 @@ class ProgressLines(keras.callbacks.Callback):
 
 
 def train_model(
-    model, batches, val_batches, *, epochs, patience, steps=None, lines=8, metric="accuracy"
+    model,
+    batches,
+    val_batches,
+    *,
+    epochs,
+    patience,
+    steps=None,
+    lines=8,
+    metric="accuracy",
+    watch="val_loss",
 ):
     """Train with early stopping on the validation actors; keep the best epoch's weights.
 
@@ -125,12 +134,15 @@ def train_model(
             an epoch can be as many batches as there are clips alone, drawn from all.
         lines: About how many lines of progress to print.
         metric: Name of the model's accuracy; of several outputs one has it.
+        watch: What decides which epoch is best: ``val_loss``, least, or ``val_accuracy``, most.
 
     Returns:
         DataFrame, one row an epoch: ``epoch`` from 1, losses and accuracies, ``best``.
     """
+    watched = {"val_loss": "val_loss", "val_accuracy": f"val_{metric}"}[watch]
+    mode = "min" if watch == "val_loss" else "max"
     stop = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=patience, restore_best_weights=True
+        monitor=watched, mode=mode, patience=patience, restore_best_weights=True
     )
     callbacks = [stop, ProgressLines(max(1, epochs // lines), metric)]
     if model.optimizer.use_ema:
@@ -147,7 +159,8 @@ def train_model(
     names = {metric: "accuracy", f"val_{metric}": "val_accuracy"}
     table = pd.DataFrame(history.history).rename(columns=names)
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
-    table["best"] = table["epoch"] == table["val_loss"].idxmin() + 1
+    best = table[watch].idxmin() if mode == "min" else table[watch].idxmax()
+    table["best"] = table.index == best
     best = table.loc[table["best"]].iloc[0]
     print(
         f"stopped after epoch {len(table)}; kept epoch {int(best['epoch'])} "

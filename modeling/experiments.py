@@ -1,0 +1,297 @@
+"""The experiments whose results are published: how each is run, kept and run again.
+
+    python -m modeling.experiments list
+    python -m modeling.experiments reproduce audio_yamnet --data /path/to/ravdess
+    python -m modeling.experiments publish audio_yamnet
+
+``reproduce`` runs the notebooks of an experiment, and of those it needs, for every fold, and
+compares the outcome with ``modeling/published/<experiment>/``; ``publish`` replaces what is
+published by the newest runs. ``modeling.results`` recomputes every table from what is published.
+"""
+
+import argparse
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modeling import metrics, pipeline, runs
+from preprocessing import arrays
+
+PUBLISHED = Path(__file__).resolve().parent / "published"
+DECIMALS = 4
+"""Of the published posteriors."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Notebooks run with the same parameters.
+
+    Attributes:
+        notebooks: First digits, as ``make run ONLY=`` takes them.
+        parameters: Parameters by name.
+        every_fold: Whether they run once for each fold.
+        asks: Parameters that name files which the person who runs it has to have.
+    """
+
+    notebooks: str
+    parameters: dict = field(default_factory=dict)
+    every_fold: bool = True
+    asks: tuple = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row of the published table.
+
+    Attributes:
+        title: What went in and what was done with it.
+        branch: Name of the runs that it leaves.
+        steps: What is run, in order, after the experiments it needs.
+        needs: Names of experiments whose runs it reads.
+        remark: What must be said beside its scores.
+    """
+
+    title: str
+    branch: str
+    steps: tuple
+    needs: tuple = ()
+    remark: str = ""
+
+
+CORPUS, PROTOCOL = "ravdess", "luna5"
+CLIPS = Step("10,11", {"TRIM_DB": 35.0, "WINDOW_S": 3.0}, every_fold=False)
+SOUND = Step(
+    "12,21",
+    {
+        "N_COPIES": 6,
+        "SPEED": [0.88, 1.12],
+        "TEMPO": [0.88, 1.12],
+        "PITCH": [-2.0, 2.0],
+        "SHIFT_S": [],
+        "GAIN_DB": [],
+        "SNR_DB": [],
+        "PROBABILITY": 0.6,
+    },
+    every_fold=False,
+)
+SEEN = Step("37", {"EPOCHS": 0}, every_fold=False, asks=("POSTERIORS", "ACTION_UNITS"))
+AUDIO = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features")
+STRANGERS = "expressions by another FER2013 network: the videos are not at hand"
+
+
+def _fuse(title, way, name, needs, **options):
+    """Return an experiment of notebook 34; ``name`` is the first word of its runs' names."""
+    branches = " ".join(EXPERIMENTS[need].branch for need in needs)
+    parameters = {"BRANCHES": branches, "NAME": name, "HEADS": []} | options
+    remarks = sorted({EXPERIMENTS[need].remark for need in needs} - {""})
+    step = Step("34", parameters)
+    return Experiment(title, f"{name}_{way}", (step,), needs, "; ".join(remarks))
+
+
+EXPERIMENTS = {
+    "audio_features": Experiment(
+        "named features and functionals, the classic that validation prefers",
+        "audio_features",
+        (CLIPS, SOUND, Step("36")),
+    ),
+    "audio_conv2d": Experiment(
+        "Conv2D on log-mels, from scratch",
+        "audio_conv2d",
+        (CLIPS, SOUND, Step("31", {"FILTERS": 24, "N_COPIES": 6, "EPOCHS": 80, "PATIENCE": 80})),
+    ),
+    "audio_vgg19": Experiment(
+        "VGG19, ImageNet's blocks 1 to 3, on log-mels",
+        "audio_vgg19",
+        (CLIPS, SOUND, Step("32", {"N_COPIES": 6, "PRETRAINED": True, "FINE_TUNE_EPOCHS": 4})),
+    ),
+    "audio_yamnet": Experiment(
+        "YAMNet's blocks 1 to 9, blocks 7 to 9 tuned",
+        "audio_yamnet",
+        (
+            CLIPS,
+            SOUND,
+            Step("33", {"N_COPIES": 6, "PRETRAINED": True, "EPOCHS": 40, "PATIENCE": 40}),
+        ),
+    ),
+    "face_expression": Experiment(
+        "posteriors of seven expressions over time",
+        "face_expression",
+        (CLIPS, SEEN, Step("38", {"INPUT": "expressions"})),
+        remark=STRANGERS,
+    ),
+    "face_action_units": Experiment(
+        "OpenFace's action units, means over the clip",
+        "face_action_units",
+        (CLIPS, SEEN, Step("38", {"INPUT": "action_units"})),
+        remark="action units by OpenFace",
+    ),
+}
+WAYS = {
+    "mean": "late: mean of the posteriors",
+    "late": "late: calibrated product of experts",
+    "logistic": "late: logistic regression, fitted on the validation actors",
+    "early": "joint: all embeddings into one logistic regression",
+    "dense": "joint: dense head, modality dropout",
+    "gated": "joint: gated head, modality dropout",
+    "attention": "joint: cross-modal attention, modality dropout",
+}
+"""The ways of fusion of notebook 34."""
+
+HEADS = ["dense", "gated", "attention"]
+FACES = ("face_expression", "face_action_units")
+EXPERIMENTS["audio_ensemble"] = _fuse("the four audio branches, product", "late", "audio", AUDIO)
+EXPERIMENTS["face_both"] = _fuse("expressions × action units, product", "late", "face", FACES)
+for _way, _title in WAYS.items():
+    EXPERIMENTS[f"fusion_{_way}"] = _fuse(
+        f"audio × expressions, {_title}", _way, "fusion", (*AUDIO, FACES[0]), HEADS=HEADS
+    )
+EXPERIMENTS["fusion_with_action_units"] = _fuse(
+    "audio × expressions × action units, late: calibrated product of experts",
+    "late",
+    "fusion_with_action_units",
+    (*AUDIO, *FACES),
+)
+
+
+def main(arguments=None):
+    """Do what the command line says; return the exit status."""
+    options = parse_arguments(arguments)
+    if options.action == "list":
+        for name, experiment in EXPERIMENTS.items():
+            print(f"{name:26} {experiment.title}")
+        return 0
+    if options.experiment not in EXPERIMENTS:
+        known = ", ".join(EXPERIMENTS)
+        print(f"EXPERIMENT={options.experiment} is unknown; expected one of {known}.")
+        return 2
+    if options.action == "publish":
+        publish_experiment(options.experiment)
+        return 0
+    return reproduce_experiment(options.experiment, options.data, options.parameters)
+
+
+def parse_arguments(arguments):
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(prog="python -m modeling.experiments", description=__doc__)
+    parser.add_argument("action", choices=["list", "reproduce", "publish"])
+    parser.add_argument("experiment", nargs="?", default="")
+    parser.add_argument("--data", default="", help="where RAVDESS lies")
+    parser.add_argument("--parameters", default="", help='such as "EPOCHS=5", over all notebooks')
+    return parser.parse_args(arguments)
+
+
+def list_steps(name):
+    """Return the steps of an experiment and of all it needs, each once, in order."""
+    steps = [step for need in EXPERIMENTS[name].needs for step in list_steps(need)]
+    unique = []
+    for step in (*steps, *EXPERIMENTS[name].steps):
+        if step not in unique:
+            unique.append(step)
+    return unique
+
+
+def reproduce_experiment(name, data, parameters=""):
+    """Run an experiment and all it needs; print its scores beside the published ones.
+
+    Args:
+        name: A key of ``EXPERIMENTS``.
+        data: Where the corpus lies.
+        parameters: Parameters over those of the steps, such as file names that a step asks for.
+
+    Returns:
+        The exit status, that of the first notebook that failed, or 2 where a step asks for a file
+        that was not named.
+    """
+    given = pipeline.parse_parameters(parameters)
+    steps = list_steps(name)
+    if missing := [ask for step in steps for ask in step.asks if ask not in given]:
+        print(f"{name} needs {' and '.join(missing)}: P='{missing[0]}=/path/to/file ...'.")
+        return 2
+    for number, step in enumerate(steps, 1):
+        declared = {
+            key
+            for notebook in pipeline.find_notebooks(step.notebooks)
+            for key in pipeline.list_parameters(notebook)
+        }
+        own = step.parameters | {key: value for key, value in given.items() if key in declared}
+        print(f"step {number} of {len(steps)}: notebooks {step.notebooks} {own}", flush=True)
+        words = [f"{key}={value!r}" for key, value in own.items()]
+        options = ["--corpus", CORPUS, "--data", data, "--only", step.notebooks]
+        options += ["--folds", "all"] if step.every_fold else []
+        status = pipeline.main([*options, "--parameters", _quote(words)])
+        if status in (1, 2):
+            return status
+    found = pool_tests(name)
+    kept = read_published(name)
+    emotions = runs.read_posteriors(found)[1]
+    for title, table in {"now": found, "published": kept}.items():
+        if table is not None:
+            scores = metrics.score_predictions(table, emotions)
+            accuracy, recall = scores["accuracy"], scores["unweighted_recall"]
+            print(f"{title:10} accuracy {accuracy:.3f}, UAR {recall:.3f}")
+    if kept is not None:
+        both = found.set_index("clip_id").loc[kept["clip_id"]]
+        same = runs.name_predicted(both) == runs.name_predicted(kept)
+        print(f"the same emotion for {same.mean():.1%} of the clips")
+    return 0
+
+
+def pool_tests(name):
+    """Return the test predictions of the newest runs of an experiment over all folds.
+
+    Raises:
+        FileNotFoundError: There are no runs, or not of every fold.
+    """
+    branch = EXPERIMENTS[name].branch
+    pooled = runs.pool_runs(CORPUS, protocol=PROTOCOL)
+    if branch not in pooled:
+        raise FileNotFoundError(f"No run of {branch}; run: make reproduce EXPERIMENT={name}.")
+    table = pooled[branch].predictions
+    return table[table["part"] == "test"].sort_values("clip_id").reset_index(drop=True)
+
+
+def publish_experiment(name):
+    """Write ``published/<name>/``: the test predictions of all folds, and how they came about."""
+    experiment = EXPERIMENTS[name]
+    table = pool_tests(name)
+    columns = [column for column in table if column.startswith("p_")]
+    table[columns] = table[columns].round(DECIMALS)
+    newest = runs.list_runs(CORPUS, branch=experiment.branch, protocol=PROTOCOL)[-1]
+    arrays.write_table(PUBLISHED / name / "predictions.csv", table)
+    facts = {
+        "experiment": name,
+        "title": experiment.title,
+        "remark": experiment.remark,
+        "corpus": CORPUS,
+        "protocol": PROTOCOL,
+        "branch": experiment.branch,
+        "needs": experiment.needs,
+        "steps": [
+            {"notebooks": step.notebooks, "parameters": step.parameters, "asks": step.asks}
+            for step in list_steps(name)
+        ],
+        "notes": newest["notes"],
+        "inputs": newest["inputs"],
+        "commit": newest["commit"],
+        "versions": newest["versions"],
+    }
+    arrays.write_json(PUBLISHED / name / "parameters.json", facts)
+    print(f"published {name}: {len(table)} clips")
+
+
+def read_published(name):
+    """Return the published predictions of an experiment; None where there are none."""
+    path = PUBLISHED / name / "predictions.csv"
+    return runs.read_predictions(path.parent) if path.is_file() else None
+
+
+def _quote(words):
+    """Return words as one text that ``pipeline.parse_parameters`` reads."""
+    return " ".join(shlex.quote(word) for word in words)
+
+
+if __name__ == "__main__":
+    from modeling import experiments  # under its own name, by which workers find its functions
+
+    sys.exit(experiments.main())
