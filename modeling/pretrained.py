@@ -223,8 +223,8 @@ def check_rate(rate_hz):
     """
     if rate_hz != RATE_HZ:
         raise ValueError(
-            f"The waveforms have {rate_hz} Hz; YAMNet hears {RATE_HZ}. Set RATE_HZ = {RATE_HZ} in "
-            "preprocessing/11_faces.ipynb and rerun it."
+            f"The waveforms have {rate_hz} Hz; YAMNet hears {RATE_HZ}. Rerun "
+            "preprocessing/11_faces.ipynb, whose extract.Choices have that rate unless told."
         )
 
 

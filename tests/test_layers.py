@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_augmentation.quiet_keras import keras
-from modeling.layers import ModalityDropout, StatisticsPooling
+from modeling.layers import (
+    ClearPadding,
+    FusedBatchNormalization,
+    ModalityDropout,
+    StatisticsPooling,
+    YamnetSpectrogram,
+)
 
 
 def draw(*shape, seed=0):
@@ -77,3 +83,58 @@ def test_modality_dropout_hides_whole_branches_but_never_all():
     assert kept[:50, 0].all()
     assert 0.4 < kept[50:].mean() < 0.7
     assert (np.asarray(layer(x, training=False)) == x).all()
+
+
+def test_fused_normalization_is_batch_normalization():
+    x = 3 * draw(8, 5, 5, 4) + 1
+    fused, plain = (
+        FusedBatchNormalization(momentum=0.8),
+        keras.layers.BatchNormalization(momentum=0.8),
+    )
+    for training in (True, True, False):  # the fused kernel's moving variance is the unbiased one
+        np.testing.assert_allclose(
+            fused(x, training=training), plain(x, training=training), atol=2e-2
+        )
+    plain.set_weights(fused.get_weights())
+    np.testing.assert_allclose(fused(x), plain(x), atol=1e-5)
+
+
+def test_fused_normalization_learns_like_batch_normalization():
+    tf = pytest.importorskip("tensorflow")
+    x, gradients = tf.constant(draw(8, 5, 5, 4)), []
+    for layer in (FusedBatchNormalization(), keras.layers.BatchNormalization()):
+        layer.build(x.shape)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.reduce_sum(layer(x, training=True) ** 3)
+        gradients.append(tape.gradient(total, [x, *layer.trainable_variables]))
+    for mine, its in zip(*gradients, strict=True):
+        np.testing.assert_allclose(mine, its, atol=2e-2)
+
+
+@settings(max_examples=15, deadline=None)
+@given(n=st.integers(1, 3000), total=st.integers(3000, 4000))
+def test_what_lies_behind_a_clips_end_is_cleared(n, total):
+    waveforms = np.zeros((2, total), "float32")
+    waveforms[0, :n] = 0.1
+    waveforms[1] = 0.1
+    x = np.ones((2, 10, 3, 2), "float32")
+    cleared = np.asarray(ClearPadding()([x, waveforms]))
+    kept = cleared.any(axis=(2, 3)).sum(axis=1)
+    assert kept[1] == 10
+    assert kept[0] == max(1, -(-n * 10 // total))
+    assert (cleared[0, : kept[0]] == 1).all()
+
+
+def test_a_network_from_the_waveform_on_is_saved_whole(tmp_path):
+    sound = keras.Input((4000,))
+    x = YamnetSpectrogram()(sound)
+    x = ClearPadding()([x, sound])
+    there = keras.ops.any(x != 0, axis=2)
+    model = keras.Model(sound, StatisticsPooling()(x, mask=there))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    sounds = np.pad(draw(2, 3000), ((0, 0), (0, 1000)))
+    np.testing.assert_allclose(
+        model.predict(sounds, verbose=0), again.predict(sounds, verbose=0), atol=1e-5
+    )

@@ -18,6 +18,14 @@ TRUE = np.repeat(np.arange(8), 6)
 PREDICTED = np.where(RNG.random(48) < 0.6, TRUE, RNG.integers(0, 8, 48))
 POSTERIORS = 0.3 * np.eye(8)[PREDICTED] + 0.7 / 8
 ACTORS = np.tile(["01", "02", "03"], 16)
+LEAK = pd.DataFrame(
+    {"accuracy": [0.8, 0.6], "known_speakers": [True, False]}, index=["random split", "by actor"]
+)
+WORSE = pd.DataFrame(
+    {"audio": [0.7, 0.4], "with the rest": [0.9, 0.8]}, index=["clean", "0 dB"]
+).rename_axis("speech over noise")
+CLASSES = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+SEEN = np.full((5, 6, 7), 1 / 7)
 HISTORY = {
     "loss": [2.1, 1.5, 1.0, 0.6],
     "val_loss": [2.0, 1.6, 1.5, 1.7],
@@ -47,6 +55,12 @@ DRAWINGS = {
     "scores": lambda ax: plots.plot_scores(make_table(), ax=ax),
     "reliability": lambda ax: plots.plot_reliability(TRUE, {"before": POSTERIORS}, ax=ax),
     "by_actor": lambda ax: plots.plot_by_actor(ACTORS, TRUE, PREDICTED, ax=ax),
+    "weights": lambda ax: plots.plot_weights(
+        RNG.normal(size=(8, 5)), EMOTIONS, list("abcde"), ax=ax
+    ),
+    "leak": lambda ax: plots.plot_leak(LEAK, ax=ax),
+    "course": lambda ax: plots.plot_mean_course(SEEN, CLASSES, step_s=0.1, ax=ax),
+    "degradation": lambda ax: plots.plot_degradation(WORSE, chance=0.125, ax=ax),
     "embedding": lambda ax: plots.plot_embedding(POSTERIORS[:, :2], TRUE, EMOTIONS, ax=ax),
 }
 
@@ -154,3 +168,26 @@ def test_many_actors_stay_legible():
     actors = np.array([str(n) for n in range(1001, 1092)])
     ax = plots.plot_by_actor(actors, np.zeros(91), np.arange(91) % 2)
     assert len(ax.get_xticks()) <= 40
+
+
+def test_expressions_stand_under_their_faces():
+    faces = RNG.integers(0, 255, (6, 20, 20), dtype=np.uint8)
+    figure = plots.plot_expressions(SEEN[0], np.arange(6) / 5, CLASSES, faces=faces, title="clip")
+    assert len(figure.axes) == 2
+    assert len(figure.axes[0].images) == 6
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+    assert len(plots.plot_expressions(SEEN[0], np.arange(6) / 5, CLASSES).axes) == 1
+
+
+def test_mean_faces_are_means_and_an_expression_without_faces_is_empty():
+    faces = np.stack([np.full((4, 4), v, np.uint8) for v in (10, 30, 200)])
+    figure = plots.plot_mean_faces(faces, np.array([0, 0, 1]), ("neutral", "happy", "sad"))
+    assert (np.asarray(figure.axes[0].images[0].get_array()) == 20).all()
+    assert not figure.axes[2].images
+
+
+def test_a_course_leaves_out_frames_that_few_clips_have():
+    sequences = np.full((8, 10, 7), 1 / 7)
+    sequences[1:, 4:] = 0
+    ax = plots.plot_mean_course(sequences, CLASSES, step_s=0.5)
+    assert ax.get_xlim() == (0, 1.5)

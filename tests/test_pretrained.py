@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from modeling import pretrained, yamnet
+from modeling.layers import YamnetSpectrogram
 from modeling.pretrained import RANDOM_INIT, PretrainedError, load_vgg19, load_yamnet
 
 SHAPE = (32, 32, 3)
@@ -196,10 +197,8 @@ def test_yamnet_if_available_falls_back_and_says_so(capsys):
     stand_in, note = load_yamnet(pretrained="if available", handle=f"{CLOSED}/yamnet/1")
     assert note == RANDOM_INIT
     assert "YAMNet: RANDOM INIT" in capsys.readouterr().out
-    scores, embeddings, mel = stand_in(np.zeros(40000, np.float32))
-    assert scores is None
-    assert embeddings.shape == (5, 1024)
-    assert mel.shape == (288, 64)
+    assert stand_in.score_sound(np.zeros(40000, np.float32)) is None
+    assert stand_in.build_blocks(1, 9).output_shape == (None, None, 4, 512)
 
 
 def test_yamnet_required_stops_with_what_to_do():
@@ -290,12 +289,10 @@ def read_speech(real_data):
 @pytest.mark.real_data
 def test_real_yamnet_hears_speech(real_data, real_yamnet):
     waveform, rate_hz = read_speech(real_data)
-    scores, embeddings, _ = real_yamnet(waveform)
-    assert rate_hz == yamnet.RATE_HZ
-    names = yamnet.read_class_names(real_yamnet)
+    pretrained.check_rate(rate_hz)
+    names = real_yamnet.read_class_names()
     assert len(names) == 521
-    assert names[np.mean(scores, axis=0).argmax()] == "Speech"
-    assert embeddings.shape == (yamnet.count_patches(len(waveform) / rate_hz), 1024)
+    assert names[real_yamnet.score_sound(waveform).mean(axis=0).argmax()] == "Speech"
 
 
 @pytest.mark.real_data
@@ -305,9 +302,24 @@ def test_real_yamnet_is_found_in_the_cache_of_tf_hub(real_data, monkeypatch):
 
 
 @pytest.mark.real_data
-def test_the_stand_in_hears_the_same_spectrogram(real_data, real_yamnet):
+def test_our_spectrogram_and_blocks_hear_what_yamnet_hears(real_data, real_yamnet):
     waveform, _ = read_speech(real_data)
-    expected = np.asarray(real_yamnet(waveform)[2])
-    found = np.asarray(yamnet.log_mel(waveform))
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).max() < 0.1  # of a range of about 8 nepers
+    waveform = waveform[16000 : 16000 + pretrained.FIRST_PATCH]
+    _, embeddings, mel = (np.asarray(output) for output in real_yamnet.model(waveform))
+    mine = np.asarray(YamnetSpectrogram()(waveform[None]))
+    assert np.abs(mine[0] - mel).max() < 0.1  # of a range of about 8 nepers
+    heard = np.asarray(real_yamnet.build_blocks(1, 14)(mine[..., None])).mean(axis=(1, 2))
+    assert np.corrcoef(heard[0], embeddings[0])[0, 1] > 0.99
+
+
+@pytest.mark.real_data
+def test_a_model_whose_blocks_hear_something_else_is_refused(real_data, monkeypatch):
+    folder = real_data / "tfhub" / "9616fd04ec2360621642ef9455b84f4b668e219e"
+    monkeypatch.setattr(pretrained, "read_weights", lambda values: yamnet.draw_weights())
+    with pytest.raises(PretrainedError, match="put together, do not give its embeddings"):
+        load_yamnet(pretrained="if available", handle=str(folder))
+
+
+def test_another_rate_is_refused():
+    with pytest.raises(ValueError, match="have 8000 Hz; YAMNet hears 16000"):
+        pretrained.check_rate(8000)

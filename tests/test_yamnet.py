@@ -1,83 +1,91 @@
 import numpy as np
 import pytest
 
-from modeling.yamnet import (
-    FIRST,
-    RATE_HZ,
-    STEP,
-    RandomYamnet,
-    count_patches,
-    embed_waveforms,
-    read_class_names,
-)
-
-
-def fake_yamnet(waveform):
-    """Return a row a patch: its number from 1 in every feature."""
-    n = count_patches(len(waveform) / RATE_HZ)
-    return None, np.repeat(np.arange(1, n + 1, dtype=np.float32)[:, None], 1024, axis=1), None
+from data_augmentation.quiet_keras import keras
+from modeling.layers import YamnetSpectrogram
+from modeling.yamnet import BLOCKS, Yamnet, draw_weights, list_shapes, read_weights
 
 
 @pytest.fixture(scope="module")
 def stand_in():
-    return RandomYamnet()
+    return Yamnet(draw_weights())
 
 
-@pytest.mark.parametrize(
-    ("n_samples", "n_patches"),
-    [(0, 0), (1, 1), (FIRST, 1), (FIRST + 1, 2), (FIRST + STEP, 2), (FIRST + STEP + 1, 3)],
-)
-def test_patches_are_counted_as_yamnet_cuts_them(n_samples, n_patches, stand_in):
-    assert count_patches(n_samples / RATE_HZ) == n_patches
-    if n_samples:
-        assert len(stand_in(np.zeros(n_samples, np.float32))[1]) == n_patches
+def test_blocks_put_together_are_the_network(stand_in):
+    sound = np.random.default_rng(0).normal(-4, 1, (1, 96, 64, 1)).astype("float32")
+    whole = stand_in.build_blocks(1, 14)(sound)
+    assert whole.shape == (1, 3, 2, 1024)
+    for cut in (1, 6, 13):
+        halves = stand_in.build_blocks(cut + 1, 14)(stand_in.build_blocks(1, cut)(sound))
+        np.testing.assert_allclose(halves, whole, atol=1e-3)
 
 
-def test_rows_behind_a_shorter_clip_are_zeros():
-    sounds = np.ones((3, 40000), np.float32)
-    embeddings = embed_waveforms(fake_yamnet, sounds, [2.5, 1.0, 0.0], RATE_HZ, progress=False)
-    assert embeddings.shape == (3, 5, 1024)
-    assert embeddings.dtype == np.float32
-    assert embeddings[:, :, 0].tolist() == [[1, 2, 3, 4, 5], [1, 2, 0, 0, 0], [0, 0, 0, 0, 0]]
+def test_kernels_are_those_of_mobilenet():
+    network = keras.applications.MobileNet((96, 64, 1), include_top=False, weights=None)
+    kernels = [tuple(w.shape) for w in network.trainable_weights if len(w.shape) == 4]
+    assert list_shapes() == kernels
 
 
-def test_padding_does_not_change_a_clips_embeddings(stand_in):
-    sound = np.random.default_rng(0).normal(0, 0.1, (1, 20000)).astype("float32")
-    padded = np.pad(sound, ((0, 0), (0, 20000)))
-    alone = embed_waveforms(stand_in, sound, [1.25], RATE_HZ, progress=False)
-    among = embed_waveforms(stand_in, padded, [1.25], RATE_HZ, progress=False)
-    np.testing.assert_allclose(among[:, : alone.shape[1]], alone, atol=1e-4)
-    assert not among[:, alone.shape[1] :].any()
+@pytest.mark.parametrize(("first", "last"), [(0, 3), (5, 4), (3, 15)])
+def test_blocks_that_do_not_exist_are_refused(stand_in, first, last):
+    with pytest.raises(ValueError, match="expected numbers from 1 to 14"):
+        stand_in.build_blocks(first, last)
 
 
-def test_a_length_beyond_the_waveform_is_cut():
-    sounds = np.ones((1, 16000), np.float32)
-    assert embed_waveforms(fake_yamnet, sounds, [9.0], RATE_HZ, progress=False).shape[1] == 2
+def test_the_stand_in_is_the_same_every_time_and_scores_nothing(stand_in):
+    again, other = draw_weights(), draw_weights(seed=1)
+    assert all((a == b).all() for (a, _), (b, _) in zip(stand_in.weights, again, strict=True))
+    assert (stand_in.weights[0][0] != other[0][0]).any()
+    assert stand_in.score_sound(np.zeros(16000, np.float32)) is None
+    assert stand_in.read_class_names() == ()
 
 
-def test_another_rate_is_refused():
-    with pytest.raises(ValueError, match="have 8000 Hz; YAMNet hears 16000. Set RATE_HZ"):
-        embed_waveforms(fake_yamnet, np.ones((1, 8000)), [1.0], 8000)
+def make_checkpoint(*, folded):
+    """Return arrays as a checkpoint holds them, and the kernels and biases that they mean."""
+    rng, values, meant = np.random.default_rng(3), {}, []
+    for number, shape in enumerate(list_shapes()):
+        kernel = rng.normal(size=shape).astype(np.float32)
+        n = shape[2] if shape[3] == 1 else shape[3]
+        if folded:
+            bias = rng.normal(size=n).astype(np.float32)
+            values |= {f"vars/{2 * number}/V": kernel, f"vars/{2 * number + 1}/V": bias}
+            meant.append((kernel, bias))
+            continue
+        beta, mean = rng.normal(size=(2, n))
+        variance = rng.uniform(0.5, 2, n)
+        layer, norm = f"net/layer-{2 * number}", f"net/layer-{2 * number + 1}"
+        values |= {f"{layer}/kernel": kernel, f"{norm}/beta": beta}
+        values |= {f"{norm}/moving_mean": mean, f"{norm}/moving_variance": variance}
+        scale = 1 / np.sqrt(variance + 1e-4)
+        meant.append((kernel * (scale[:, None] if shape[3] == 1 else scale), beta - mean * scale))
+    values |= {"vars/999/V": np.zeros((1024, 521)), "vars/9999/V": np.zeros(521)}
+    return values, meant
 
 
-def test_lengths_must_match_the_clips():
-    with pytest.raises(ValueError, match="with 1 lengths"):
-        embed_waveforms(fake_yamnet, np.ones((2, 8000)), [1.0], RATE_HZ)
+@pytest.mark.parametrize("folded", [True, False])
+def test_weights_are_read_with_their_normalization(folded):
+    values, meant = make_checkpoint(folded=folded)
+    for found, expected in zip(read_weights(values), meant, strict=True):
+        for mine, its in zip(found, expected, strict=True):
+            np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-6)
 
 
-def test_the_stand_in_is_the_same_every_time(stand_in):
-    sound = np.random.default_rng(0).normal(0, 0.1, 16000).astype("float32")
-    np.testing.assert_array_equal(stand_in(sound)[1], RandomYamnet()(sound)[1])
-    assert not np.allclose(stand_in(sound)[1], RandomYamnet(seed=1)(sound)[1])
+def test_another_networks_weights_are_refused():
+    values, _ = make_checkpoint(folded=True)
+    values.pop("vars/4/V")
+    with pytest.raises(ValueError, match="26 kernels are not YAMNet's 27"):
+        read_weights(values)
 
 
-def test_the_stand_in_scores_nothing(stand_in):
-    assert stand_in(np.zeros(16000, np.float32))[0] is None
-    assert read_class_names(stand_in) == ()
+def test_spectrogram_has_yamnets_windows_and_floor():
+    layer = YamnetSpectrogram()
+    assert layer(np.zeros((2, 15600), "float32")).shape == (2, 96, 64)
+    assert layer(np.zeros((1, 100), "float32")).shape == (1, 1, 64)
+    np.testing.assert_allclose(layer(np.zeros((1, 400), "float32")), np.log(0.001), rtol=1e-5)
+    tone = np.sin(2 * np.pi * 1000 * np.arange(1600) / 16000).astype("float32")[None]
+    low, high = (int(np.asarray(layer(t))[0, 0].argmax()) for t in (tone, np.sign(tone) * tone))
+    assert low < high  # the rectified tone sounds an octave higher
 
 
-def test_the_stand_in_tells_sounds_apart(stand_in):
-    noise = np.random.default_rng(0).normal(0, 0.1, 15600).astype("float32")
-    tone = np.sin(np.arange(15600) / 5).astype("float32")
-    difference = np.asarray(stand_in(noise)[1]) - np.asarray(stand_in(tone)[1])
-    assert np.abs(difference).max() > 0.01
+def test_strides_multiply_to_32():
+    assert np.prod([stride for stride, _ in BLOCKS]) == 32

@@ -28,6 +28,7 @@ def plot_weights(weights, emotions, names, *, ax=None):
     picture = ax.imshow(weights, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
     ax.set_xticks(range(len(names)), names, rotation=50, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(emotions)), emotions)
+    ax.set(xlabel="feature", ylabel="emotion")
     ax.set_title("What speaks for (red) and against (blue) an emotion", loc="left")
     ax.figure.colorbar(picture, ax=ax, label="weight (of one standard deviation)")
     ax.spines[:].set_visible(False)
@@ -115,13 +116,14 @@ def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=N
     return figure
 
 
-def plot_mean_course(sequences, names, *, step_s, ax=None):
+def plot_mean_course(sequences, names, *, step_s, title="mean over the clips", ax=None):
     """Draw the mean of what faces show over time, as shares stacked upon each other.
 
     Args:
         sequences: float (clip, time, class), zeros behind a clip's last frame.
         names: Names of the classes.
         step_s: Seconds from frame to frame.
+        title: Whose mean it is.
         ax: Axes to draw on; a new figure if None.
 
     Returns:
@@ -134,14 +136,16 @@ def plot_mean_course(sequences, names, *, step_s, ax=None):
     colours = [EXPRESSION_COLOURS[name] for name in names]
     ax.stackplot(step_s * np.arange(n), means.T, colors=colours, labels=names, alpha=0.9)
     ax.set(xlim=(0, max(step_s * (n - 1), step_s)), ylim=(0, 1), xlabel="time (s)")
+    ax.set_title(title, fontsize=9)
     return strip_spines(ax)
 
 
-def plot_degradation(table, *, chance=None, ax=None):
+def plot_degradation(table, *, title="When the input gets worse", chance=None, ax=None):
     """Draw how accuracy falls as the input gets worse.
 
     Args:
         table: DataFrame of accuracies, a row a condition in order, a column a system.
+        title: What makes it worse.
         chance: Accuracy of guessing, drawn as a line if given.
         ax: Axes to draw on; a new figure if None.
 
@@ -159,5 +163,6 @@ def plot_degradation(table, *, chance=None, ax=None):
     ax.set(ylim=(0, 1.03), ylabel="accuracy", xlabel=table.index.name or "")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(axis="y", alpha=0.3)
+    ax.set_title(title, loc="left")
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return strip_spines(ax)

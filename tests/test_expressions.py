@@ -1,0 +1,303 @@
+import io
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from data_augmentation.quiet_keras import keras
+from modeling import expressions, fer2013, inputs
+from preprocessing import arrays
+from tests.made_corpus import EMOTIONS, write_made_corpus
+
+FOLDERS = {"neutral": "neutral", "happy": "happy", "surprised": "surprise", "disgust": "disgust"}
+
+
+def draw(seed):
+    return np.random.default_rng(seed).integers(0, 255, (48, 48), dtype=np.uint8)
+
+
+def encode(pixels):
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=95)
+    return data.getvalue()
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """A tiny FER2013: names, (emotion, seed of the picture); some pictures stand twice."""
+    listed = {
+        "Training_1.jpg": ("happy", 1),
+        "Training_2.jpg": ("surprised", 2),
+        "Training_3.jpg": ("happy", 1),  # again in training
+        "Training_4.jpg": ("disgust", 12),  # again in test
+        "PublicTest_5.jpg": ("neutral", 5),
+        "PublicTest_6.jpg": ("happy", 13),  # again in test
+        "PrivateTest_7.jpg": ("neutral", 12),
+        "PrivateTest_8.jpg": ("happy", 13),
+        "PrivateTest_9.jpg": ("happy", 13),  # twice in test: the test part is left as it is
+    }
+    folder = tmp_path / "fer2013"
+    for name, (emotion, seed) in listed.items():
+        part = "train" if name.startswith("Training") else "test"
+        path = folder / part / FOLDERS[emotion] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(draw(seed)))
+    return folder
+
+
+def write_votes(path, **rows):
+    columns = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"]
+    columns += ["contempt", "unknown", "NF"]
+    table = pd.DataFrame(
+        [dict.fromkeys(columns, 0) | votes | {"image": f"{n}.jpg"} for n, votes in rows.items()]
+    )
+    table.to_csv(path, index=False)
+
+
+def test_copies_leave_training_and_validation_never_the_test(faces):
+    parts, n_copies = fer2013.read_parts(faces)
+    assert n_copies == 3
+    assert {name: len(part) for name, part in parts.items()} == {"train": 2, "val": 1, "test": 3}
+    names = [fer2013.CLASSES[label] for label in parts["train"].labels]
+    assert sorted(names) == ["happy", "surprised"]
+    seen = {
+        part.x[row].tobytes() for part in (parts["train"], parts["val"]) for row in range(len(part))
+    }
+    assert not seen & {face.tobytes() for face in parts["test"].x}
+
+
+def test_a_zip_and_a_folder_are_the_same(faces, tmp_path):
+    with zipfile.ZipFile(tmp_path / "fer2013.zip", "w") as archive:
+        for path in faces.rglob("*.jpg"):
+            archive.write(path, path.relative_to(faces).as_posix())
+    zipped, _ = fer2013.read_parts(tmp_path / "fer2013.zip")
+    unpacked, _ = fer2013.read_parts(faces)
+    for name, part in zipped.items():
+        order = [unpacked[name].x.tolist().index(face.tolist()) for face in part.x]
+        np.testing.assert_array_equal(part.labels, unpacked[name].labels[order])
+
+
+def test_the_challenges_csv_is_read_with_microsofts_votes(tmp_path):
+    usage = ["Training", "PublicTest", "PrivateTest"]
+    pixels = [" ".join(map(str, draw(seed).ravel())) for seed in range(3)]
+    table = pd.DataFrame({"emotion": [3, 6, 0], "pixels": pixels, "Usage": usage})
+    table.to_csv(tmp_path / "fer2013.csv", index=False)
+    write_votes(
+        tmp_path / "votes.csv",
+        a={"happiness": 10},
+        b={"neutral": 4, "sadness": 4, "unknown": 2},
+        c={"anger": 6, "disgust": 3, "contempt": 1},
+    )
+    named = pd.read_csv(tmp_path / "votes.csv").drop(columns="image")
+    named.insert(0, "Image name", ["1.png", "2.png", ""])
+    named.to_csv(tmp_path / "fer2013new.csv", index=False)
+    parts, _ = fer2013.read_parts(tmp_path / "fer2013.csv")
+    np.testing.assert_array_equal(parts["train"].x[0], draw(0))
+    assert [fer2013.CLASSES[part.labels[0]] for part in parts.values()] == [
+        "happy",
+        "neutral",
+        "angry",
+    ]
+    assert [part.majority[0] for part in parts.values()] == [1, -1, 3]
+    angry = parts["test"].votes[0]
+    assert angry[fer2013.VOTED.index("angry")] == pytest.approx(6 / 9)  # one vote is a slip
+    assert angry[fer2013.VOTED.index("contempt")] == 0
+    named.iloc[:2].to_csv(tmp_path / "fer2013new.csv", index=False)
+    with pytest.raises(ValueError, match="2 rows for 3 faces"):
+        fer2013.read_parts(tmp_path / "fer2013.csv")
+
+
+def test_faces_that_most_voters_call_no_face_have_no_votes(faces):
+    write_votes(
+        faces.parent / "votes.csv",
+        Training_1={"happiness": 3, "NF": 7},
+        Training_2={"surprise": 7, "NF": 3},
+        PublicTest_5={"neutral": 10},
+    )
+    parts, _ = fer2013.read_parts(faces, faces.parent / "votes.csv")
+    by_label = dict(zip(parts["train"].labels, parts["train"].votes.sum(axis=1), strict=True))
+    assert by_label == {fer2013.CLASSES.index("happy"): 0, fer2013.CLASSES.index("surprised"): 1}
+    assert (parts["test"].majority == -1).all()
+
+
+def test_missing_and_broken_fer2013_say_what_is_wrong(faces, tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="EMOTION_FER2013"):
+        fer2013.read_parts(tmp_path / "nowhere")
+    monkeypatch.setenv("EMOTION_FER2013", str(faces))
+    assert fer2013.find_source() == faces
+    broken = next(faces.rglob("Training_1.jpg"))
+    broken.write_bytes(b"not a picture")
+    with pytest.raises(ValueError, match="Training_1.jpg cannot be read"):
+        fer2013.read_parts(faces)
+    broken.write_bytes(encode(np.zeros((20, 20), np.uint8)))
+    with pytest.raises(ValueError, match=r"\(20, 20\); FER2013's faces are 48"):
+        fer2013.read_parts(faces)
+
+
+@pytest.mark.real_data
+def test_real_fer2013_has_its_known_numbers(real_data):
+    parts, n_copies = fer2013.read_parts(real_data / "fer2013")
+    assert len(parts["test"]) == 3589
+    assert (parts["test"].majority >= 0).sum() == 3137  # as in the literature on FER+
+    assert n_copies == 1836
+    digests = {n: {face.tobytes() for face in part.x} for n, part in parts.items()}
+    assert not digests["train"] & (digests["val"] | digests["test"])
+    assert not digests["val"] & digests["test"]
+
+
+@pytest.fixture(scope="module")
+def network():
+    face = keras.Input((48, 48, 1))
+    x = keras.layers.Conv2D(4, 5, strides=8, activation="relu", name="maps")(face / 255)
+    x = keras.layers.GlobalAveragePooling2D(name="embedding")(x)
+    outputs = {
+        name: keras.layers.Dense(n, "softmax", name=name)(x)
+        for name, n in (("fer2013", 7), ("ferplus", 8))
+    }
+    return keras.Model(face, outputs)
+
+
+def test_batches_hold_both_targets_and_no_loss_without_votes():
+    rng = np.random.default_rng(0)
+    votes = np.zeros((4, 8), np.float32)
+    votes[0, 1], votes[1, [1, 7]] = 1, (0.6, 0.4)
+    part = fer2013.Faces(
+        rng.integers(0, 255, (4, 48, 48), dtype=np.uint8),
+        np.array([1, 2, 3, 0]),
+        votes,
+        np.zeros(4),
+    )
+    x, y = next(iter(expressions.make_batches(part, votes=0.5, batch_size=4)))
+    y = {name: np.asarray(targets) for name, targets in y.items()}
+    assert x.shape == (4, 48, 48, 1)
+    np.testing.assert_allclose(y["fer2013"].sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(y["fer2013"][1, [1, 2]], [0.5, 0.5])
+    np.testing.assert_allclose(y["ferplus"], votes)
+    hard = next(iter(expressions.make_batches(part, votes=0, batch_size=4)))[1]["fer2013"]
+    np.testing.assert_array_equal(np.argmax(hard, axis=1), part.labels)
+
+
+def test_faces_of_any_size_and_colour_are_described_and_black_ones_are_zeros(network):
+    faces = np.random.default_rng(1).integers(1, 255, (2, 3, 30, 30, 3), dtype=np.uint8)
+    faces[1, 2] = 0
+    posteriors, embeddings = expressions.describe_faces(network, faces)
+    assert posteriors.shape == (2, 3, 7)
+    assert embeddings.shape == (2, 3, 4)
+    np.testing.assert_allclose(posteriors[0].sum(axis=1), 1, rtol=1e-5)
+    assert not posteriors[1, 2].any()
+    assert not embeddings[1, 2].any()
+    maps = expressions.map_faces(network, faces)
+    assert maps.shape == (2, 3, 6, 6, 4)
+    assert not maps[1, 2].any()
+
+
+def test_mirror_images_are_judged_alike(network):
+    faces = np.random.default_rng(1).integers(0, 255, (5, 48, 48), dtype=np.uint8)
+    seven, eight = expressions.judge_faces(network, faces)
+    mirrored = expressions.judge_faces(network, faces[:, :, ::-1])
+    np.testing.assert_allclose(seven, mirrored[0], atol=1e-6)
+    assert eight.shape == (5, 8)
+    table = expressions.tabulate_faces(
+        fer2013.Faces(faces, np.arange(5), np.zeros((5, 8)), np.zeros(5)), seven, fold=1
+    )
+    assert list(table["true"]) == list(fer2013.CLASSES[:5])
+
+
+def make_clips():
+    return pd.DataFrame(
+        {
+            "clip_id": ["01-03-01-01-01-01", "01-04-01-01-01-01", "other"],
+            "start_s": [1.0, 0.0, 0.0],
+            "window_s": [0.5, 2.0, 2.0],
+        }
+    )
+
+
+def write_posteriors(path, **changed):
+    classes = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+    posterior = np.eye(7, dtype=np.float16)[[3] * 60 + [4] * 10]
+    found = {
+        "clip_id": ["01-01-03-01-01-01-01", "01-01-04-01-01-01-01"],
+        "offsets": [0, 60, 70],
+        "frame": [*range(1, 61), *range(1, 11)],
+        "posterior": posterior,
+        "classes": classes,
+    } | changed
+    np.savez(path, **{name: np.array(value) for name, value in found.items() if value is not None})
+
+
+def test_another_networks_posteriors_are_cut_to_the_window_and_reordered(tmp_path):
+    write_posteriors(tmp_path / "p.npz")
+    seen, times = expressions.read_posteriors(tmp_path / "p.npz", make_clips(), fps=30)
+    assert seen.shape == (3, 16, 7)  # frames 31 to 46 lie between 1.0 and 1.5 s
+    assert (seen[0].argmax(axis=1) == fer2013.CLASSES.index("happy")).all()
+    assert (seen[1, :10].argmax(axis=1) == fer2013.CLASSES.index("sad")).all()
+    assert not seen[1, 10:].any()
+    assert not seen[2].any()
+    np.testing.assert_allclose(times[0, [0, 15]], [0, 0.5], atol=1e-6)
+
+
+def test_files_of_posteriors_that_do_not_fit_are_refused(tmp_path):
+    path = tmp_path / "p.npz"
+    with pytest.raises(FileNotFoundError, match="No file of posteriors"):
+        expressions.read_posteriors(path, make_clips())
+    write_posteriors(path, classes=["anger", "bored", "c", "d", "e", "f", "g"])
+    with pytest.raises(ValueError, match="has no posteriors of"):
+        expressions.read_posteriors(path, make_clips())
+    write_posteriors(path, frame=None)
+    with pytest.raises(ValueError, match="has no array"):
+        expressions.read_posteriors(path, make_clips())
+    write_posteriors(path, clip_id=["x", "y"])
+    with pytest.raises(ValueError, match="knows none of the 3 clips: it names x"):
+        expressions.read_posteriors(path, make_clips())
+    path.write_text("not an archive")
+    with pytest.raises(ValueError, match=r"p.npz cannot be read as \.npz"):
+        expressions.read_posteriors(path, make_clips())
+
+
+@pytest.mark.parametrize("separator", [";", ","])
+def test_action_units_are_read_with_either_separator(tmp_path, separator):
+    path = tmp_path / "au.csv"
+    rows = {"AU01_r": [0.5, 2.0], "AU01_c": [0.1, 1.0], "name": ["other", "01-01-03-01-01-01-01"]}
+    pd.DataFrame(rows).to_csv(path, sep=separator, index=False)
+    values, units = expressions.read_action_units(path, make_clips())
+    assert units == ("AU01_r", "AU01_c")
+    np.testing.assert_allclose(values, [[2.0, 1.0], [0, 0], [0.5, 0.1]])
+    path.write_text("name,x\n1,2\n")
+    with pytest.raises(ValueError, match="begins with 'AU'"):
+        expressions.read_action_units(path, make_clips())
+
+
+def test_expressions_are_an_array_of_the_corpus_that_a_branch_reads(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    folder = write_made_corpus(tmp_path)
+    with pytest.raises(FileNotFoundError, match="37_expression"):
+        expressions.choose_input(folder)
+    seen = np.full((72, 4, 7), 1 / 7, np.float32)
+    seen[5] = 0  # a clip without a face
+    times = np.tile(np.arange(4, dtype=np.float32) / 4, (72, 1))
+    another = {"network": "another", "file": "abc"}
+    expressions.write_expressions("ravdess", seen, times, source=another)
+    assert expressions.choose_input(folder) == "expressions"
+    with pytest.raises(FileNotFoundError, match="another network"):
+        expressions.choose_input(folder, "embeddings")
+    with pytest.raises(ValueError, match="expected auto, expressions"):
+        expressions.choose_input(folder, "pixels")
+    assert expressions.measure_step(folder) == pytest.approx(0.25)
+    facts = arrays.read_facts(folder, "expressions")
+    assert expressions.note_origin(facts) == "another network's expressions"
+    parts = inputs.read_parts("ravdess", "expressions")
+    assert sum(map(len, parts.values())) == 71
+    assert parts["train"].emotions == EMOTIONS
+    own = {"network": "ours, trained on FER2013", "weights": "1", "faces": "2"}
+    expressions.write_expressions("ravdess", seen, times, source=own, embeddings=seen[..., :2])
+    assert expressions.choose_input(folder) == "expression_embeddings"
+    assert expressions.note_origin(arrays.read_facts(folder, "expressions")) == ""
+    units = np.ones((72, 2), np.float32)
+    expressions.write_action_units(
+        "ravdess", units, ("AU01_r", "AU02_r"), source={"program": "OpenFace", "file": "x"}
+    )
+    assert expressions.choose_input(folder, "action_units") == "action_units"
+    assert expressions.note_origin(arrays.read_facts(folder, "action_units")).startswith("OpenFace")
