@@ -1,11 +1,13 @@
 # make run    build the environment, run every notebook in order, print the comparison
 # make test   lint, unit tests, and the notebooks with small parameters
 # make lab    open JupyterLab
+# make results   recompute the README's tables and figures from modeling/published, in seconds
+# make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess   train one published row again
 #
 # make run CORPUS=ravdess DATA=/path/to/ravdess   another corpus
 # make run ONLY=3                                 only the notebooks whose number begins with 3
 # make run P="EPOCHS=5 N_FRAMES=12"               other parameters
-# make run FOLDS=all                              every fold of 30 to 34, not the first alone
+# make run FOLDS=all                              every fold, not the first alone
 # make run SCHEDULER=tcp://10.0.0.1:8786          clips (and folds) on a Dask cluster
 
 PYTHON ?= python3
@@ -15,9 +17,10 @@ ONLY ?=
 P ?=
 FOLDS ?=
 SCHEDULER ?=
+EXPERIMENT ?=
 BIN = .venv/bin
 
-.PHONY: run test lab notebooks install install-dev
+.PHONY: run test lab results reproduce notebooks install install-dev
 
 run: install
 	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)" \
@@ -30,6 +33,13 @@ test: install-dev
 
 lab: install
 	$(BIN)/jupyter lab
+
+results: install
+	@$(BIN)/python -m modeling.results
+
+# With no EXPERIMENT it says which there are.
+reproduce: install
+	@$(BIN)/python -m modeling.experiments reproduce "$(EXPERIMENT)" --data "$(DATA)" --parameters "$(P)"
 
 # Executes the notebooks themselves, on the embedded corpus, for committing.
 notebooks: install

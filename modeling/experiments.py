@@ -1,12 +1,15 @@
 """The experiments whose results are published: how each is run, kept and run again.
 
+    make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess
+    make reproduce EXPERIMENT=expression P="FER2013=/path/to/fer2013.zip"
+
     python -m modeling.experiments list
-    python -m modeling.experiments reproduce audio_yamnet --data /path/to/ravdess
     python -m modeling.experiments publish audio_yamnet
 
 ``reproduce`` runs the notebooks of an experiment, and of those it needs, for every fold, and
 compares the outcome with ``modeling/published/<experiment>/``; ``publish`` replaces what is
-published by the newest runs. ``modeling.results`` recomputes every table from what is published.
+published by the newest runs. All are on RAVDESS, fold by fold, but ``expression``: FER2013, once.
+``modeling.results`` recomputes every table from what is published.
 """
 
 import argparse
@@ -75,7 +78,7 @@ SOUND = Step(
     },
     every_fold=False,
 )
-SEEN = Step("37", {"EPOCHS": 0}, every_fold=False, asks=("POSTERIORS", "ACTION_UNITS"))
+SEEN = Step("37", {"FER_EPOCHS": 0}, every_fold=False, asks=("POSTERIORS", "ACTION_UNITS"))
 AUDIO = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features")
 STRANGERS = "expressions by another FER2013 network: the videos are not at hand"
 
@@ -127,6 +130,21 @@ EXPERIMENTS = {
         remark="action units by OpenFace",
     ),
 }
+EXPRESSION = "expression"
+"""The experiment of notebook 37, on FER2013."""
+
+EXPRESSION_STEPS = (
+    Step("10,11", every_fold=False),
+    Step(
+        "37",
+        {"FER_EPOCHS": 56, "PRECISION": "mixed_bfloat16"},
+        every_fold=False,
+        asks=("FER2013",),
+    ),
+)
+EXPRESSION_TABLES = {"expression_fer2013": "predictions", "expression_ferplus": "ferplus"}
+"""What is published of it, and the table of its run."""
+
 WAYS = {
     "mean": "late: mean of the posteriors",
     "late": "late: calibrated product of experts",
@@ -160,15 +178,23 @@ def main(arguments=None):
     if options.action == "list":
         for name, experiment in EXPERIMENTS.items():
             print(f"{name:26} {experiment.title}")
+        print(f"{EXPRESSION:26} expressions of single faces, FER2013")
         return 0
-    if options.experiment not in EXPERIMENTS:
-        known = ", ".join(EXPERIMENTS)
+    if options.experiment not in (*EXPERIMENTS, EXPRESSION):
+        known = ", ".join([*EXPERIMENTS, EXPRESSION])
         print(f"EXPERIMENT={options.experiment} is unknown; expected one of {known}.")
         return 2
     if options.action == "publish":
         publish_experiment(options.experiment)
         return 0
-    return reproduce_experiment(options.experiment, options.data, options.parameters)
+    given = pipeline.parse_parameters(options.parameters)
+    if options.experiment == EXPRESSION:
+        return run_steps(EXPRESSION, EXPRESSION_STEPS, given)
+    steps = list_steps(options.experiment)
+    status = run_steps(options.experiment, steps, given, corpus=CORPUS, data=options.data)
+    if not status:
+        compare_outcome(options.experiment)
+    return status
 
 
 def parse_arguments(arguments):
@@ -191,20 +217,20 @@ def list_steps(name):
     return unique
 
 
-def reproduce_experiment(name, data, parameters=""):
-    """Run an experiment and all it needs; print its scores beside the published ones.
+def run_steps(name, steps, given, *, corpus="drawn", data=""):
+    """Run the steps of an experiment in order.
 
     Args:
-        name: A key of ``EXPERIMENTS``.
-        data: Where the corpus lies.
-        parameters: Parameters over those of the steps, such as file names that a step asks for.
+        name: Of the experiment.
+        steps: ``Step`` after ``Step``.
+        given: Parameters over those of the steps, such as file names that a step asks for.
+        corpus: Name of the corpus.
+        data: Where it lies.
 
     Returns:
-        The exit status, that of the first notebook that failed, or 2 where a step asks for a file
-        that was not named.
+        The exit status: 0, that of the first notebook that failed, or 2 where a step asks for a
+        file that was not named.
     """
-    given = pipeline.parse_parameters(parameters)
-    steps = list_steps(name)
     if missing := [ask for step in steps for ask in step.asks if ask not in given]:
         print(f"{name} needs {' and '.join(missing)}: P='{missing[0]}=/path/to/file ...'.")
         return 2
@@ -217,13 +243,17 @@ def reproduce_experiment(name, data, parameters=""):
         own = step.parameters | {key: value for key, value in given.items() if key in declared}
         print(f"step {number} of {len(steps)}: notebooks {step.notebooks} {own}", flush=True)
         words = [f"{key}={value!r}" for key, value in own.items()]
-        options = ["--corpus", CORPUS, "--data", data, "--only", step.notebooks]
+        options = ["--corpus", corpus, "--data", data, "--only", step.notebooks]
         options += ["--folds", "all"] if step.every_fold else []
         status = pipeline.main([*options, "--parameters", _quote(words)])
         if status in (1, 2):
             return status
-    found = pool_tests(name)
-    kept = read_published(name)
+    return 0
+
+
+def compare_outcome(name):
+    """Print the scores of an experiment's newest runs beside the published ones."""
+    found, kept = pool_tests(name), read_published(name)
     emotions = runs.read_posteriors(found)[1]
     for title, table in {"now": found, "published": kept}.items():
         if table is not None:
@@ -234,7 +264,6 @@ def reproduce_experiment(name, data, parameters=""):
         both = found.set_index("clip_id").loc[kept["clip_id"]]
         same = runs.name_predicted(both) == runs.name_predicted(kept)
         print(f"the same emotion for {same.mean():.1%} of the clips")
-    return 0
 
 
 def pool_tests(name):
@@ -253,30 +282,45 @@ def pool_tests(name):
 
 def publish_experiment(name):
     """Write ``published/<name>/``: the test predictions of all folds, and how they came about."""
+    if name == EXPRESSION:
+        return publish_expression()
     experiment = EXPERIMENTS[name]
-    table = pool_tests(name)
-    columns = [column for column in table if column.startswith("p_")]
-    table[columns] = table[columns].round(DECIMALS)
     newest = runs.list_runs(CORPUS, branch=experiment.branch, protocol=PROTOCOL)[-1]
-    arrays.write_table(PUBLISHED / name / "predictions.csv", table)
     facts = {
-        "experiment": name,
         "title": experiment.title,
         "remark": experiment.remark,
-        "corpus": CORPUS,
-        "protocol": PROTOCOL,
         "branch": experiment.branch,
         "needs": experiment.needs,
-        "steps": [
-            {"notebooks": step.notebooks, "parameters": step.parameters, "asks": step.asks}
-            for step in list_steps(name)
-        ],
-        "notes": newest["notes"],
+        "steps": [_describe_step(step) for step in list_steps(name)],
         "inputs": newest["inputs"],
-        "commit": newest["commit"],
-        "versions": newest["versions"],
     }
-    arrays.write_json(PUBLISHED / name / "parameters.json", facts)
+    return write_published(name, pool_tests(name), newest, facts)
+
+
+def publish_expression():
+    """Write what the newest run of notebook 37 says about FER2013's test faces."""
+    newest = runs.find_run("fer2013", EXPRESSION, protocol="official", fold=1)
+    size = (newest["folder"] / "model.keras").stat().st_size
+    facts = {"weights": newest["parameters"]["weights"], "bytes": size}
+    facts["steps"] = [_describe_step(step) for step in EXPRESSION_STEPS]
+    for name, source in EXPRESSION_TABLES.items():
+        write_published(name, runs.read_predictions(newest["folder"], source), newest, facts)
+
+
+def write_published(name, table, newest, facts):
+    """Write a table of test predictions and the facts about it.
+
+    Args:
+        name: Of the folder.
+        table: Predictions, all of part ``test``.
+        newest: Facts of a run that they come from.
+        facts: More facts, by name.
+    """
+    columns = [column for column in table if column.startswith("p_")]
+    table[columns] = table[columns].round(DECIMALS)
+    own = {key: newest[key] for key in ("corpus", "protocol", "notes", "commit", "versions")}
+    arrays.write_table(PUBLISHED / name / "predictions.csv", table)
+    arrays.write_json(PUBLISHED / name / "parameters.json", {"experiment": name} | own | facts)
     print(f"published {name}: {len(table)} clips")
 
 
@@ -284,6 +328,11 @@ def read_published(name):
     """Return the published predictions of an experiment; None where there are none."""
     path = PUBLISHED / name / "predictions.csv"
     return runs.read_predictions(path.parent) if path.is_file() else None
+
+
+def _describe_step(step):
+    own = {"notebooks": step.notebooks, "parameters": step.parameters}
+    return own | {"asks": step.asks, "every_fold": step.every_fold}
 
 
 def _quote(words):

@@ -221,17 +221,25 @@ def judge_faces(network, faces):
     return tuple((first + mirrored) / 2 for first, mirrored in zip(*found, strict=True))
 
 
-def tabulate_faces(part, posteriors, *, fold):
-    """Return the table of predictions of FER2013's test faces; who they are is not known."""
+def tabulate_faces(labels, posteriors, classes, *, fold):
+    """Return the table of predictions of FER2013's test faces; who they are is not known.
+
+    Args:
+        labels: int (face,); a face with a label below 0 has none and is left out.
+        posteriors: float (face, class).
+        classes: Names of the classes.
+        fold: Number of the fold.
+    """
+    rows = np.flatnonzero(labels >= 0)
     return pd.DataFrame(
         {
-            "clip_id": [f"{row:05d}" for row in range(len(part))],
+            "clip_id": [f"{row:05d}" for row in rows],
             "actor": "",
             "fold": fold,
             "part": "test",
-            "true": [CLASSES[label] for label in part.labels],
+            "true": [classes[labels[row]] for row in rows],
         }
-        | {f"p_{name}": posteriors[:, i].round(6) for i, name in enumerate(CLASSES)}
+        | {f"p_{name}": posteriors[rows, i].round(6) for i, name in enumerate(classes)}
     )
 
 

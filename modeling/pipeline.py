@@ -154,7 +154,7 @@ def parse_arguments(arguments):
     parser.add_argument("--data", default="", help="where the corpus's raw clips lie")
     parser.add_argument("--only", default="", help="first digits of the notebooks: 3 or 11,12")
     parser.add_argument("--parameters", default="", help='such as "EPOCHS=5 N_FRAMES=12"')
-    parser.add_argument("--folds", default="", help="folds to run 30 to 34 for: all, or 1,3")
+    parser.add_argument("--folds", default="", help="folds to train and test on: all, or 1,3")
     parser.add_argument("--scheduler", default="", help="Dask scheduler: tcp://10.0.0.1:8786")
     parser.add_argument(
         "--in-place", action="store_true", help="execute the notebooks themselves, to commit them"

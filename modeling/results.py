@@ -18,13 +18,11 @@ import numpy as np
 import pandas as pd
 
 from modeling import bootstrap, fer2013, metrics, plots, runs
-from modeling.experiments import AUDIO, EXPERIMENTS, FACES, PUBLISHED, WAYS, read_published
+from modeling.experiments import AUDIO, CORPUS, EXPERIMENTS, FACES, PUBLISHED, WAYS, read_published
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 RESAMPLES, SEED = 2000, 7
 BASELINES = ("chance", "majority")
-HUMANS = {"audio": 62, "video": 75, "audio-visual": 80}
-"""About what people reach on RAVDESS, in per cent (Livingstone & Russo 2018)."""
 
 
 def main(arguments=None):
@@ -232,7 +230,9 @@ def draw_figures(folder):
         "scores": plots.plot_scores(scores),
         "recall": plots.plot_recall_table(scores, emotions),
         "confusion": plots.plot_confusion(best["true"], runs.name_predicted(best), emotions),
-        "actors": plots.plot_by_actor(best["actor"], best["true"], runs.name_predicted(best)),
+        "actors": plots.plot_by_actor(
+            best["actor"], best["true"], runs.name_predicted(best), people=metrics.PEOPLE[CORPUS]
+        ),
         "reliability": plots.plot_reliability(true, {find_best(scores): posteriors}),
     }
     folder.mkdir(parents=True, exist_ok=True)

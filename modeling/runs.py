@@ -240,7 +240,7 @@ def pool_runs(corpus, *, protocol):
     if not newest:
         raise FileNotFoundError(
             f"No runs for CORPUS = {corpus!r} and protocol {protocol!r} in "
-            f"{arrays.shorten_path(results_folder())}. Run the notebooks 30 to 34 first."
+            f"{arrays.shorten_path(results_folder())}. Run a branch's notebook first, 30 to 38."
         )
     pooled = {}
     for branch in sorted({branch for branch, _ in newest}):
@@ -255,9 +255,10 @@ def pool_runs(corpus, *, protocol):
     return pooled
 
 
-def read_predictions(folder):
+def read_predictions(folder, name="predictions"):
     """Return a run's table of predictions; ids and actors are text."""
-    return pd.read_csv(Path(folder) / "predictions.csv", dtype={"clip_id": str, "actor": str})
+    kinds = {"clip_id": str, "actor": str}
+    return pd.read_csv(Path(folder) / f"{name}.csv", dtype=kinds).fillna({"actor": ""})
 
 
 def read_embeddings(folder):

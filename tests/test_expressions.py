@@ -199,10 +199,11 @@ def test_mirror_images_are_judged_alike(network):
     mirrored = expressions.judge_faces(network, faces[:, :, ::-1])
     np.testing.assert_allclose(seven, mirrored[0], atol=1e-6)
     assert eight.shape == (5, 8)
-    table = expressions.tabulate_faces(
-        fer2013.Faces(faces, np.arange(5), np.zeros((5, 8)), np.zeros(5)), seven, fold=1
-    )
-    assert list(table["true"]) == list(fer2013.CLASSES[:5])
+    labels = np.array([0, 1, -1, 3, 4])
+    table = expressions.tabulate_faces(labels, seven, fer2013.CLASSES, fold=1)
+    assert list(table["clip_id"]) == ["00000", "00001", "00003", "00004"]
+    assert list(table["true"]) == [fer2013.CLASSES[label] for label in (0, 1, 3, 4)]
+    np.testing.assert_allclose(table["p_fear"][2], seven[3, 2], atol=1e-5)
 
 
 def make_clips():

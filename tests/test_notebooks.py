@@ -11,9 +11,14 @@ from preprocessing import arrays
 
 SMALL = (
     "N_FRAMES=6 FACE_SIZE=32 N_MELS=32 N_COPIES=1 EPOCHS=2 PATIENCE=2 FINE_TUNE_EPOCHS=1 "
-    "IMAGE_SIZE=48 RESAMPLES=100 PRETRAINED=False"
+    "N_SEEDS=1 PIXEL_FRAMES=4 RESAMPLES=100 PRETRAINED=False"
 )
-BRANCHES = ("video_convlstm", "audio_conv2d", "audio_vgg19", "audio_yamnet")
+VOICES = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features")
+BRANCHES = ("video_convlstm", "video_expression", *VOICES)
+FUSIONS = tuple(
+    f"fusion_{way}"
+    for way in ("mean", "late", "logistic", "early", "dense", "gated", "attention")
+)
 
 
 @pytest.fixture
@@ -63,16 +68,16 @@ def test_whole_chain_on_drawn_actors(home, capsys):
     for branch in BRANCHES:
         facts, predictions = check_run("drawn", branch)
         assert len(predictions) == 48
-        assert (facts["folder"] / "model.keras").is_file()
+        assert (facts["folder"] / "model.keras").is_file() or branch == "audio_features"
         by_part = predictions.groupby("part")["actor"].agg(set)
         assert not by_part["train"] & (by_part["val"] | by_part["test"])
         assert not by_part["val"] & by_part["test"]
     for branch in ("audio_vgg19", "audio_yamnet"):
         assert any("random init" in note for note in runs.find_run("drawn", branch)["notes"])
-    for branch in ("fusion_late", "fusion_dense"):
+    for branch in FUSIONS:
         check_run("drawn", branch)
     table = pd.read_csv(runs.find_run("drawn", "compare")["folder"] / "table.csv")
-    assert {"chance", "majority", *BRANCHES, "fusion_late", "fusion_dense"} == set(table["run"])
+    assert {"chance", "majority", *BRANCHES, *FUSIONS} == set(table["run"])
     assert "random init" in said
     assert "scores.png" in said
     for path in pipeline.find_notebooks():

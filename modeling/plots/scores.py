@@ -230,13 +230,14 @@ def plot_reliability(true, posteriors, *, n_bins=10, ax=None):
     return strip_spines(ax)
 
 
-def plot_by_actor(actors, true, predicted, *, ax=None):
+def plot_by_actor(actors, true, predicted, *, people=None, ax=None):
     """Draw each actor's accuracy, worst first, and the mean of the actors.
 
     Args:
         actors: str (clip,).
         true: Labels (clip,).
         predicted: Labels (clip,).
+        people: Accuracies of people by title, drawn as dashed lines; none unless given.
         ax: Axes to draw on; a new figure if None.
 
     Returns:
@@ -248,6 +249,17 @@ def plot_by_actor(actors, true, predicted, *, ax=None):
     ax.bar(np.arange(len(shares)), shares, color=ACCENT)
     mean = shares.mean()
     ax.axhline(mean, color=INK, linewidth=1, label=f"mean {mean:.1%}")
+    for share, title in sorted((share, title) for title, share in (people or {}).items()):
+        ax.axhline(share, color=INK, linewidth=0.8, linestyle="--")
+        ax.annotate(
+            f"{title} {share:.0%}",
+            (1, share),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
     label_groups(ax, list(shares.index))
     ax.set(xlim=(-0.8, len(shares) - 0.2), ylim=(0, 1.05), ylabel="accuracy")
     ax.set_xlabel(f"actor ({len(shares)}; {shares.iloc[0]:.0%} to {shares.iloc[-1]:.0%})")
