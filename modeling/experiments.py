@@ -79,6 +79,13 @@ SOUND = Step(
     every_fold=False,
 )
 SEEN = Step("37", {"FER_EPOCHS": 0}, every_fold=False, asks=("POSTERIORS", "ACTION_UNITS"))
+CONV2D = {
+    "FILTERS": 24,
+    "N_COPIES": 6,
+    "EPOCHS": 80,
+    "PATIENCE": 80,
+    "PRECISION": "mixed_bfloat16",
+}
 AUDIO = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features")
 STRANGERS = "expressions by another FER2013 network: the videos are not at hand"
 
@@ -101,7 +108,7 @@ EXPERIMENTS = {
     "audio_conv2d": Experiment(
         "Conv2D on log-mels, from scratch",
         "audio_conv2d",
-        (CLIPS, SOUND, Step("31", {"FILTERS": 24, "N_COPIES": 6, "EPOCHS": 80, "PATIENCE": 80})),
+        (CLIPS, SOUND, Step("31", CONV2D)),
     ),
     "audio_vgg19": Experiment(
         "VGG19, ImageNet's blocks 1 to 3, on log-mels",
