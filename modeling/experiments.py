@@ -177,6 +177,15 @@ EXPERIMENTS["fusion_with_action_units"] = _fuse(
     "fusion_with_action_units",
     (*AUDIO, *FACES),
 )
+SHIPPED = "fusion_shipped"
+"""The pair of networks that modeling/pretrained/ holds."""
+
+EXPERIMENTS[SHIPPED] = _fuse(
+    "YAMNet × expressions, late: calibrated product of experts",
+    "late",
+    SHIPPED,
+    ("audio_yamnet", FACES[0]),
+)
 
 
 def main(arguments=None):

@@ -1,10 +1,10 @@
 """Every published number, recomputed from ``modeling/published/`` in seconds.
 
     python -m modeling.results            print the tables, write the figures to results/published/
-    python -m modeling.results --write    also put the tables into README.md
+    python -m modeling.results --write    also put the tables into README.md and cards
 
-The tables stand in README.md between ``<!-- results: name -->`` and ``<!-- end -->``. A test
-recomputes them and compares.
+The tables stand in README.md and in the cards of modeling/pretrained/ between
+``<!-- results: name -->`` and ``<!-- end -->``. A test recomputes them and compares.
 """
 
 import argparse
@@ -18,9 +18,18 @@ import numpy as np
 import pandas as pd
 
 from modeling import bootstrap, fer2013, metrics, plots, runs
-from modeling.experiments import AUDIO, CORPUS, EXPERIMENTS, FACES, PUBLISHED, WAYS, read_published
+from modeling.experiments import (
+    AUDIO,
+    CORPUS,
+    EXPERIMENTS,
+    FACES,
+    PUBLISHED,
+    SHIPPED,
+    WAYS,
+    read_published,
+)
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+REPOSITORY = Path(__file__).resolve().parents[1]
 RESAMPLES, SEED = 2000, 7
 BASELINES = ("chance", "majority")
 
@@ -28,7 +37,7 @@ BASELINES = ("chance", "majority")
 def main(arguments=None):
     """Print the tables and write the figures; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m modeling.results", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into the pages")
     options = parser.parse_args(arguments)
     tables = make_tables()
     for name, text in tables.items():
@@ -36,9 +45,16 @@ def main(arguments=None):
     for path in draw_figures(runs.results_folder() / "published"):
         print(f"figure {path.name}")
     if options.write:
-        README.write_text(fill_in(README.read_text("utf-8"), tables), "utf-8")
-        print("README.md is written")
+        for path in list_pages():
+            path.write_text(fill_in(path.read_text("utf-8"), tables), "utf-8")
+            print(f"{path.relative_to(REPOSITORY)} is written")
     return 0
+
+
+def list_pages():
+    """Return the files that hold tables."""
+    cards = sorted((REPOSITORY / "modeling" / "pretrained").glob("*.md"))
+    return [REPOSITORY / "README.md", *cards]
 
 
 def read_all():
@@ -57,12 +73,15 @@ def make_tables():
     made = {
         "branches": write_scores(scores, ["chance", "majority", *AUDIO, "audio_ensemble", *FACES]),
         "fusion": write_scores(
-            scores, [*(f"fusion_{w}" for w in WAYS), "fusion_with_action_units"]
+            scores, [*(f"fusion_{w}" for w in WAYS), "fusion_with_action_units", SHIPPED]
         ),
         "paired": write_paired(tables, scores, emotions),
         "groups": write_groups(tables[best], emotions, best),
         "recall": write_recall(scores, ["audio_ensemble", FACES[0], best], emotions),
     }
+    for card, name in {"voice_card": "audio_yamnet", "fusion_card": SHIPPED}.items():
+        if name in tables:
+            made[card] = write_card(tables[name], emotions)
     if (PUBLISHED / "leak.csv").is_file():
         made["leak"] = write_leak(pd.read_csv(PUBLISHED / "leak.csv", index_col="split"))
     if (PUBLISHED / "degradation.csv").is_file():
@@ -134,6 +153,31 @@ def write_groups(predictions, emotions, name):
                 "clips": f"{row['n_clips']:.0f}",
             }
     return write_markdown(pd.DataFrame(rows).T.rename_axis(f"`{name}`"))
+
+
+def write_card(predictions, emotions, fold=1):
+    """Return the scores of a network of ``modeling/pretrained/``: as published, and its own.
+
+    Args:
+        predictions: Published table of predictions of its kind, all folds.
+        emotions: Names of the classes in order.
+        fold: Whose network it is.
+    """
+    men = predictions["actor"].astype(int) % 2 == 1
+    tables = {
+        f"this network: the test actors of fold {fold}": predictions["fold"] == fold,
+        "its kind: all 24 actors, five folds": predictions["fold"] > 0,
+        "of these, the 12 women": ~men,
+        "of these, the 12 men": men,
+    }
+    scores = bootstrap.tabulate_scores(
+        {title: predictions[rows] for title, rows in tables.items()},
+        emotions,
+        rng=np.random.default_rng(SEED),
+        n=RESAMPLES,
+    )
+    shown = bootstrap.format_scores(scores)[["accuracy %", "UAR %", "macro-F1 %", "ECE", "clips"]]
+    return write_markdown(shown.loc[list(tables)].rename_axis("tested on"))
 
 
 def write_recall(scores, names, emotions):
