@@ -18,7 +18,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modeling import metrics, pipeline, runs
+import pandas as pd
+
+from modeling import degradation, metrics, pipeline, runs
 from preprocessing import arrays
 
 PUBLISHED = Path(__file__).resolve().parent / "published"
@@ -201,7 +203,10 @@ def main(arguments=None):
         print(f"EXPERIMENT={options.experiment} is unknown; expected one of {known}.")
         return 2
     if options.action == "publish":
-        publish_experiment(options.experiment)
+        if options.experiment == EXPRESSION:
+            publish_expression()
+        else:
+            publish_experiment(options.experiment)
         return 0
     given = pipeline.parse_parameters(options.parameters)
     if options.experiment == EXPRESSION:
@@ -298,8 +303,6 @@ def pool_tests(name):
 
 def publish_experiment(name):
     """Write ``published/<name>/``: the test predictions of all folds, and how they came about."""
-    if name == EXPRESSION:
-        return publish_expression()
     experiment = EXPERIMENTS[name]
     newest = runs.list_runs(CORPUS, branch=experiment.branch, protocol=PROTOCOL)[-1]
     facts = {
@@ -310,7 +313,45 @@ def publish_experiment(name):
         "steps": [_describe_step(step) for step in list_steps(name)],
         "inputs": newest["inputs"],
     }
-    return write_published(name, pool_tests(name), newest, facts)
+    write_published(name, pool_tests(name), newest, facts)
+    if name in EXTRAS:
+        file, collect = EXTRAS[name]
+        arrays.write_table(PUBLISHED / file, collect(experiment.branch))
+
+
+def collect_leak(branch):
+    """Return what the leak meter of notebook 36 measured, on all clips, in the run of fold 1."""
+    found = runs.find_run(CORPUS, branch, protocol=PROTOCOL, fold=1)
+    return pd.read_csv(found["folder"] / "leak.csv")
+
+
+def collect_degradation(branch):
+    """Return what noise and lost frames did in notebook 34: means of the folds' accuracies."""
+    pieces = []
+    for fold in list_folds(branch):
+        folder = runs.find_run(CORPUS, branch, protocol=PROTOCOL, fold=fold)["folder"]
+        for damage in degradation.CONDITIONS:
+            path = folder / f"{damage.replace(' ', '_')}.csv"
+            if path.is_file():
+                own = pd.read_csv(path).rename(columns={degradation.AXIS[damage]: "amount"})
+                own = own.melt("amount", var_name="judged by", value_name="accuracy")
+                pieces.append(own.assign(damage=damage))
+    names = ["damage", "judged by", "amount"]
+    means = pd.concat(pieces).groupby(names, sort=False)["accuracy"].mean()
+    return means.round(DECIMALS).reset_index()
+
+
+def list_folds(branch):
+    """Return the numbers of the folds that a branch has runs of."""
+    found = runs.list_runs(CORPUS, branch=branch, protocol=PROTOCOL)
+    return sorted({facts["fold"] for facts in found})
+
+
+EXTRAS = {
+    "audio_features": ("leak.csv", collect_leak),
+    "fusion_late": ("degradation.csv", collect_degradation),
+}
+"""What is published beside an experiment's predictions."""
 
 
 def publish_expression():

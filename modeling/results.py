@@ -206,10 +206,11 @@ def write_leak(leak):
 def write_degradation(table):
     """Return accuracies under noise and with lost frames, means over the folds."""
     rows = []
-    for _, own in table.groupby("damage", sort=False):
-        steps = " → ".join(f"{row.amount}: {100 * row.accuracy:.0f}" for row in own.itertuples())
-        first = own.iloc[0]
-        rows.append({"damage": first["damage"], "accuracy %": steps})
+    for (damage, judge), own in table.groupby(["damage", "judged by"], sort=False):
+        steps = " → ".join(f"{100 * share:.0f}" for share in own["accuracy"])
+        amounts = ", ".join(own["amount"])
+        name = f"`{judge}`" if "_" in judge else judge
+        rows.append({"damage": f"{damage}: {amounts}", "judged by": name, "accuracy %": steps})
     return write_markdown(pd.DataFrame(rows).set_index("damage"))
 
 

@@ -445,3 +445,12 @@ def test_spectrogram_gallery_has_a_titled_panel_each():
     assert [ax.get_title() for ax in axes] == ["original", "noise", "c"]
     assert len({ax.images[0].get_clim() for ax in axes}) == 1
     matplotlib.pyplot.close(axes[0].figure)
+
+
+def test_masks_leave_what_lies_behind_a_clips_end():
+    mels = np.random.default_rng(0).normal(-40, 5, (20, 50, 30)).astype(np.float32)
+    mels[:, 30:] = -80
+    layer = MaskSpectrogram(time_width=0.9, frequency_width=0.9, padding=-80, seed=0)
+    masked = np.asarray(layer(mels, training=True))
+    np.testing.assert_array_equal(masked[:, 30:], mels[:, 30:])
+    assert (masked[:, :30] != mels[:, :30]).any()

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy.special import log_softmax, softmax
+from sklearn.linear_model import LogisticRegression
 
 from modeling import fusion
 from modeling.protocol import LeakError
@@ -267,3 +268,32 @@ def test_alignment_fills_gaps_and_refuses_leaks():
         fusion.align_predictions([audio, video.assign(true="happy")], THREE)
     with pytest.raises(ValueError, match="predicts a clip twice"):
         fusion.align_predictions([pd.concat([audio, audio])], THREE)
+
+
+def test_fusion_is_fitted_on_the_validation_clips_alone():
+    rng = np.random.default_rng(3)
+    labels, seen = draw_clips(rng, n=300, n_emotions=3)
+    part = np.repeat(["train", "val", "test"], 100)
+    table = pd.DataFrame({"clip_id": [f"{i:03d}" for i in range(300)], "actor": "1", "fold": 1})
+    table = table.assign(part=part, true=np.array(THREE)[labels])
+    columns = [f"p_{emotion}" for emotion in THREE]
+    table[columns] = softmax(seen, axis=1)
+    shuffled = table.copy()
+    others = part != "val"
+    shuffled.loc[others, "true"] = rng.permutation(shuffled.loc[others, "true"].to_numpy())
+    x = [table[columns].to_numpy()]
+    first, second = (fusion.fit_on_validation([t], THREE)(x) for t in (table, shuffled))
+    np.testing.assert_array_equal(first, second)
+    assert (first[200:].argmax(axis=1) == labels[200:]).mean() > 0.6
+
+
+def test_every_emotion_gets_a_posterior_also_one_never_trained():
+    rng = np.random.default_rng(0)
+    labels, seen = draw_clips(rng, n=60, n_emotions=4)
+    known = labels != 2
+    model = LogisticRegression().fit(seen[known], labels[known])
+    posteriors = fusion.predict_all(model, seen, 4)
+    assert posteriors.shape == (60, 4)
+    np.testing.assert_allclose(posteriors.sum(axis=1), 1)
+    assert posteriors[:, 2].max() < 1e-5
+    assert posteriors.min() > 0

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modeling import inputs
 from preprocessing import arrays
@@ -96,3 +98,20 @@ def test_same_seed_gives_the_same_order(home):
     )
     assert (first == again).all()
     assert not (first == other).all()
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=80))
+def test_balanced_rows_hold_every_clip_and_each_class_about_equally_often(labels):
+    labels = np.array(labels)
+    rows = inputs.balance_rows(labels)
+    assert set(rows) == set(range(len(labels)))
+    counts = np.bincount(labels[rows])
+    counts = counts[counts > 0]
+    assert counts.max() < 2 * counts.min()
+
+
+def test_balance_is_refused_outside_the_training_part(home):
+    write_made_corpus(home)
+    parts = inputs.read_parts("ravdess", "mels")
+    with pytest.raises(ValueError, match="this part is 'val'"):
+        inputs.make_batches(parts["val"], balance=True)

@@ -16,8 +16,7 @@ SMALL = (
 VOICES = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features")
 BRANCHES = ("video_convlstm", "video_expression", *VOICES)
 FUSIONS = tuple(
-    f"fusion_{way}"
-    for way in ("mean", "late", "logistic", "early", "dense", "gated", "attention")
+    f"fusion_{way}" for way in ("mean", "late", "logistic", "early", "dense", "gated", "attention")
 )
 
 

@@ -80,3 +80,12 @@ def test_notebook_without_clips_is_skipped_and_the_rest_runs(notebooks, capsys):
 def test_broken_notebook_stops_the_run(notebooks, capsys):
     assert pipeline.main(["--parameters", "FAIL=break"]) == 1
     assert "failed: KeyError" in capsys.readouterr().out
+
+
+def test_fusion_and_comparison_come_after_all_branches():
+    numbers = [path.name[:2] for path in pipeline.find_notebooks()]
+    assert numbers[-2:] == ["34", "35"]
+    assert numbers[:-2] == sorted(numbers[:-2])
+    assert {"36", "37", "38"} < set(numbers)
+    only = [path.name[:2] for path in pipeline.find_notebooks("34,38")]
+    assert only == ["38", "34"]

@@ -131,3 +131,66 @@ def test_runs_are_pooled_over_folds_and_carry_their_notes(parts):
     assert pooled["vgg"].folds == "1, 2"
     assert pooled["vgg"].notes == "random init"
     assert len(pooled["vgg"].predictions) == 2 * len(predictions)
+
+
+def test_an_epoch_can_be_some_of_the_batches(parts):
+    model = build_model(parts["train"])
+    batches = (inputs.make_batches(parts[name], batch_size=4, seed=1) for name in ("train", "val"))
+    training.train_model(model, *batches, epochs=3, patience=3, steps=2)
+    assert int(model.optimizer.iterations) == 3 * 2
+
+
+def test_the_most_accurate_epoch_can_be_kept_instead(parts):
+    model = build_model(parts["train"])
+    batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
+    history = training.train_model(
+        model, *batches, epochs=6, patience=6, watch="val_accuracy", metric="accuracy"
+    )
+    assert history.loc[history["best"], "val_accuracy"].item() == history["val_accuracy"].max()
+    _, accuracy = model.evaluate(inputs.make_batches(parts["val"]), verbose=0)
+    assert accuracy == pytest.approx(history["val_accuracy"].max())
+
+
+def test_encoded_parts_keep_their_clips(parts):
+    part = parts["val"]
+    model = build_model(part)
+    encoder = keras.Model(model.inputs, model.get_layer("embedding").output)
+    encoded = training.encode_part(encoder, part, batch_size=4, dtype="float32")
+    np.testing.assert_allclose(encoded.x, encoder.predict(part.x, verbose=0), atol=1e-4)
+    assert list(encoded.clips["clip_id"]) == list(part.clips["clip_id"])
+    assert (encoded.labels == part.labels).all()
+
+
+def test_averaged_models_give_the_mean_of_their_posteriors(parts):
+    def build(seed):
+        training.set_seed(seed)
+        start = keras.Input((4, 16, 16))
+        x = keras.layers.Dense(6, name="embedding")(keras.layers.Flatten()(start / 255))
+        x = keras.layers.Dropout(0.5)(x)
+        return keras.Model(start, keras.layers.Dense(3, "softmax", name="posterior")(x))
+
+    models = [build(seed) for seed in (1, 2, 3)]
+    joined = training.average_models(models, name="all")
+    x = parts["val"].x.astype("float32")
+    each = np.mean([model.predict(x, verbose=0) for model in models], axis=0)
+    np.testing.assert_allclose(joined.predict(x, verbose=0), each, atol=1e-5)
+    assert joined.get_layer("embedding").output.shape == (None, 18)
+    assert training.average_models(models[:1], name="one") is models[0]
+
+
+def test_branches_are_grouped_by_what_they_judge():
+    names = ["audio_yamnet", "video_convlstm", "face_expression", "audio_conv2d"]
+    assert joint.group_branches(names) == {
+        "voice": ["audio_yamnet", "audio_conv2d"],
+        "face": ["video_convlstm", "face_expression"],
+    }
+
+
+def test_test_score_is_that_of_the_test_part_alone(parts):
+    _, predictions = save_run(parts, "audio_conv2d", "faces", "faces")
+    predictions = predictions.copy()
+    wrong = predictions["part"] != "test"
+    columns = [f"p_{emotion}" for emotion in EMOTIONS]
+    predictions[columns] = np.eye(3)[[EMOTIONS.index(e) for e in predictions["true"]]]
+    predictions.loc[wrong, columns] = 1 / 3
+    assert joint.score_test(predictions, EMOTIONS) == 1
