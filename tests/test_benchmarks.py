@@ -1,5 +1,6 @@
 """The contenders of the benchmarks do the same work."""
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -27,3 +28,34 @@ def test_contenders_give_faces_and_features_of_the_same_clip(real_data, monkeypa
     assert abs(mel.shape[1] - len(rows["mels"])) <= 3
     assert crops.std(axis=(1, 2)).min() > 20
     assert rows["faces"].std(axis=(1, 2)).min() > 20
+
+
+def test_benchmark_runs_a_notebook_up_to_its_first_check(tmp_path, monkeypatch):
+    from benchmarks import modeling as benchmark
+
+    cells = [nbformat.v4.new_code_cell(text) for text in ("UNITS = 3", "size = 2 * UNITS")]
+    cells[0].metadata["tags"] = ["parameters"]
+    cells.append(nbformat.v4.new_code_cell(f"training.{benchmark.FIRST_CHECK}(1 / 0)"))
+    path = tmp_path / "39_made.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    monkeypatch.setattr(benchmark.pipeline, "find_notebooks", lambda number: [path])
+    assert benchmark.open_notebook("39")["size"] == 6
+    assert benchmark.open_notebook("39", UNITS=5)["size"] == 10
+
+
+def test_benchmark_measures_training_judging_and_input():
+    import tensorflow as tf
+
+    from benchmarks import modeling as benchmark
+
+    start = benchmark.keras.Input((4,))
+    model = benchmark.keras.Model(start, benchmark.keras.layers.Dense(2, "softmax")(start))
+    model.compile("sgd", loss="categorical_crossentropy")
+    x = np.ones((8, 4), np.float32)
+    batches = tf.data.Dataset.from_tensor_slices((x, np.ones((8, 2)))).batch(4)
+    own = [benchmark.Contender(name, model, batches, model, x, 4) for name in ("a", "b")]
+    rounds = [benchmark.measure_all(own, 0.05) for _ in range(2)]
+    table = benchmark.summarise(rounds)
+    assert list(table.index) == ["a", "b"]
+    assert (table > 0).all(axis=None)
+    assert benchmark.find_ratio(rounds, "a", "a") == 1
