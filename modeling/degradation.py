@@ -35,13 +35,13 @@ READS = {
 """The arrays that each kind of damage reaches; blur needs the faces themselves."""
 
 
-def measure_degradation(found, calibrated, emotions, *, seed=0):
+def measure_degradation(found, calibrated, product, *, seed=0):
     """Return accuracies on the test clips by kind of damage.
 
     Args:
         found: Facts of runs of one fold by branch, as ``joint.find_branches`` gives them.
         calibrated: Their calibrated tables of predictions by branch.
-        emotions: Names of the classes in order.
+        product: The ``modalities.ModalityProduct`` fitted on these.
         seed: Of the noise and of the choice of frames.
 
     Returns:
@@ -50,7 +50,7 @@ def measure_degradation(found, calibrated, emotions, *, seed=0):
         kind that reaches no branch is left out.
     """
     assert layers  # registers the layers that the saved networks hold
-    measured = {}
+    measured, emotions = {}, product.emotions
     for title, conditions in CONDITIONS.items():
         asked = {name: f for name, f in found.items() if f.get("array") in READS[title]}
         if not asked:
@@ -63,11 +63,10 @@ def measure_degradation(found, calibrated, emotions, *, seed=0):
         for label, amount in conditions.items():
             tables = {name: judge.predict(title, amount) for name, judge in judges.items()}
             if len(tables) > 1:
-                tables["these fused"] = fusion.fuse_predictions(list(tables.values()), emotions)
+                tables["these fused"] = product.fuse(tables)
             if rest:
-                own = [tables[name] for name in judges]
-                everything = [*own, *rest.values()]
-                tables["with the rest"] = fusion.fuse_predictions(everything, emotions)
+                own = {name: tables[name] for name in judges}
+                tables["with the rest"] = product.fuse(own | rest)
             rows[label] = {
                 name: metrics.score_predictions(table, emotions)["accuracy"]
                 for name, table in tables.items()

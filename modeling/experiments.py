@@ -156,7 +156,7 @@ EXPRESSION_TABLES = {"expression_fer2013": "predictions", "expression_ferplus": 
 
 WAYS = {
     "mean": "late: mean of the posteriors",
-    "late": "late: calibrated product of experts",
+    "late": "late: mean within, product across the modalities, calibrated",
     "logistic": "late: logistic regression, fitted on the validation actors",
     "early": "joint: all embeddings into one logistic regression",
     "dense": "joint: dense head, modality dropout",
@@ -167,14 +167,18 @@ WAYS = {
 
 HEADS = ["dense", "gated", "attention"]
 FACES = ("face_expression", "face_action_units")
-EXPERIMENTS["audio_ensemble"] = _fuse("the four audio branches, product", "late", "audio", AUDIO)
-EXPERIMENTS["face_both"] = _fuse("expressions × action units, product", "late", "face", FACES)
+EXPERIMENTS["audio_ensemble"] = _fuse(
+    "the four audio branches, calibrated, mean", "late", "audio", AUDIO
+)
+EXPERIMENTS["face_both"] = _fuse(
+    "expressions and action units, calibrated, mean", "late", "face", FACES
+)
 for _way, _title in WAYS.items():
     EXPERIMENTS[f"fusion_{_way}"] = _fuse(
         f"audio × expressions, {_title}", _way, "fusion", (*AUDIO, FACES[0]), HEADS=HEADS
     )
 EXPERIMENTS["fusion_with_action_units"] = _fuse(
-    "audio × expressions × action units, late: calibrated product of experts",
+    "audio × expressions and action units, late: mean within, product across",
     "late",
     "fusion_with_action_units",
     (*AUDIO, *FACES),
@@ -183,7 +187,7 @@ SHIPPED = "fusion_shipped"
 """The pair of networks that modeling/pretrained/ holds."""
 
 EXPERIMENTS[SHIPPED] = _fuse(
-    "YAMNet × expressions, late: calibrated product of experts",
+    "YAMNet × expressions, late: calibrated product",
     "late",
     SHIPPED,
     ("audio_yamnet", FACES[0]),

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
-from modeling import fusion, layers, runs  # noqa: F401  (importing layers lets Keras know them)
+from modeling import fusion, layers, modalities, runs  # noqa: F401  (importing layers lets Keras know them)
 from modeling.experiments import CORPUS, EXPRESSION, PROTOCOL
 from preprocessing import arrays
 
@@ -85,16 +85,17 @@ def build_fusion():
     calibrated, temperatures = zip(
         *(fusion.calibrate_predictions(table, emotions) for table in tables), strict=True
     )
-    fused = fusion.fuse_predictions(list(calibrated), emotions)
-    _, last = fusion.calibrate_predictions(fused, emotions)
+    product = modalities.fit_product(dict(zip(found, calibrated, strict=True)), emotions)
+    last = product.temperatures
     face = keras.models.load_model(found[FACE]["folder"] / "model.keras", compile=False)
     voice = keras.Input((len(emotions),), name="voice")
     expressions = keras.Input(face.input_shape[1:], name="expressions")
     seen = ops.any(expressions != 0, axis=(1, 2))
-    experts = [(voice, ops.any(voice != 0, axis=1)), (face(expressions), seen)]
+    experts = [("voice", voice, ops.any(voice != 0, axis=1)), ("face", face(expressions), seen)]
     evidence = 0
-    for (posterior, there), temperature in zip(experts, temperatures, strict=True):
-        logs = ops.log(ops.maximum(posterior, fusion.FLOOR)) / (temperature * last)
+    for (kind, posterior, there), first in zip(experts, temperatures, strict=True):
+        temperature = first * last[kind] * last["all"]
+        logs = ops.log(ops.maximum(posterior, fusion.FLOOR)) / temperature
         evidence += logs * ops.cast(there, "float32")[:, None]
     posterior = keras.layers.Softmax(name="posterior")(evidence)
     inputs = {"voice": voice, "expressions": expressions}

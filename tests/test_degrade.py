@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from data_augmentation import degrade
 from data_augmentation.quiet_keras import keras
-from modeling import degradation, fusion, inputs, joint, runs, training
+from modeling import degradation, fusion, inputs, joint, modalities, runs, training
 from modeling.layers import StatisticsPooling
 from preprocessing import analyse, arrays
 from tests.made_corpus import EMOTIONS, write_made_corpus
@@ -110,12 +110,13 @@ def test_curves_begin_where_the_clean_scores_are(folder):
     found = joint.find_branches("ravdess", "video_a audio_b audio_c", protocol="luna5", fold=1)
     tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
     calibrated = {n: fusion.calibrate_predictions(t, EMOTIONS)[0] for n, t in tables.items()}
-    worse = degradation.measure_degradation(found, calibrated, EMOTIONS)
+    product = modalities.fit_product(calibrated, EMOTIONS)
+    worse = degradation.measure_degradation(found, calibrated, product)
     assert list(worse) == list(degradation.CONDITIONS)
     noise = worse["Noise over the voice"]
     assert list(noise) == ["audio_b", "audio_c", "these fused", "with the rest"]
     assert list(noise.index) == ["clean", "20 dB", "10 dB", "5 dB", "0 dB"]
-    fused = fusion.fuse_predictions(list(calibrated.values()), EMOTIONS)
+    fused = product.fuse(calibrated)
     assert noise.loc["clean", "with the rest"] == joint.score_test(fused, EMOTIONS)
     for name in ("audio_b", "audio_c"):
         assert noise.loc["clean", name] == joint.score_test(tables[name], EMOTIONS)

@@ -178,14 +178,6 @@ def test_averaged_models_give_the_mean_of_their_posteriors(parts):
     assert training.average_models(models[:1], name="one") is models[0]
 
 
-def test_branches_are_grouped_by_what_they_judge():
-    names = ["audio_yamnet", "video_convlstm", "face_expression", "audio_conv2d"]
-    assert joint.group_branches(names) == {
-        "voice": ["audio_yamnet", "audio_conv2d"],
-        "face": ["video_convlstm", "face_expression"],
-    }
-
-
 def test_test_score_is_that_of_the_test_part_alone(parts):
     _, predictions = save_run(parts, "audio_conv2d", "faces", "faces")
     predictions = predictions.copy()
