@@ -146,7 +146,7 @@ EXPRESSION_STEPS = (
     Step("10,11", every_fold=False),
     Step(
         "37",
-        {"FER_EPOCHS": 56, "PRECISION": "mixed_bfloat16"},
+        {"FER_EPOCHS": 36, "PRECISION": "mixed_bfloat16"},
         every_fold=False,
         asks=("FER2013",),
     ),
