@@ -31,6 +31,22 @@ BRANCHES = {
 """The branch that reads each array."""
 
 
+def load_network(start):
+    """Return an expression network: of a ``.keras`` file, or of the ``newest`` run of notebook 37.
+
+    Raises:
+        FileNotFoundError: There is no such file or run.
+    """
+    if start == "newest":
+        folder = runs.find_run("fer2013", "expression", protocol="official", fold=1)["folder"]
+        start = folder / "model.keras"
+    if not Path(start).is_file():
+        raise FileNotFoundError(
+            f"START = {str(start)!r} is no file; name a .keras file or 'newest'."
+        )
+    return keras.models.load_model(start, compile=False)
+
+
 def describe_faces(network, faces, *, batch_size=256):
     """Return what the expression network sees in face sequences.
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from data_augmentation.quiet_keras import keras
-from modeling import expressions, fer2013, inputs
+from modeling import expressions, fer2013, inputs, runs
 from preprocessing import arrays
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
@@ -302,3 +302,21 @@ def test_expressions_are_an_array_of_the_corpus_that_a_branch_reads(tmp_path, mo
     )
     assert expressions.choose_input(folder, "action_units") == "action_units"
     assert expressions.note_origin(arrays.read_facts(folder, "action_units")).startswith("OpenFace")
+
+
+def test_a_network_to_go_on_from_is_a_file_or_the_newest_run(network, tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    path = tmp_path / "mine.keras"
+    network.save(path)
+    run = runs.Run("expression", corpus="fer2013", protocol="official", fold=1, parameters={})
+    run.save_model(network)
+    run.save_predictions(
+        expressions.tabulate_faces(np.array([0]), np.eye(7), fer2013.CLASSES, fold=1)
+    )
+    run.finish({})
+    for start in (path, str(path), "newest"):
+        loaded = expressions.load_network(start)
+        for own, other in zip(loaded.get_weights(), network.get_weights(), strict=True):
+            np.testing.assert_array_equal(own, other)
+    with pytest.raises(FileNotFoundError, match="is no file; name a .keras file or 'newest'"):
+        expressions.load_network("nowhere.keras")
