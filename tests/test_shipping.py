@@ -1,0 +1,109 @@
+"""The networks in modeling/pretrained/: they load, they are small, they do what is published."""
+
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_augmentation.quiet_keras import keras
+from modeling import experiments, expressions, fer2013, runs, shipping
+from preprocessing import arrays, corpora, extract, indexing
+
+NAMES = ("voice", "expression", "fusion")
+
+
+def test_shipped_networks_are_small_and_have_cards():
+    sizes = {name: (shipping.FOLDER / f"{name}.keras").stat().st_size for name in NAMES}
+    assert sum(sizes.values()) < 10e6
+    assert sizes["expression"] < 3e6
+    for name in NAMES:
+        card = (shipping.FOLDER / f"{name}.md").read_text("utf-8")
+        for word in ("Data", "Protocol", "Scores", "Limits", "Not for", "Licence"):
+            assert f"## {word}" in card, (name, word)
+
+
+def test_shipped_voice_gives_posteriors():
+    voice = shipping.load_shipped("voice")
+    n_samples = voice.input_shape[1]
+    assert n_samples == 3 * 16000
+    sound = np.random.default_rng(0).normal(0, 0.1, (2, n_samples)).astype(np.float32)
+    posteriors = voice.predict(sound, verbose=0)
+    assert posteriors.shape == (2, len(corpora.EMOTIONS))
+    np.testing.assert_allclose(posteriors.sum(axis=1), 1, atol=1e-5)
+
+
+def test_shipped_expression_network_reads_any_faces():
+    network = shipping.load_shipped("expression")
+    faces = np.random.default_rng(0).integers(0, 255, (1, 3, 64, 64), dtype=np.uint8)
+    seen, embeddings = expressions.describe_faces(network, faces)
+    assert seen.shape == (1, 3, len(fer2013.CLASSES))
+    np.testing.assert_allclose(seen.sum(axis=2), 1, atol=1e-5)
+    assert np.isfinite(embeddings).all()
+
+
+def test_shipped_fusion_bears_a_missing_modality():
+    model = shipping.load_shipped("fusion")
+    rng = np.random.default_rng(0)
+    n_frames = model.input_shape["expressions"][1]
+    voice = rng.dirichlet(np.ones(8), 3).astype(np.float32)
+    seen = rng.dirichlet(np.ones(7), (3, n_frames)).astype(np.float32)
+    both = model.predict({"voice": voice, "expressions": seen}, verbose=0)
+    alone = model.predict({"voice": voice, "expressions": 0 * seen}, verbose=0)
+    silent = model.predict({"voice": 0 * voice, "expressions": seen}, verbose=0)
+    for posteriors in (both, alone, silent):
+        np.testing.assert_allclose(posteriors.sum(axis=1), 1, atol=1e-5)
+    assert (alone.argmax(axis=1) == voice.argmax(axis=1)).all()
+    product = alone * silent / (alone * silent).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(both, product, atol=1e-3)
+
+
+def test_unknown_network_says_which_there_are():
+    with pytest.raises(ValueError, match="'face' in modeling/pretrained; there are expression"):
+        shipping.load_shipped("face")
+
+
+@pytest.mark.real_data
+def test_shipped_voice_repeats_the_published_predictions(real_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    source = tmp_path / "clips" / "Actor_02"
+    source.mkdir(parents=True)
+    for path in sorted((real_data / "ravdess" / "Actor_02").glob("03-*"))[::4]:
+        shutil.copy(path, source)
+    indexing.index_corpus("ravdess", str(tmp_path / "clips"))
+    step = experiments.CLIPS.parameters
+    choices = extract.Choices(
+        n_frames=1, size=16, detector="haar", window_s=step["WINDOW_S"], trim_db=step["TRIM_DB"]
+    )
+    clips = extract.extract_corpus("ravdess", choices, n_jobs=0, progress=False)
+    waveforms = arrays.read_array(arrays.corpus_folder("ravdess"), "waveforms")
+    found = shipping.load_shipped("voice").predict(np.array(waveforms), verbose=0)
+    published = experiments.read_published("audio_yamnet").set_index("clip_id")
+    published = published.loc[clips["clip_id"]].reset_index()
+    assert len(published) == 15
+    assert set(published["fold"]) == {shipping.FOLD}
+    np.testing.assert_allclose(found, runs.read_posteriors(published)[0], atol=0.01)
+
+
+@given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1))
+def test_weights_are_rounded_to_ten_bits(values):
+    weights = np.array(values, np.float32)
+    rounded = shipping.round_weights(weights)
+    np.testing.assert_allclose(rounded, weights, rtol=2**-11, atol=1e-37)
+    assert not (rounded.view(np.uint32) & 0x1FFF).any()
+    np.testing.assert_array_equal(shipping.round_weights(rounded), rounded)
+
+
+def test_packed_network_loads_and_is_smaller(tmp_path):
+    start = keras.Input((64,))
+    model = keras.Model(start, keras.layers.Dense(512)(start))
+    x = np.ones((1, 64), np.float32)
+    before = model.predict(x, verbose=0)
+    model.save(tmp_path / "plain.keras")
+    shipping.pack_model(model, tmp_path / "packed.keras")
+    loaded = keras.models.load_model(tmp_path / "packed.keras", safe_mode=True)
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), before, atol=0.01)
+    plain, packed = ((tmp_path / f"{n}.keras").stat().st_size for n in ("plain", "packed"))
+    assert packed < 0.7 * plain
+    assert {path.name for path in tmp_path.iterdir()} == {"plain.keras", "packed.keras"}
