@@ -86,6 +86,14 @@ def test_shipped_voice_repeats_the_published_predictions(real_data, tmp_path, mo
     np.testing.assert_allclose(found, runs.read_posteriors(published)[0], atol=0.01)
 
 
+@pytest.mark.real_data
+def test_shipped_expression_network_repeats_the_published_predictions(real_data):
+    parts, _ = fer2013.read_parts(real_data / "fer2013" / "fer2013.zip")
+    seven, _ = expressions.judge_faces(shipping.load_shipped("expression"), parts["test"].x[:200])
+    published = runs.read_predictions(experiments.PUBLISHED / "expression_fer2013")[:200]
+    np.testing.assert_allclose(seven, runs.read_posteriors(published)[0], atol=0.002)
+
+
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1))
 def test_weights_are_rounded_to_ten_bits(values):
     weights = np.array(values, np.float32)
