@@ -23,11 +23,13 @@ from modeling.experiments import (
     CORPUS,
     EXPERIMENTS,
     FACES,
+    PROTOCOL,
     PUBLISHED,
     SHIPPED,
     WAYS,
     read_published,
 )
+from modeling.folds import get_protocol
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESAMPLES, SEED = 2000, 7
@@ -135,13 +137,16 @@ def write_paired(tables, scores, emotions):
 
 
 def write_groups(predictions, emotions, name):
-    """Return the scores of a run by what RAVDESS's names say: gender, intensity, statement."""
+    """Return the scores of a run by gender, intensity and statement, and of LUNA5's val actors."""
     parts = predictions["clip_id"].str.split("-", expand=True)
     groups = {
         "gender": np.where(predictions["actor"].astype(int) % 2, "men", "women"),
         "intensity": np.where(parts[3] == "01", "normal", "strong"),
         "statement": np.where(parts[4] == "01", "Kids are talking …", "Dogs are sitting …"),
     }
+    validate = {actor for fold in get_protocol(PROTOCOL).val for actor in fold}
+    seen = predictions["actor"].isin(validate)
+    groups["actors"] = np.where(seen, "who validate another fold", "who never validate")
     rows = {}
     for title, values in groups.items():
         table = metrics.score_by(predictions.assign(**{title: values}), emotions, title)
