@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modeling.folds import PROTOCOLS
@@ -430,6 +430,7 @@ def test_ten_thousand_files_are_indexed_in_a_moment(tmp_path, monkeypatch):
         ("a.mp4", MP4[:16], "truncated: no moov box, so the streams are not described"),
         ("a.mp4", MP4[:24] + b"\0\1\0\0mdat...", "truncated: 35 of 65560 bytes"),
         ("a.wav", b"RIFF\0\0\1\0WAVEfmt ", "truncated: 16 of 65544 bytes"),
+        ("a", b"RIFF\0", "truncated: 5 of at least 12 bytes"),
     ],
 )
 def test_first_bytes_betray_a_broken_file(tmp_path, name, content, reason):
@@ -439,6 +440,7 @@ def test_first_bytes_betray_a_broken_file(tmp_path, name, content, reason):
 
 
 @given(st.sampled_from([*headers.SIGNATURES, ".mov", ""]), st.binary(max_size=200))
+@example("", b"RIFF")
 def test_any_bytes_are_judged(suffix, content):
     path = Path(TEMPORARY.name, f"any{suffix}")
     path.write_bytes(content)

@@ -89,6 +89,8 @@ def _find_truncated_riff(head, size):
     """Return where a WAV or AVI file breaks off, by the size that it declares (0: not known)."""
     if head[:4] != b"RIFF" or not size:
         return ""
+    if len(head) < 8:
+        return f"truncated: {len(head)} of at least 12 bytes"
     declared = struct.unpack("<I", head[4:8])[0] + 8
     streamed = declared in (8, 0xFFFFFFFF + 8)  # a writer that could not seek leaves no size
     if not streamed and declared > size + SLACK_BYTES:
