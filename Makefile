@@ -35,7 +35,7 @@ lab: install
 	$(BIN)/jupyter lab
 
 results: install
-	@$(BIN)/python -m modeling.results
+	@$(BIN)/python -m modeling.report
 
 # With no EXPERIMENT it says which there are.
 reproduce: install

@@ -9,7 +9,7 @@
 ``reproduce`` runs the notebooks of an experiment, and of those it needs, for every fold, and
 compares the outcome with ``modeling/published/<experiment>/``; ``publish`` replaces what is
 published by the newest runs. All are on RAVDESS, fold by fold, but ``expression``: FER2013, once.
-``modeling.results`` recomputes every table from what is published.
+``modeling.report`` recomputes every table from what is published.
 """
 
 import argparse

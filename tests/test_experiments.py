@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modeling import experiments, fer2013, pipeline, results, runs
+from modeling import experiments, fer2013, pipeline, report, runs
 from modeling.experiments import EXPERIMENTS, EXPRESSION_TABLES, PUBLISHED
 from modeling.folds import get_protocol
 from preprocessing import corpora
@@ -54,23 +54,23 @@ def test_published_expressions_are_of_every_test_face():
 
 
 def test_pages_show_what_is_recomputed():
-    tables = results.make_tables()
-    for path in results.list_pages():
+    tables = report.make_tables()
+    for path in report.list_pages():
         text = path.read_text("utf-8")
         assert "<!-- results: " in text, path
-        assert results.fill_in(text, tables) == text, f"{path.name}: make results, then --write"
+        assert report.fill_in(text, tables) == text, f"{path.name}: make results, then --write"
 
 
 def test_unknown_table_in_a_page_is_an_error():
     page = "<!-- results: nothing -->\n<!-- end -->"
     with pytest.raises(ValueError, match="asks for the results 'nothing'"):
-        results.fill_in(page, {"branches": "| a |"})
-    filled = results.fill_in(page.replace("nothing", "branches"), {"branches": "| a |"})
+        report.fill_in(page, {"branches": "| a |"})
+    filled = report.fill_in(page.replace("nothing", "branches"), {"branches": "| a |"})
     assert filled == "<!-- results: branches -->\n| a |\n<!-- end -->"
 
 
 def test_figures_of_the_published_results_are_drawn(tmp_path):
-    paths = results.draw_figures(tmp_path)
+    paths = report.draw_figures(tmp_path)
     assert {path.stem for path in paths} >= {"scores", "recall", "confusion", "actors"}
     assert all(path.stat().st_size > 5000 for path in paths)
 

@@ -41,7 +41,8 @@ def check_run(corpus, branch):
     assert set(predictions["part"]) == {"train", "val", "test"}
     assert not predictions["clip_id"].duplicated().any()
     assert set(predictions["true"]) <= set(emotions)
-    assert list(facts["folder"].glob("*.png"))
+    if not branch.startswith("fusion") or branch == "fusion_late":
+        assert list(facts["folder"].glob("*.png"))
     return facts, predictions
 
 

@@ -1,7 +1,7 @@
 """Every published number, recomputed from ``modeling/published/`` in seconds.
 
-    python -m modeling.results            print the tables, write the figures to results/published/
-    python -m modeling.results --write    also put the tables into README.md and cards
+    python -m modeling.report            print the tables, write the figures to results/published/
+    python -m modeling.report --write    also put the tables into README.md and cards
 
 The tables stand in README.md and in the cards of modeling/pretrained/ between
 ``<!-- results: name -->`` and ``<!-- end -->``. A test recomputes them and compares.
@@ -38,7 +38,7 @@ BASELINES = ("chance", "majority")
 
 def main(arguments=None):
     """Print the tables and write the figures; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m modeling.results", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m modeling.report", description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the tables into the pages")
     options = parser.parse_args(arguments)
     tables = make_tables()
