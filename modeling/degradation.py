@@ -5,6 +5,7 @@ A branch whose network does not read an array by itself cannot be asked, and is 
 fused curve of its modality; the other modality joins in as it was.
 """
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -111,5 +112,9 @@ class _Judge:
         blurred = degrade.blur_faces(faces, amount)
         if name == "faces":
             return blurred
-        network = keras.models.load_model(expressions.SHIPPED)
-        return expressions.describe_faces(network, blurred)[1]
+        return expressions.describe_faces(self.network, blurred)[1]
+
+    @cached_property
+    def network(self):
+        """The expression network, where blurred faces must be seen anew."""
+        return expressions.load_network(expressions.SHIPPED)

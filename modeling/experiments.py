@@ -273,10 +273,10 @@ def run_steps(name, steps, given, *, corpus="drawn", data=""):
         }
         own = step.parameters | {key: value for key, value in given.items() if key in declared}
         print(f"step {number} of {len(steps)}: notebooks {step.notebooks} {own}", flush=True)
-        words = [f"{key}={value!r}" for key, value in own.items()]
+        words = shlex.join(f"{key}={value!r}" for key, value in own.items())
         options = ["--corpus", corpus, "--data", data, "--only", step.notebooks]
         options += ["--folds", "all"] if step.every_fold else []
-        status = pipeline.main([*options, "--parameters", _quote(words)])
+        status = pipeline.main([*options, "--parameters", words])
         if status in (1, 2):
             return status
     return 0
@@ -301,7 +301,7 @@ def pool_tests(name):
     """Return the test predictions of the newest runs of an experiment over all folds.
 
     Raises:
-        FileNotFoundError: There are no runs, or not of every fold.
+        FileNotFoundError: There are no runs.
     """
     branch = EXPERIMENTS[name].branch
     pooled = runs.pool_runs(CORPUS, protocol=PROTOCOL)
@@ -404,11 +404,6 @@ def read_published(name):
 def _describe_step(step):
     own = {"notebooks": step.notebooks, "parameters": step.parameters}
     return own | {"asks": step.asks, "every_fold": step.every_fold}
-
-
-def _quote(words):
-    """Return words as one text that ``pipeline.parse_parameters`` reads."""
-    return " ".join(shlex.quote(word) for word in words)
 
 
 if __name__ == "__main__":

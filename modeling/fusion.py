@@ -294,13 +294,24 @@ def calibrate_predictions(predictions, emotions):
             f"No clip of part 'val' among {len(predictions)} predictions; a temperature is fitted "
             "on validation clips, never on test clips. Save the predictions of all parts."
         )
-    columns = [f"p_{emotion}" for emotion in emotions]
-    logp = take_log(predictions[columns])
+    logp = take_log(predictions[[f"p_{emotion}" for emotion in emotions]])
     labels = encode_labels(predictions["true"], emotions)
     temperature = fit_temperature(logp[val], labels[val])
-    calibrated = predictions.copy()
-    calibrated[columns] = apply_temperature(logp, temperature)
-    return calibrated, temperature
+    return heat_predictions(predictions, emotions, temperature), temperature
+
+
+def heat_predictions(predictions, emotions, temperature):
+    """Return predictions at a temperature.
+
+    Args:
+        predictions: Table of predictions.
+        emotions: Names of the classes in order.
+        temperature: Above 1 makes them less sure.
+    """
+    columns = [f"p_{emotion}" for emotion in emotions]
+    heated = predictions.copy()
+    heated[columns] = apply_temperature(take_log(predictions[columns]), temperature)
+    return heated
 
 
 def _stack(posteriors, weights):

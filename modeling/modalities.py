@@ -34,23 +34,11 @@ class ModalityProduct:
             LeakError, ValueError: See ``fusion.align_predictions``.
         """
         averages = [
-            self._heat(self._average(tables, names), self.temperatures[kind])
-            for kind, names in group_branches(tables).items()
+            fusion.heat_predictions(average, self.emotions, self.temperatures[kind])
+            for kind, average in _average_modalities(tables, self.emotions)
         ]
         fused = fusion.fuse_predictions(averages, self.emotions)
-        return self._heat(fused, self.temperatures["all"])
-
-    def _average(self, tables, names):
-        return fusion.fuse_predictions(
-            [tables[name] for name in names], self.emotions, fuse=fusion.average_posteriors
-        )
-
-    def _heat(self, table, temperature):
-        columns = [f"p_{emotion}" for emotion in self.emotions]
-        heated = table.copy()
-        logp = fusion.take_log(table[columns])
-        heated[columns] = fusion.apply_temperature(logp, temperature)
-        return heated
+        return fusion.heat_predictions(fused, self.emotions, self.temperatures["all"])
 
 
 def fit_product(tables, emotions):
@@ -68,12 +56,18 @@ def fit_product(tables, emotions):
         ValueError: No validation clip.
     """
     temperatures, averages = {}, []
-    for kind, names in group_branches(tables).items():
-        average = fusion.fuse_predictions(
-            [tables[name] for name in names], emotions, fuse=fusion.average_posteriors
-        )
+    for kind, average in _average_modalities(tables, emotions):
         average, temperatures[kind] = fusion.calibrate_predictions(average, emotions)
         averages.append(average)
     product = fusion.fuse_predictions(averages, emotions)
     _, temperatures["all"] = fusion.calibrate_predictions(product, emotions)
     return ModalityProduct(tuple(emotions), temperatures)
+
+
+def _average_modalities(tables, emotions):
+    """Return pairs of a modality's name and the mean of its branches' predictions."""
+    mean = fusion.average_posteriors
+    return [
+        (kind, fusion.fuse_predictions([tables[name] for name in names], emotions, fuse=mean))
+        for kind, names in group_branches(tables).items()
+    ]

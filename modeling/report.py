@@ -8,6 +8,7 @@ The tables stand in README.md and in the cards of modeling/pretrained/ between
 """
 
 import argparse
+import functools
 import json
 import re
 import sys
@@ -65,12 +66,18 @@ def read_all():
     return {name: table for name, table in found.items() if table is not None}
 
 
-def make_tables():
-    """Return the tables as Markdown by name."""
+@functools.cache
+def score_all():
+    """Return the published predictions by name, their emotions and their table of scores."""
     tables = read_all()
     emotions = runs.read_posteriors(next(iter(tables.values())))[1]
     rng = np.random.default_rng(SEED)
-    scores = bootstrap.tabulate_scores(tables, emotions, rng=rng, n=RESAMPLES)
+    return tables, emotions, bootstrap.tabulate_scores(tables, emotions, rng=rng, n=RESAMPLES)
+
+
+def make_tables():
+    """Return the tables as Markdown by name."""
+    tables, emotions, scores = score_all()
     best = find_best(scores)
     made = {
         "branches": write_scores(scores, ["chance", "majority", *AUDIO, "audio_ensemble", *FACES]),
@@ -270,10 +277,7 @@ def fill_in(text, tables):
 def draw_figures(folder):
     """Draw the figures of the published results; return their paths."""
     matplotlib.use("agg")
-    tables = read_all()
-    emotions = runs.read_posteriors(next(iter(tables.values())))[1]
-    rng = np.random.default_rng(SEED)
-    scores = bootstrap.tabulate_scores(tables, emotions, rng=rng, n=RESAMPLES)
+    tables, emotions, scores = score_all()
     best = tables[find_best(scores)]
     true, posteriors = metrics.read_scored(best, emotions)
     drawn = {

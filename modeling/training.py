@@ -121,9 +121,6 @@ def train_model(
 ):
     """Train with early stopping on the validation actors; keep the best epoch's weights.
 
-    Where the optimizer keeps a moving average of the weights (``use_ema=True``; Polyak & Juditsky
-    1992), it is the average that is validated and kept.
-
     Args:
         model: A compiled model.
         batches: Training batches.
@@ -144,9 +141,6 @@ def train_model(
     stop = keras.callbacks.EarlyStopping(
         monitor=watched, mode=mode, patience=patience, restore_best_weights=True
     )
-    callbacks = [stop, ProgressLines(max(1, epochs // lines), metric)]
-    if model.optimizer.use_ema:
-        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     history = model.fit(
         batches.repeat() if steps else batches,
         steps_per_epoch=steps,
@@ -154,7 +148,7 @@ def train_model(
         epochs=epochs,
         verbose=0,
         shuffle=False,
-        callbacks=callbacks,
+        callbacks=[stop, ProgressLines(max(1, epochs // lines), metric)],
     )
     names = {metric: "accuracy", f"val_{metric}": "val_accuracy"}
     table = pd.DataFrame(history.history).rename(columns=names)
