@@ -60,18 +60,7 @@ def describe_faces(network, faces, *, batch_size=256):
         float32 posteriors (clip, time, class) and embeddings (clip, time, feature); zeros for a
         face that is black.
     """
-    outputs = [network.get_layer("fer2013").output, network.get_layer("embedding").output]
-    both = keras.Model(network.inputs, outputs)
-    rows = faces.reshape(-1, *faces.shape[2:])
-    pieces = [
-        both.predict_on_batch(fit_faces(rows[start : start + batch_size]))
-        for start in range(0, len(rows), batch_size)
-    ]
-    there = rows.reshape(len(rows), -1).any(axis=1)[:, None]
-    return tuple(
-        (np.concatenate(own) * there).reshape(*faces.shape[:2], -1).astype(np.float32)
-        for own in zip(*pieces, strict=True)
-    )
+    return _look_at_faces(network, ("fer2013", "embedding"), faces, batch_size, np.float32)
 
 
 def map_faces(network, faces, *, batch_size=256):
@@ -82,15 +71,26 @@ def map_faces(network, faces, *, batch_size=256):
         faces: uint8 (clip, time, height, width[, 3]).
         batch_size: Faces a step.
     """
-    encoder = keras.Model(network.inputs, network.get_layer("maps").output)
+    return _look_at_faces(network, ("maps",), faces, batch_size, np.float16)[0]
+
+
+def _look_at_faces(network, names, faces, batch_size, dtype):
+    """Return what some of the network's layers make of face sequences, (clip, time, ...) each.
+
+    Zeros for a face that is black.
+    """
+    looking = keras.Model(network.inputs, [network.get_layer(name).output for name in names])
     rows = faces.reshape(-1, *faces.shape[2:])
-    pieces = [
-        encoder.predict_on_batch(fit_faces(rows[start : start + batch_size]))
-        for start in range(0, len(rows), batch_size)
-    ]
-    maps = np.concatenate(pieces).astype(np.float16)
-    maps[~rows.reshape(len(rows), -1).any(axis=1)] = 0
-    return maps.reshape(*faces.shape[:2], *maps.shape[1:])
+    pieces = []
+    for start in range(0, len(rows), batch_size):
+        seen = looking.predict_on_batch(fit_faces(rows[start : start + batch_size]))
+        pieces.append([own.astype(dtype) for own in keras.tree.flatten(seen)])
+    black = ~rows.reshape(len(rows), -1).any(axis=1)
+    found = []
+    for own in map(np.concatenate, zip(*pieces, strict=True)):
+        own[black] = 0
+        found.append(own.reshape(*faces.shape[:2], *own.shape[1:]))
+    return tuple(found)
 
 
 def choose_input(folder, name="auto"):
