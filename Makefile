@@ -8,6 +8,7 @@
 # make run ONLY=3                                 only the notebooks whose number begins with 3
 # make run P="EPOCHS=5 N_FRAMES=12"               other parameters
 # make run FOLDS=all                              every fold, not the first alone
+# make run FOLDS=all COMMITTEE=1                  five networks a fold, each stopped on other actors
 # make run SCHEDULER=tcp://10.0.0.1:8786          clips (and folds) on a Dask cluster
 
 PYTHON ?= python3
@@ -16,6 +17,7 @@ DATA ?=
 ONLY ?=
 P ?=
 FOLDS ?=
+COMMITTEE ?=
 SCHEDULER ?=
 EXPERIMENT ?=
 BIN = .venv/bin
@@ -24,7 +26,7 @@ BIN = .venv/bin
 
 run: install
 	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)" \
-		--folds "$(FOLDS)" --scheduler "$(SCHEDULER)"
+		--folds "$(FOLDS)" $(if $(COMMITTEE),--committee) --scheduler "$(SCHEDULER)"
 
 test: install-dev
 	$(BIN)/ruff check .

@@ -21,8 +21,9 @@ import nbclient
 import nbformat
 import papermill
 
-from modeling import runs
+from modeling import committee, runs
 from modeling.crossvalidation import run_folds
+from modeling.folds import N_MEMBERS
 from modeling.protocol import choose_protocol, count_folds
 from preprocessing import arrays, corpora
 
@@ -56,14 +57,16 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 2
     chosen = add_standard_parameters(notebooks, chosen, options)
-    folded = [n for n in notebooks if options.folds and "FOLD" in list_parameters(n)]
+    every = options.folds or options.committee
+    folded = [n for n in notebooks if every and "FOLD" in list_parameters(n)]
     outcomes = {}
     for number, notebook in enumerate(notebooks, 1):
         try:
             if notebook not in folded:
                 outcomes |= run_once(notebook, options, chosen, f"[{number:2d}/{len(notebooks)}]")
             elif notebook == folded[0]:
-                outcomes |= run_every_fold(folded, options, chosen)
+                run = run_committees if options.committee else run_every_fold
+                outcomes |= run(folded, options, chosen)
         except ArgumentsError as error:
             print(error, file=sys.stderr)
             return 2
@@ -103,8 +106,8 @@ def resolve_data(data):
 def run_every_fold(notebooks, options, chosen):
     """Run notebooks for every fold asked for; print and return what became of them."""
     outcomes, started = {}, time.perf_counter()
-    protocol = next((chosen[n]["PROTOCOL"] for n in notebooks if "PROTOCOL" in chosen[n]), "auto")
-    folds = list_folds(options.folds, options.corpus, protocol)
+    protocol = resolve_protocol(options.corpus, chosen)
+    folds = list_folds(options.folds or "all", options.corpus, protocol)
     names = ", ".join(notebook.stem[:2] for notebook in notebooks)
     where = options.scheduler or "this machine"
     print(f"folds {', '.join(map(str, folds))} of notebooks {names} on {where}", flush=True)
@@ -127,6 +130,35 @@ def run_every_fold(notebooks, options, chosen):
     return outcomes
 
 
+def run_committees(notebooks, options, chosen):
+    """Run notebooks for every fold and member, then seat the committees; return the outcomes."""
+    protocol, before = resolve_protocol(options.corpus, chosen), runs.list_runs(options.corpus)
+    outcomes = {}
+    for number in range(1, N_MEMBERS + 1):
+        member = committee.name_member(protocol, number)
+        print(f"member {number} of {N_MEMBERS}: ", end="")
+        own = {notebook: given | {"PROTOCOL": member} for notebook, given in chosen.items()}
+        result = run_every_fold(notebooks, options, own)
+        outcomes |= {f"{name}, member {number}": outcome for name, outcome in result.items()}
+        if any(outcome.startswith("failed") for outcome in result.values()):
+            return outcomes
+    known = {facts["folder"] for facts in before}
+    made = [f for f in runs.list_runs(options.corpus, protocol=member) if f["folder"] not in known]
+    for branch, fold in sorted({(facts["branch"], facts["fold"]) for facts in made}):
+        folder = committee.seat_committee(options.corpus, branch, protocol=protocol, fold=fold)
+        print(f"committee: {arrays.shorten_path(folder)}")
+    return outcomes
+
+
+def resolve_protocol(corpus, chosen):
+    """Return the name of the protocol that notebooks with these parameters follow."""
+    protocol = next((own["PROTOCOL"] for own in chosen.values() if "PROTOCOL" in own), "auto")
+    if protocol != "auto":
+        return protocol
+    clips = arrays.read_clips(arrays.corpus_folder(corpus))
+    return choose_protocol(clips, corpora.get(corpus).PROTOCOL)
+
+
 def list_folds(text, corpus, protocol):
     """Return the numbers of the folds that ``--folds`` means, such as "all" or "1,3".
 
@@ -134,8 +166,6 @@ def list_folds(text, corpus, protocol):
         ArgumentsError: A fold does not exist.
     """
     clips = arrays.read_clips(arrays.corpus_folder(corpus))
-    if protocol == "auto":
-        protocol = choose_protocol(clips, corpora.get(corpus).PROTOCOL)
     n_folds = count_folds(protocol, clips)
     if text == "all":
         return list(range(1, n_folds + 1))
@@ -155,6 +185,9 @@ def parse_arguments(arguments):
     parser.add_argument("--only", default="", help="first digits of the notebooks: 3 or 11,12")
     parser.add_argument("--parameters", default="", help='such as "EPOCHS=5 N_FRAMES=12"')
     parser.add_argument("--folds", default="", help="folds to train and test on: all, or 1,3")
+    parser.add_argument(
+        "--committee", action="store_true", help="five members a fold, each stopped on others"
+    )
     parser.add_argument("--scheduler", default="", help="Dask scheduler: tcp://10.0.0.1:8786")
     parser.add_argument(
         "--in-place", action="store_true", help="execute the notebooks themselves, to commit them"

@@ -99,7 +99,8 @@ def test_a_broken_fold_is_named_and_the_others_are_kept(home, capsys):
 
 
 def test_all_folds_are_those_of_the_protocol(home):
-    assert pipeline.list_folds("all", "ravdess", "auto") == [1, 2, 3, 4, 5]
+    assert pipeline.resolve_protocol("ravdess", {}) == "luna5"
+    assert pipeline.list_folds("all", "ravdess", "luna5") == [1, 2, 3, 4, 5]
     assert pipeline.list_folds("all", "ravdess", "msaf6") == [1, 2, 3, 4, 5, 6]
 
 

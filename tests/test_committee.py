@@ -1,0 +1,121 @@
+"""Committees: every actor who is not tested is judged once, by a member that never met them."""
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from modeling import committee, pipeline, runs
+from modeling.folds import N_MEMBERS
+from modeling.protocol import LeakError, check_leak, split_clips
+from tests.made_corpus import EMOTIONS, write_made_corpus
+from tests.test_protocol import RAVDESS, list_actors, make_clips
+
+TRAIN = """
+import numpy as np
+from modeling import inputs, runs
+parts = inputs.read_parts(CORPUS, "mels", protocol=PROTOCOL, fold=FOLD)
+split, emotions = parts["train"].clips["protocol"].iloc[0], parts["train"].emotions
+met = set(parts["train"].clips["actor"])
+x, clips, names = inputs.join_parts(parts)
+known = clips["actor"].isin(met).to_numpy()
+posteriors = np.full((len(clips), len(emotions)), 1 / len(emotions))
+posteriors[known] = np.eye(len(emotions))[0]
+table = runs.tabulate_predictions(clips, names, posteriors, emotions=emotions, fold=FOLD)
+run = runs.Run("audio_made", corpus=CORPUS, protocol=split, fold=FOLD, parameters={})
+run.save_predictions(table)
+run.finish({"accuracy": 0.5})
+"""
+
+
+def make_table(parts, posterior):
+    """Return a table of predictions of one clip an actor, all with the same posteriors."""
+    table = pd.DataFrame({"clip_id": list(parts), "actor": list(parts), "fold": 1})
+    table = table.assign(part=list(parts.values()), true="calm")
+    return table.assign(p_calm=posterior, p_sad=1 - posterior)
+
+
+@pytest.mark.parametrize("name", ["luna5", "msaf6", "group_kfold"])
+def test_members_test_as_their_protocol_and_share_the_validation(name):
+    clips = make_clips(RAVDESS)
+    whole = split_clips(clips, protocol=name, fold=2)
+    held = []
+    for number in range(1, N_MEMBERS + 1):
+        parts = split_clips(clips, protocol=committee.name_member(name, number), fold=2)
+        check_leak(clips, parts)
+        np.testing.assert_array_equal(parts == "test", whole == "test")
+        actors = list_actors(clips, parts)["val"]
+        assert {int(actor) % 2 for actor in actors} == {0, 1}, "both genders validate"
+        held += actors
+    assert sorted(held) == sorted(set(clips["actor"][whole != "test"]))
+
+
+@pytest.mark.parametrize("name", ["luna5/0", "luna5/6", "luna5/", "luna5/two", "luna5/1/2"])
+def test_a_member_that_does_not_exist_is_refused(name):
+    with pytest.raises(ValueError, match="members luna5/1 to luna5/5"):
+        split_clips(make_clips(RAVDESS), protocol=name, fold=1)
+
+
+def test_one_speaker_makes_no_committee():
+    with pytest.raises(ValueError, match="split actors"):
+        split_clips(make_clips(["01"]), protocol="statement/1", fold=1)
+
+
+def test_validation_comes_from_one_member_and_tests_from_all():
+    first = make_table({"01": "val", "02": "train", "03": "test"}, 0.9)
+    second = make_table({"01": "train", "02": "val", "03": "test"}, 0.5)
+    merged = committee.merge_members([first, second])
+    assert merged["part"].tolist() == ["val", "val", "test"]
+    np.testing.assert_allclose(merged["p_calm"], [0.9, 0.5, 0.7])
+
+
+def test_members_that_disagree_about_the_test_are_refused():
+    first = make_table({"01": "val", "02": "test", "03": "test"}, 0.9)
+    with pytest.raises(LeakError):
+        committee.merge_members([first, make_table({"01": "test", "02": "val"}, 0.5)])
+    with pytest.raises(ValueError, match="twice"):
+        committee.merge_members([first, first])
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    write_made_corpus(tmp_path)
+    parameters = 'CORPUS = "ravdess"\nPROTOCOL = "auto"\nFOLD = 1'
+    cells = [nbformat.v4.new_code_cell(text) for text in (parameters, TRAIN)]
+    cells[0].metadata["tags"] = ["parameters"]
+    metadata = {"language_info": {"name": "python"}}
+    (tmp_path / "modeling").mkdir()
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+    nbformat.write(notebook, tmp_path / "modeling" / "31_made.ipynb")
+    monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_pipeline_seats_a_committee_that_never_met_whom_it_judges(home):
+    assert pipeline.main(["--corpus", "ravdess", "--folds", "3", "--committee"]) == 0
+    facts = runs.find_run("ravdess", "audio_made_committee", protocol="luna5", fold=3)
+    assert len(set(facts["parameters"]["members"])) == N_MEMBERS
+    table = runs.read_predictions(facts["folder"])
+    assert len(table) == 24 * len(EMOTIONS)
+    assert set(table["actor"][table["part"] == "test"]) == {"10", "11", "12", "19", "20"}
+    # A member is sure of whom it trained on, so any leak would be sure, too.
+    np.testing.assert_allclose(runs.read_posteriors(table)[0], 1 / len(EMOTIONS), atol=1e-5)
+    assert set(runs.pool_runs("ravdess", protocol="luna5")) == {"audio_made_committee"}
+
+
+def test_members_of_another_preparation_are_not_mixed(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    for number in range(1, N_MEMBERS + 1):
+        protocol = committee.name_member("luna5", number)
+        run = runs.Run("audio_made", corpus="ravdess", protocol=protocol, fold=1, parameters={})
+        run.facts["inputs"] = {"audio": str(number // 3)}
+        run.finish({})
+    with pytest.raises(ValueError, match="different arrays"):
+        committee.seat_committee("ravdess", "audio_made", protocol="luna5", fold=1)
+
+
+def test_a_member_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="luna5/1"):
+        committee.seat_committee("ravdess", "audio_made", protocol="luna5", fold=1)
