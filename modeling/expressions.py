@@ -2,8 +2,9 @@
 
 The arrays: ``expressions`` (clip, time, class), posteriors over ``fer2013.CLASSES``, zeros where no
 face is; ``expression_times`` (clip, time), seconds in the clip's window, the clock of the voice;
-``expression_embeddings`` (clip, time, feature) where our own network made them; ``action_units``
-(clip, unit), means over a clip. Notebook 37 writes them, 38 reads them.
+``expression_embeddings`` (clip, time, feature) where our own network made them;
+``expression_summary`` (clip, feature), what they come to; ``action_units`` (clip, unit), means over
+a clip. Notebook 37 writes them, 38 reads them.
 """
 
 import hashlib
@@ -23,9 +24,16 @@ SHIPPED = Path(__file__).resolve().parent / "pretrained" / "expression.keras"
 
 RAVDESS_FPS = 29.97
 
+LEAST_FRAMES = 3
+"""A silence before or after the window has at least so many frames of the clip."""
+
+FLOOR = 1e-3
+"""Smallest posterior that is told from zero."""
+
 BRANCHES = {
     "expressions": "face_expression",
     "expression_embeddings": "video_expression",
+    "expression_summary": "face_summary",
     "action_units": "face_action_units",
 }
 """The branch that reads each array."""
@@ -101,7 +109,7 @@ def choose_input(folder, name="auto"):
         ValueError: The name is unknown.
     """
     names = {"expressions": "expressions", "embeddings": "expression_embeddings"}
-    names |= {"action_units": "action_units"}
+    names |= {"summary": "expression_summary", "action_units": "action_units"}
     if name != "auto" and name not in names:
         raise ValueError(f"INPUT = {name!r}; expected auto, {', '.join(names)}.")
     if name == "action_units":
@@ -285,7 +293,8 @@ def measure_speed(network, *, n_faces=64, repeats=5):
 def read_posteriors(path, clips, *, fps=RAVDESS_FPS):
     """Return the expressions that another network saw in the clips' videos, frame by frame.
 
-    Only frames inside each clip's window count, so that face and voice are of the same seconds.
+    Frames inside each clip's window are kept one by one, so that face and voice are of the same
+    seconds. Of the silence before and after it the mean is kept.
 
     Args:
         path: ``.npz`` with ``clip_id`` (clip,), ``offsets`` (clip + 1,) into ``frame`` (row,),
@@ -295,8 +304,9 @@ def read_posteriors(path, clips, *, fps=RAVDESS_FPS):
         fps: Frames a second of the videos.
 
     Returns:
-        float32 ``expressions`` (clip, time, class) in the order of ``CLASSES`` and
-        ``expression_times`` (clip, time), zeros behind a clip's last frame.
+        float32 ``expressions`` (clip, time, class) in the order of ``CLASSES``,
+        ``expression_times`` (clip, time), zeros behind a clip's last frame, and the silences (clip,
+        2, class): mean log-posteriors before and after the window, of three frames at least.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -315,18 +325,54 @@ def read_posteriors(path, clips, *, fps=RAVDESS_FPS):
     posteriors = posteriors[:, [words.index(name) for name in CLASSES]].astype(np.float32)
     spans = dict(zip(map(str, ids), zip(offsets, offsets[1:], strict=False), strict=True))
     known = match_clips(spans, clips["clip_id"], Path(path).name)
-    cut = {}
+    cut, silences = {}, np.zeros((len(clips), 2, len(CLASSES)), np.float32)
     for row, name in known.items():
         first, last = spans[name]
+        own = posteriors[first:last]
         times = (frames[first:last] - 1) / fps - clips["start_s"][row]
         inside = (times >= 0) & (times <= clips["window_s"][row])
-        cut[row] = posteriors[first:last][inside], times[inside]
+        cut[row] = own[inside], times[inside]
+        if len(own):
+            n_before = max(LEAST_FRAMES, int((times < 0).sum()))
+            n_after = max(LEAST_FRAMES, int((times > clips["window_s"][row]).sum()))
+            for end, frames_of in enumerate((own[:n_before], own[-n_after:])):
+                silences[row, end] = np.log(np.maximum(frames_of, FLOOR)).mean(axis=0)
     longest = max(1, *(len(own) for own, _ in cut.values()))
     expressions = np.zeros((len(clips), longest, len(CLASSES)), np.float32)
     at = np.zeros((len(clips), longest), np.float32)
     for row, (own, times) in cut.items():
         expressions[row, : len(own)], at[row, : len(own)] = own, times
-    return expressions, at
+    return expressions, at, silences
+
+
+def summarize_expressions(expressions, silences=None, units=None):
+    """Return one row of numbers a clip: its expressions over time, in a few statistics.
+
+    Args:
+        expressions: float32 (clip, time, class), zeros where no face is.
+        silences: float32 (clip, 2, class), mean log-posteriors before and after the window; None
+            where they are not known.
+        units: float32 (clip, unit), action units; None where there are none.
+
+    Returns:
+        float32 (clip, feature): mean and deviation of the log-posteriors and of the posteriors in
+        the window, the silences, the action units and their square roots (most are near zero); a
+        row of zeros for a clip without a face in the window.
+    """
+    there = expressions.any(axis=2)[..., None]
+    n_frames = np.maximum(there.sum(axis=1), 1)
+    pieces = []
+    for values in (np.log(np.maximum(expressions, FLOOR)), expressions):
+        mean = (values * there).sum(axis=1) / n_frames
+        variance = (np.square(values - mean[:, None]) * there).sum(axis=1) / n_frames
+        pieces += [mean, np.sqrt(variance)]
+    if silences is not None:
+        pieces.append(silences.reshape(len(silences), -1))
+    if units is not None:
+        pieces += [units, np.sqrt(np.maximum(units, 0))]
+    summary = np.concatenate(pieces, axis=1).astype(np.float32)
+    summary[~there.any(axis=(1, 2))] = 0
+    return summary
 
 
 def read_action_units(path, clips):
@@ -396,7 +442,7 @@ def match_clips(names, clip_ids, source):
     return known
 
 
-def write_expressions(corpus, expressions, times, *, source, embeddings=None):
+def write_expressions(corpus, expressions, times, *, source, embeddings=None, summary=None):
     """Write a corpus's expressions, with what made them beside them.
 
     Args:
@@ -405,10 +451,13 @@ def write_expressions(corpus, expressions, times, *, source, embeddings=None):
         times: float32 (clip, time), seconds in the window.
         source: What made them: facts in a dictionary, such as the network's name and digest.
         embeddings: float32 (clip, time, feature), if there are any.
+        summary: float32 (clip, feature), if there is one.
     """
     made = {"expressions": expressions, "expression_times": times}
     if embeddings is not None:
         made["expression_embeddings"] = embeddings
+    if summary is not None:
+        made["expression_summary"] = summary
     arrays.write_stage(
         arrays.corpus_folder(corpus),
         "expressions",

@@ -29,6 +29,7 @@ AXES = {
     "expressions": ("clip", "time", "class"),
     "expression_times": ("clip", "time"),
     "expression_embeddings": ("clip", "time", "feature"),
+    "expression_summary": ("clip", "feature"),
     "action_units": ("clip", "unit"),
 }
 """Axis names of every array; ``faces`` has no channel axis when grey."""
@@ -44,6 +45,7 @@ STAGE_OF = {
     "expressions": "expressions",
     "expression_times": "expressions",
     "expression_embeddings": "expressions",
+    "expression_summary": "expressions",
     "action_units": "action_units",
 }
 """The stage that owns each array: its facts are in ``<stage>.json``."""

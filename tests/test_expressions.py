@@ -231,13 +231,46 @@ def write_posteriors(path, **changed):
 
 def test_another_networks_posteriors_are_cut_to_the_window_and_reordered(tmp_path):
     write_posteriors(tmp_path / "p.npz")
-    seen, times = expressions.read_posteriors(tmp_path / "p.npz", make_clips(), fps=30)
+    seen, times, silences = expressions.read_posteriors(tmp_path / "p.npz", make_clips(), fps=30)
     assert seen.shape == (3, 16, 7)  # frames 31 to 46 lie between 1.0 and 1.5 s
     assert (seen[0].argmax(axis=1) == fer2013.CLASSES.index("happy")).all()
     assert (seen[1, :10].argmax(axis=1) == fer2013.CLASSES.index("sad")).all()
     assert not seen[1, 10:].any()
     assert not seen[2].any()
     np.testing.assert_allclose(times[0, [0, 15]], [0, 0.5], atol=1e-6)
+    assert silences.shape == (3, 2, 7)
+    assert (silences[0].argmax(axis=1) == fer2013.CLASSES.index("happy")).all()
+    assert not silences[2].any()
+
+
+def test_silences_are_the_frames_outside_the_window(tmp_path):
+    posterior = np.eye(7, dtype=np.float16)[[3] * 30 + [4] * 16 + [0] * 14 + [4] * 10]
+    write_posteriors(tmp_path / "p.npz", posterior=posterior)
+    seen, _, silences = expressions.read_posteriors(tmp_path / "p.npz", make_clips(), fps=30)
+    assert (seen[0].argmax(axis=1) == fer2013.CLASSES.index("sad")).all()
+    before, after = silences[0]
+    assert before.argmax() == fer2013.CLASSES.index("happy")
+    assert after.argmax() == fer2013.CLASSES.index("angry")
+    np.testing.assert_allclose([before.max(), after.max()], 0, atol=1e-6)
+    np.testing.assert_allclose(before.min(), np.log(expressions.FLOOR), atol=1e-5)
+
+
+def test_the_summary_counts_frames_with_a_face_alone():
+    rng = np.random.default_rng(0)
+    seen = rng.dirichlet(np.ones(7), (3, 5)).astype(np.float32)
+    padded = np.concatenate([seen, np.zeros((3, 4, 7), np.float32)], axis=1)
+    padded[2] = 0
+    units, silences = np.full((3, 2), 4.0, np.float32), np.full((3, 2, 7), -1.0, np.float32)
+    summary = expressions.summarize_expressions(padded, silences, units)
+    assert summary.shape == (3, 4 * 7 + 2 * 7 + 2 * 2)
+    assert summary.dtype == np.float32
+    np.testing.assert_allclose(summary[:2, 14:21], seen[:2].mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        summary[:2, 7:14], np.log(np.maximum(seen[:2], expressions.FLOOR)).std(axis=1), rtol=1e-4
+    )
+    np.testing.assert_array_equal(summary[0, -4:], [4, 4, 2, 2])
+    assert not summary[2].any()
+    assert expressions.summarize_expressions(padded).shape == (3, 28)
 
 
 def test_files_of_posteriors_that_do_not_fit_are_refused(tmp_path):
