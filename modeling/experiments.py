@@ -37,12 +37,14 @@ class Step:
         parameters: Parameters by name.
         every_fold: Whether they run once for each fold.
         asks: Parameters that name files which the person who runs it has to have.
+        committee: Whether five members of a committee run for each fold (``modeling.committee``).
     """
 
     notebooks: str
     parameters: dict = field(default_factory=dict)
     every_fold: bool = True
     asks: tuple = ()
+    committee: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,53 @@ EXPERIMENTS["fusion_with_action_units"] = _fuse(
     "fusion_with_action_units",
     (*AUDIO, *FACES),
 )
+EXPERIMENTS |= {
+    "audio_yamnet_committee": Experiment(
+        "five YAMNets a fold, each stopped on other actors, shorter training",
+        "audio_yamnet_committee",
+        (
+            CLIPS,
+            SOUND,
+            Step(
+                "33",
+                {"N_COPIES": 6, "PRETRAINED": True, "EPOCHS": 16, "PATIENCE": 16},
+                committee=True,
+            ),
+        ),
+    ),
+    "face_summary_committee": Experiment(
+        "expressions while and around speaking, and action units; five networks a fold",
+        "face_summary_committee",
+        (CLIPS, SEEN, Step("38", {"INPUT": "summary"}, committee=True)),
+        remark=f"{STRANGERS}; action units by OpenFace",
+    ),
+}
+COMMITTEES = ("audio_yamnet_committee", "face_summary_committee")
+SINGLES = ("audio_conv2d", "audio_vgg19", "audio_features")
+EXPERIMENTS["audio_with_committee"] = _fuse(
+    "the committee of YAMNets and the other audio branches, mean",
+    "late",
+    "audio_with_committee",
+    (COMMITTEES[0], *SINGLES),
+)
+EXPERIMENTS["fusion_committees"] = _fuse(
+    "YAMNet × the face's summary, committees, late: calibrated product",
+    "late",
+    "fusion_committees",
+    COMMITTEES,
+)
+EXPERIMENTS["fusion_committees_logistic"] = _fuse(
+    "the same, late: logistic regression on out-of-fold log-posteriors",
+    "logistic",
+    "fusion_committees",
+    COMMITTEES,
+)
+EXPERIMENTS["fusion_committees_and_singles"] = _fuse(
+    "the same and the other audio branches, late: mean within, product across",
+    "late",
+    "fusion_committees_and_singles",
+    (*COMMITTEES, *SINGLES),
+)
 SHIPPED = "fusion_shipped"
 """The pair of networks that modeling/pretrained/ holds."""
 
@@ -276,6 +325,7 @@ def run_steps(name, steps, given, *, corpus="drawn", data=""):
         words = shlex.join(f"{key}={value!r}" for key, value in own.items())
         options = ["--corpus", corpus, "--data", data, "--only", step.notebooks]
         options += ["--folds", "all"] if step.every_fold else []
+        options += ["--committee"] if step.committee else []
         status = pipeline.main([*options, "--parameters", words])
         if status in (1, 2):
             return status
@@ -403,7 +453,8 @@ def read_published(name):
 
 def _describe_step(step):
     own = {"notebooks": step.notebooks, "parameters": step.parameters}
-    return own | {"asks": step.asks, "every_fold": step.every_fold}
+    own |= {"asks": step.asks, "every_fold": step.every_fold}
+    return own | ({"committee": True} if step.committee else {})
 
 
 if __name__ == "__main__":

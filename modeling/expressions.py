@@ -195,8 +195,10 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
         seed: Shuffle with this seed; ``None`` keeps the order.
 
     Returns:
-        Batches of float32 faces (face, 48, 48, 1), 0 to 255, and targets by output. A face without
-        votes has zeros for ``ferplus``, so that its loss there is none.
+        Batches of float32 faces (face, 48, 48, 1), 0 to 255, targets by output and weights by
+        output. A face without votes weighs nothing for ``ferplus``; targets of zeros alone would
+        not do, since TensorFlow takes for granted that they sum to one: their loss is zero, its
+        gradient is not, and pushes the outputs away without end.
     """
     import tensorflow as tf
 
@@ -221,8 +223,19 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
     if mix:
         batches = batches.map(lambda x, y: mix(x, y, training=True))
     split = {"fer2013": slice(0, n_seven), "ferplus": slice(n_seven, n_seven + len(VOTED))}
-    batches = batches.map(lambda x, y: (x[..., None], {n: y[:, own] for n, own in split.items()}))
-    return batches.prefetch(2)
+
+    def weigh(faces, targets):
+        own = {name: targets[:, columns] for name, columns in split.items()}
+        weights = {name: tf.reduce_sum(values, axis=1) for name, values in own.items()}
+        even = {name: tf.ones_like(values) / values.shape[1] for name, values in own.items()}
+        targets = {
+            name: tf.where(weights[name][:, None] > 0, values, even[name])
+            for name, values in own.items()
+        }
+        sums = {name: tf.reduce_sum(values, 1, keepdims=True) for name, values in targets.items()}
+        return faces[..., None], {n: targets[n] / sums[n] for n in split}, weights
+
+    return batches.map(weigh).prefetch(2)
 
 
 def judge_faces(network, faces):

@@ -22,12 +22,19 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
 
 from modeling.metrics import encode_labels
 from modeling.protocol import LeakError
 
 FLOOR = 1e-7
 """Smallest posterior: a modality may be almost sure, never forbid what the others say."""
+
+STRENGTHS = (0.03, 0.1, 0.3, 1.0)
+"""How freely a logistic regression over the modalities may fit."""
+
+LEAST_ACTORS = 5
+"""With fewer validation actors there is no choosing among them."""
 
 COLUMNS = ["clip_id", "actor", "fold", "part", "true"]
 
@@ -186,13 +193,16 @@ def fit_late_fusion(posteriors, labels, *, inverse_l2=0.03):
     return LateFusion(model, _stack(posteriors, None)[0].shape[2])
 
 
-def fit_on_validation(tables, emotions, *, inverse_l2=0.03):
+def fit_on_validation(tables, emotions, *, strengths=STRENGTHS):
     """Return the fusing function of a logistic regression fitted on the validation clips.
+
+    How freely it may fit is chosen among ``strengths`` by cross-validation over the validation
+    actors; where these are fewer than ``LEAST_ACTORS``, it is the smallest.
 
     Args:
         tables: Tables of predictions of one fold, all parts, one a modality.
         emotions: Names of the classes in order.
-        inverse_l2: See ``fit_late_fusion``.
+        strengths: See ``inverse_l2`` of ``fit_late_fusion``.
 
     Returns:
         A function from a list of posteriors, in the order of the tables, to posteriors, for
@@ -200,8 +210,24 @@ def fit_on_validation(tables, emotions, *, inverse_l2=0.03):
     """
     clips, posteriors = align_predictions(tables, emotions)
     val = (clips["part"] == "val").to_numpy()
+    actors, posteriors = clips.loc[val, "actor"].to_numpy(), [p[val] for p in posteriors]
     labels = encode_labels(clips.loc[val, "true"], emotions)
-    return fit_late_fusion([p[val] for p in posteriors], labels, inverse_l2=inverse_l2).predict
+    best = min(strengths)
+    if len(set(actors)) >= LEAST_ACTORS:
+        best = min(strengths, key=lambda c: _cross_validate(posteriors, labels, actors, c))
+    return fit_late_fusion(posteriors, labels, inverse_l2=best).predict
+
+
+def _cross_validate(posteriors, labels, actors, inverse_l2):
+    """Return the cross-entropy of a late fusion on actors that it was not fitted on, in nats."""
+    total = 0.0
+    for train, held in GroupKFold(LEAST_ACTORS).split(labels, groups=actors):
+        fitted = fit_late_fusion(
+            [p[train] for p in posteriors], labels[train], inverse_l2=inverse_l2
+        )
+        fused = take_log(fitted.predict([p[held] for p in posteriors]))
+        total -= np.nansum(fused[np.arange(len(held)), labels[held]])
+    return total
 
 
 def predict_all(model, features, n_emotions):

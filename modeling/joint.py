@@ -39,6 +39,11 @@ def find_branches(corpus, branches, *, protocol, fold):
     return found
 
 
+def list_without_embeddings(found):
+    """Return the branches whose runs hold no embeddings: committees."""
+    return [name for name, f in found.items() if not (f["folder"] / "embeddings.npy").is_file()]
+
+
 def stack_embeddings(found, emotions):
     """Return the parts of a fold with all branches' embeddings side by side.
 

@@ -20,14 +20,12 @@ import pandas as pd
 
 from modeling import bootstrap, fer2013, metrics, plots, runs
 from modeling.experiments import (
-    AUDIO,
     CORPUS,
     EXPERIMENTS,
     FACES,
     PROTOCOL,
     PUBLISHED,
     SHIPPED,
-    WAYS,
     read_published,
 )
 from modeling.folds import get_protocol
@@ -80,10 +78,8 @@ def make_tables():
     tables, emotions, scores = score_all()
     best = find_best(scores)
     made = {
-        "branches": write_scores(scores, ["chance", "majority", *AUDIO, "audio_ensemble", *FACES]),
-        "fusion": write_scores(
-            scores, [*(f"fusion_{w}" for w in WAYS), "fusion_with_action_units", SHIPPED]
-        ),
+        "branches": write_scores(scores, [n for n in scores.index if not n.startswith("fusion")]),
+        "fusion": write_scores(scores, [n for n in scores.index if n.startswith("fusion")]),
         "paired": write_paired(tables, scores, emotions),
         "groups": write_groups(tables[best], emotions, best),
         "recall": write_recall(scores, ["audio_ensemble", FACES[0], best], emotions),

@@ -169,14 +169,33 @@ def test_batches_hold_both_targets_and_no_loss_without_votes():
         votes,
         np.zeros(4),
     )
-    x, y = next(iter(expressions.make_batches(part, votes=0.5, batch_size=4)))
+    x, y, weights = next(iter(expressions.make_batches(part, votes=0.5, batch_size=4)))
     y = {name: np.asarray(targets) for name, targets in y.items()}
     assert x.shape == (4, 48, 48, 1)
     np.testing.assert_allclose(y["fer2013"].sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(y["fer2013"][1, [1, 2]], [0.5, 0.5])
-    np.testing.assert_allclose(y["ferplus"], votes)
+    np.testing.assert_allclose(y["ferplus"][:2], votes[:2])
+    np.testing.assert_allclose(y["ferplus"].sum(axis=1), 1)
+    np.testing.assert_allclose(weights["ferplus"], [1, 1, 0, 0])
+    np.testing.assert_allclose(weights["fer2013"], 1, rtol=1e-6)
     hard = next(iter(expressions.make_batches(part, votes=0, batch_size=4)))[1]["fer2013"]
     np.testing.assert_array_equal(np.argmax(hard, axis=1), part.labels)
+
+
+def test_a_face_without_votes_teaches_the_crowds_output_nothing():
+    faces = np.random.default_rng(0).integers(0, 255, (4, 48, 48), dtype=np.uint8)
+    part = fer2013.Faces(faces, np.arange(4), np.zeros((4, 8), np.float32), np.zeros(4))
+    start = keras.Input((48, 48, 1))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(start))
+    sizes = {"fer2013": 7, "ferplus": 8}
+    outputs = {n: keras.layers.Dense(size, "softmax", name=n)(x) for n, size in sizes.items()}
+    model = keras.Model(start, outputs)
+    model.compile(keras.optimizers.SGD(1.0), loss=dict.fromkeys(sizes, "categorical_crossentropy"))
+    before = {name: model.get_layer(name).get_weights() for name in sizes}
+    model.fit(expressions.make_batches(part, batch_size=4), epochs=2, verbose=0)
+    for old, new in zip(before["ferplus"], model.get_layer("ferplus").get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert not np.allclose(before["fer2013"][1], model.get_layer("fer2013").get_weights()[1])
 
 
 def test_faces_of_any_size_and_colour_are_described_and_black_ones_are_zeros(network):
