@@ -3,12 +3,13 @@
     from modeling.shipping import load_shipped
     voice = load_shipped("voice")
 
-    python -m modeling.shipping      # pack the newest runs of fold 1 into modeling/pretrained/
+    python -m modeling.shipping voice expression   # the newest runs of fold 1, packed
 
 Each is the network of one fold, so that there are people whom it has never met: its own test
 actors. ``modeling/pretrained/<name>.md`` is its card.
 """
 
+import argparse
 import sys
 import zipfile
 from pathlib import Path
@@ -23,7 +24,7 @@ from preprocessing import arrays
 FOLDER = Path(__file__).resolve().parent / "pretrained"
 FOLD = 1
 VOICE, FACE = "audio_yamnet", "face_expression"
-KEPT_BITS = 10
+KEPT_BITS = 8
 """Of a weight's 23 bits of mantissa: the rest costs disk and changes no decision."""
 
 ops = keras.ops
@@ -42,16 +43,18 @@ def load_shipped(name):
     return keras.models.load_model(path, safe_mode=True, compile=False)
 
 
-def main():
+def main(arguments=None):
     """Pack the newest runs; return the exit status."""
     networks = {
         "voice": lambda: read_model(VOICE),
         "fusion": build_fusion,
         "expression": lambda: read_model(EXPRESSION, corpus="fer2013", protocol="official"),
     }
-    for name, make in networks.items():
+    parser = argparse.ArgumentParser(prog="python -m modeling.shipping", description=__doc__)
+    parser.add_argument("names", nargs="+", choices=list(networks), help="which networks to pack")
+    for name in parser.parse_args(arguments).names:
         try:
-            model = make()
+            model = networks[name]()
         except FileNotFoundError as error:
             print(f"{name}: left as it is. {error}")
             continue

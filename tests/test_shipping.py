@@ -95,11 +95,12 @@ def test_shipped_expression_network_repeats_the_published_predictions(real_data)
 
 
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1))
-def test_weights_are_rounded_to_ten_bits(values):
+def test_weights_are_rounded_to_the_bits_kept(values):
     weights = np.array(values, np.float32)
     rounded = shipping.round_weights(weights)
-    np.testing.assert_allclose(rounded, weights, rtol=2**-11, atol=1e-37)
-    assert not (rounded.view(np.uint32) & 0x1FFF).any()
+    bits = shipping.KEPT_BITS
+    np.testing.assert_allclose(rounded, weights, rtol=2.0 ** -(bits + 1), atol=1e-37)
+    assert not (rounded.view(np.uint32) & ((1 << (23 - bits)) - 1)).any()
     np.testing.assert_array_equal(shipping.round_weights(rounded), rounded)
 
 
