@@ -138,4 +138,14 @@ def test_reproducing_runs_each_step_for_every_fold(tmp_path, monkeypatch, capsys
     assert words["EPOCHS"] == 3
     assert words["N_COPIES"] == 6
     assert pipeline.parse_parameters(called[1][-1])["SPEED"] == [0.88, 1.12]
+    assert not any("--committee" in a for a in called)
     assert "accuracy 0.500" in capsys.readouterr().out
+
+
+def test_reproducing_a_committee_runs_its_members(tmp_path, monkeypatch):
+    called = []
+    monkeypatch.setattr(pipeline, "main", lambda arguments: called.append(arguments) or 0)
+    steps = experiments.list_steps("audio_yamnet_committee")
+    assert experiments.run_steps("audio_yamnet_committee", steps, {}, corpus="ravdess") == 0
+    assert ["--committee" in arguments for arguments in called] == [False, False, True]
+    assert "--folds" in called[-1]

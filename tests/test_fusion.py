@@ -287,6 +287,31 @@ def test_fusion_is_fitted_on_the_validation_clips_alone():
     assert (first[200:].argmax(axis=1) == labels[200:]).mean() > 0.6
 
 
+def test_with_many_validation_actors_the_freedom_is_chosen_on_them(monkeypatch):
+    rng = np.random.default_rng(5)
+    labels, seen = draw_clips(rng, n=300, n_emotions=3, skill=2.5)
+    table = pd.DataFrame({"clip_id": [f"{i:03d}" for i in range(300)], "fold": 1, "part": "val"})
+    columns = [f"p_{emotion}" for emotion in THREE]
+    table[columns] = softmax(seen, axis=1)
+    table["true"] = np.array(THREE)[labels]
+    asked = []
+    fit = fusion.fit_late_fusion
+
+    def record(posteriors, labels, *, inverse_l2):
+        asked.append((len(labels), inverse_l2))
+        return fit(posteriors, labels, inverse_l2=inverse_l2)
+
+    monkeypatch.setattr(fusion, "fit_late_fusion", record)
+    fusion.fit_on_validation([table.assign(actor="1")], THREE)
+    assert asked == [(300, min(fusion.STRENGTHS))]
+    asked.clear()
+    many = table.assign(actor=[str(i % 10) for i in range(300)])
+    fusion.fit_on_validation([many], THREE)
+    assert {size for size, _ in asked[:-1]} == {240}, "each fit leaves a fifth of the actors out"
+    assert {strength for _, strength in asked} == set(fusion.STRENGTHS)
+    assert asked[-1][0] == 300, "the last fit takes all"
+
+
 def test_every_emotion_gets_a_posterior_also_one_never_trained():
     rng = np.random.default_rng(0)
     labels, seen = draw_clips(rng, n=60, n_emotions=4)

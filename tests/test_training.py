@@ -92,6 +92,7 @@ def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(par
     save_run(inputs.read_parts("ravdess", "mels"), "audio", "mels", "audio")
     found = joint.find_branches("ravdess", "video audio nobody", protocol="luna5", fold=1)
     assert list(found) == ["video", "audio"]
+    assert joint.list_without_embeddings(found) == []
     stacked, scales = joint.stack_embeddings(found, EMOTIONS)
     assert sum(len(part) for part in stacked.values()) == 72
     test = stacked["test"]
@@ -108,6 +109,8 @@ def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(par
     hidden = joint.hide_branches(test, [0])
     assert (hidden.x[:, 0] == 0).all()
     assert np.isfinite(joint.predict_part(model, hidden.x)).all()
+    (found["audio"]["folder"] / "embeddings.npy").unlink()
+    assert joint.list_without_embeddings(found) == ["audio"]
 
 
 def test_late_fusion_predicts_every_clip_that_any_branch_judged(parts):
