@@ -206,6 +206,11 @@ EXPERIMENTS |= {
         remark=f"{STRANGERS}; action units by OpenFace",
     ),
 }
+EXPERIMENTS["audio_features_committee"] = Experiment(
+    "named features and functionals, five models a fold",
+    "audio_features_committee",
+    (CLIPS, SOUND, Step("36", committee=True)),
+)
 COMMITTEES = ("audio_yamnet_committee", "face_summary_committee")
 SINGLES = ("audio_conv2d", "audio_vgg19", "audio_features")
 EXPERIMENTS["audio_with_committee"] = _fuse(
@@ -231,6 +236,18 @@ EXPERIMENTS["fusion_committees_and_singles"] = _fuse(
     "late",
     "fusion_committees_and_singles",
     (*COMMITTEES, *SINGLES),
+)
+EXPERIMENTS["audio_committees"] = _fuse(
+    "the committees of YAMNet and of the named features, mean",
+    "late",
+    "audio_committees",
+    ("audio_yamnet_committee", "audio_features_committee"),
+)
+EXPERIMENTS["fusion_all_committees"] = _fuse(
+    "all three committees, late: mean within, product across",
+    "late",
+    "fusion_all_committees",
+    (*COMMITTEES, "audio_features_committee"),
 )
 SHIPPED = "fusion_shipped"
 """The pair of networks that modeling/pretrained/ holds."""
