@@ -152,6 +152,18 @@ EXPRESSION_STEPS = (
         every_fold=False,
         asks=("FER2013",),
     ),
+    Step(
+        "37",
+        {
+            "FER_EPOCHS": 5,
+            "START": "newest",
+            "VOTES": 0.0,
+            "LEARNING_RATE": 1e-3,
+            "PRECISION": "mixed_bfloat16",
+        },
+        every_fold=False,
+        asks=("FER2013",),
+    ),
 )
 EXPRESSION_TABLES = {"expression_fer2013": "predictions", "expression_ferplus": "ferplus"}
 """What is published of it, and the table of its run."""
