@@ -1,9 +1,12 @@
 """Keras, imported without the lines that TensorFlow writes to the terminal on import.
 
 TensorFlow's native code prints to file descriptor 2 whatever its log level, so the descriptor
-itself is pointed elsewhere while the import runs. Python's own errors still come through.
+itself is pointed elsewhere while the import runs. Python's own errors still come through. So do
+TensorFlow's warnings, but for the one about retracing, a paragraph for every last batch that is
+smaller than the others.
 """
 
+import logging
 import os
 import sys
 
@@ -19,5 +22,13 @@ finally:
     os.dup2(_stderr, 2)
     os.close(_nowhere)
     os.close(_stderr)
+
+
+def _matters(record):
+    """Return whether a log record is more than the remark that batches differ in size."""
+    return "tf.function retracing" not in record.getMessage()
+
+
+logging.getLogger("tensorflow").addFilter(_matters)
 
 __all__ = ["keras"]
