@@ -217,12 +217,12 @@ EXPERIMENTS |= {
         (CLIPS, SEEN, Step("38", {"INPUT": "summary"}, committee=True)),
         remark=f"{STRANGERS}; action units by OpenFace",
     ),
+    "audio_features_committee": Experiment(
+        "named features and functionals, five models a fold",
+        "audio_features_committee",
+        (CLIPS, SOUND, Step("36", committee=True)),
+    ),
 }
-EXPERIMENTS["audio_features_committee"] = Experiment(
-    "named features and functionals, five models a fold",
-    "audio_features_committee",
-    (CLIPS, SOUND, Step("36", committee=True)),
-)
 COMMITTEES = ("audio_yamnet_committee", "face_summary_committee")
 SINGLES = ("audio_conv2d", "audio_vgg19", "audio_features")
 EXPERIMENTS["audio_with_committee"] = _fuse(

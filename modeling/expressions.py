@@ -225,15 +225,13 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
     split = {"fer2013": slice(0, n_seven), "ferplus": slice(n_seven, n_seven + len(VOTED))}
 
     def weigh(faces, targets):
-        own = {name: targets[:, columns] for name, columns in split.items()}
-        weights = {name: tf.reduce_sum(values, axis=1) for name, values in own.items()}
-        even = {name: tf.ones_like(values) / values.shape[1] for name, values in own.items()}
-        targets = {
-            name: tf.where(weights[name][:, None] > 0, values, even[name])
-            for name, values in own.items()
-        }
-        sums = {name: tf.reduce_sum(values, 1, keepdims=True) for name, values in targets.items()}
-        return faces[..., None], {n: targets[n] / sums[n] for n in split}, weights
+        own, weights = {}, {}
+        for name, columns in split.items():
+            values = targets[:, columns]
+            sums = tf.reduce_sum(values, axis=1, keepdims=True)
+            own[name] = tf.where(sums > 0, values / sums, 1 / values.shape[1])
+            weights[name] = sums[:, 0]
+        return faces[..., None], own, weights
 
     return batches.map(weigh).prefetch(2)
 
