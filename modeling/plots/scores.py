@@ -188,7 +188,7 @@ def plot_recall_table(table, emotions, *, ax=None):
     ax.set_yticks(range(len(rows)), rows.index)
     ax.set_xlabel("true emotion")
     ax.set_title("Recall of each emotion, per cent of its test clips")
-    ax.figure.colorbar(picture, ax=ax, label="recall")
+    ax.figure.colorbar(picture, ax=ax, label="recall", format=PercentFormatter(1))
     return ax
 
 
