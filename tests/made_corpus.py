@@ -1,5 +1,6 @@
-"""A tiny made corpus on disk, for tests of what comes after preprocessing."""
+"""A tiny made corpus and notebooks on disk, for tests of what comes after preprocessing."""
 
+import nbformat
 import numpy as np
 import pandas as pd
 
@@ -43,3 +44,12 @@ def write_made_corpus(home, *, corpus="ravdess", actors=range(1, 25), missing_fa
     made = {"mels_augmented": copies}
     arrays.write_stage(folder, "augmented", parameters={"n_copies": 2}, arrays=made)
     return folder
+
+
+def write_made_notebook(path, *cells):
+    """Write a notebook of code cells; the first holds the parameters."""
+    cells = [nbformat.v4.new_code_cell(text) for text in cells]
+    cells[0].metadata["tags"] = ["parameters"]
+    metadata = {"language_info": {"name": "python"}}
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)

@@ -1,6 +1,5 @@
 """Committees: every actor who is not tested is judged once, by a member that never met them."""
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from modeling import committee, pipeline, runs
 from modeling.folds import N_MEMBERS
 from modeling.protocol import LeakError, check_leak, split_clips
-from tests.made_corpus import EMOTIONS, write_made_corpus
+from tests.made_corpus import EMOTIONS, write_made_corpus, write_made_notebook
 from tests.test_protocol import RAVDESS, list_actors, make_clips
 
 TRAIN = """
@@ -81,12 +80,7 @@ def test_members_that_disagree_about_the_test_are_refused():
 def home(tmp_path, monkeypatch):
     write_made_corpus(tmp_path)
     parameters = 'CORPUS = "ravdess"\nPROTOCOL = "auto"\nFOLD = 1'
-    cells = [nbformat.v4.new_code_cell(text) for text in (parameters, TRAIN)]
-    cells[0].metadata["tags"] = ["parameters"]
-    metadata = {"language_info": {"name": "python"}}
-    (tmp_path / "modeling").mkdir()
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
-    nbformat.write(notebook, tmp_path / "modeling" / "31_made.ipynb")
+    write_made_notebook(tmp_path / "modeling/31_made.ipynb", parameters, TRAIN)
     monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path

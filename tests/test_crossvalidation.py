@@ -2,13 +2,12 @@
 
 import json
 
-import nbformat
 import pytest
 from distributed import LocalCluster
 
 from modeling import pipeline, runs
 from preprocessing import arrays
-from tests.made_corpus import write_made_corpus
+from tests.made_corpus import write_made_corpus, write_made_notebook
 
 TRAIN = """
 import json
@@ -32,17 +31,10 @@ run.finish({"score": 2 * found["scores"]["score"]})
 def home(tmp_path, monkeypatch):
     """Make two notebooks of which the second reads what the first leaves, and their corpus."""
     write_made_corpus(tmp_path)
-    sources = {
-        "30_first": ['CORPUS = "ravdess"\nBRANCH = "first"\nFOLD = 1\nEPOCHS = 2', TRAIN],
-        "34_second": ['CORPUS = "ravdess"\nFOLD = 1\nFAIL_AT = 0', FUSE],
-    }
-    for name, (parameters, code) in sources.items():
-        cells = [nbformat.v4.new_code_cell(text) for text in (parameters, code)]
-        cells[0].metadata["tags"] = ["parameters"]
-        metadata = {"language_info": {"name": "python"}}
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
-        (tmp_path / "modeling").mkdir(exist_ok=True)
-        nbformat.write(notebook, tmp_path / "modeling" / f"{name}.ipynb")
+    parameters = 'CORPUS = "ravdess"\nBRANCH = "first"\nFOLD = 1\nEPOCHS = 2'
+    write_made_notebook(tmp_path / "modeling/30_first.ipynb", parameters, TRAIN)
+    parameters = 'CORPUS = "ravdess"\nFOLD = 1\nFAIL_AT = 0'
+    write_made_notebook(tmp_path / "modeling/34_second.ipynb", parameters, FUSE)
     monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path

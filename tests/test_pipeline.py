@@ -1,7 +1,7 @@
-import nbformat
 import pytest
 
 from modeling import pipeline
+from tests.made_corpus import write_made_notebook
 
 
 @pytest.fixture
@@ -20,13 +20,8 @@ def notebooks(tmp_path, monkeypatch):
             "if FAIL == 'break': raise KeyError('broken')",
         ],
     }
-    for name, (parameters, code) in sources.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        cells = [nbformat.v4.new_code_cell(text) for text in (parameters, code)]
-        cells[0].metadata["tags"] = ["parameters"]
-        metadata = {"language_info": {"name": "python"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    for name, cells in sources.items():
+        write_made_notebook(tmp_path / name, *cells)
     monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path
