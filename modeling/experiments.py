@@ -90,6 +90,15 @@ CONV2D = {
     "PATIENCE": 80,
     "PRECISION": "mixed_bfloat16",
 }
+CONV2D_MEMBER = CONV2D | {
+    "FILTERS": 32,
+    "EPOCHS": 60,
+    "PATIENCE": 60,
+    "BATCH_SIZE": 32,
+    "LEARNING_RATE": 3e-3,
+}
+"""Of a committee: channels that fill the units of a CPU with AMX, and fewer, larger steps."""
+
 AUDIO = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features")
 STRANGERS = "expressions by another FER2013 network: the videos are not at hand"
 
@@ -217,6 +226,11 @@ EXPERIMENTS |= {
         (CLIPS, SEEN, Step("38", {"INPUT": "summary"}, committee=True)),
         remark=f"{STRANGERS}; action units by OpenFace",
     ),
+    "audio_conv2d_committee": Experiment(
+        "five Conv2Ds on log-mels a fold, each stopped on other actors",
+        "audio_conv2d_committee",
+        (CLIPS, SOUND, Step("31", CONV2D_MEMBER, committee=True)),
+    ),
     "audio_features_committee": Experiment(
         "named features and functionals, five models a fold",
         "audio_features_committee",
@@ -225,6 +239,7 @@ EXPERIMENTS |= {
 }
 COMMITTEES = ("audio_yamnet_committee", "face_summary_committee")
 SINGLES = ("audio_conv2d", "audio_vgg19", "audio_features")
+VOICES = ("audio_yamnet_committee", "audio_conv2d_committee", "audio_features_committee")
 EXPERIMENTS["audio_with_committee"] = _fuse(
     "the committee of YAMNets and the other audio branches, mean",
     "late",
@@ -249,17 +264,29 @@ EXPERIMENTS["fusion_committees_and_singles"] = _fuse(
     "fusion_committees_and_singles",
     (*COMMITTEES, *SINGLES),
 )
-EXPERIMENTS["audio_committees"] = _fuse(
+EXPERIMENTS["audio_two_committees"] = _fuse(
     "the committees of YAMNet and of the named features, mean",
     "late",
-    "audio_committees",
+    "audio_two_committees",
     ("audio_yamnet_committee", "audio_features_committee"),
 )
-EXPERIMENTS["fusion_all_committees"] = _fuse(
-    "all three committees, late: mean within, product across",
+EXPERIMENTS["fusion_three_committees"] = _fuse(
+    "YAMNet and the named features × the face's summary, late: mean within, product across",
     "late",
-    "fusion_all_committees",
+    "fusion_three_committees",
     (*COMMITTEES, "audio_features_committee"),
+)
+EXPERIMENTS["audio_three_committees"] = _fuse(
+    "the committees of YAMNet, Conv2D and the named features, mean",
+    "late",
+    "audio_three_committees",
+    VOICES,
+)
+EXPERIMENTS["fusion_four_committees"] = _fuse(
+    "these three × the face's summary, late: mean within, product across",
+    "late",
+    "fusion_four_committees",
+    (*VOICES, COMMITTEES[1]),
 )
 SHIPPED = "fusion_shipped"
 """The pair of networks that modeling/pretrained/ holds."""

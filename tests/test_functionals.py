@@ -61,7 +61,20 @@ def test_the_leak_meter_shows_what_knowing_the_speakers_is_worth():
     clips, features = make_clips()
     model = LogisticRegression(max_iter=500)
     leak = leaks.measure_leak(clips, features, model, split="group_kfold")
-    assert list(leak.index) == ["random split", "by actor"]
-    assert leak["known_speakers"].tolist() == [True, False]
+    assert list(leak.index) == ["random split", "by actor", "by actor, actors centred"]
+    assert leak["known_speakers"].tolist() == [True, False, True]
     assert leak.loc["random split", "accuracy"] > leak.loc["by actor", "accuracy"] + 0.2
     assert not hasattr(model, "coef_")  # copies were trained
+
+
+def test_the_leak_meter_shows_what_hearing_a_speaker_before_is_worth():
+    clips, _ = make_clips()
+    rng = np.random.default_rng(1)
+    pattern = {emotion: rng.normal(size=20) for emotion in ("happy", "sad", "angry")}
+    voice = {actor: rng.normal(size=20) * 9 for actor in clips["actor"]}
+    pairs = zip(clips["emotion"], clips["actor"], strict=True)
+    features = np.array([pattern[emotion] + voice[actor] for emotion, actor in pairs])
+    model = LogisticRegression(max_iter=500)
+    leak = leaks.measure_leak(clips, features, model, split="group_kfold")["accuracy"]
+    assert leak["by actor, actors centred"] == 1
+    assert leak["by actor"] < 0.9

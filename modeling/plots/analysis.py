@@ -36,7 +36,7 @@ def plot_weights(weights, emotions, names, *, ax=None):
 
 
 def plot_leak(leak, *, ax=None):
-    """Draw how much better a model looks when it is tested on speakers that it has met.
+    """Draw how much better a model looks when it is tested on speakers that it knows.
 
     Args:
         leak: DataFrame of ``leaks.measure_leak``.
@@ -54,7 +54,7 @@ def plot_leak(leak, *, ax=None):
     ax.set_yticks(rows, leak.index)
     ax.set(xlim=(0, 1), ylim=(len(leak) - 0.5, -0.5), xlabel="accuracy, mean of the folds")
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_title("The same model, two ways to split", loc="left")
+    ax.set_title("People the model knows (red), and strangers", loc="left")
     return strip_spines(ax)
 
 
