@@ -164,10 +164,10 @@ EXPRESSION_STEPS = (
     Step(
         "37",
         {
-            "FER_EPOCHS": 5,
+            "FER_EPOCHS": 36,
             "START": "newest",
             "VOTES": 0.0,
-            "LEARNING_RATE": 1e-3,
+            "LEARNING_RATE": 2e-3,
             "PRECISION": "mixed_bfloat16",
         },
         every_fold=False,

@@ -11,6 +11,7 @@ import hashlib
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -29,6 +30,9 @@ LEAST_FRAMES = 3
 
 FLOOR = 1e-3
 """Smallest posterior that is told from zero."""
+
+TURN_DEG = 6.0
+"""How far a single face is turned to either side for more views of it."""
 
 BRANCHES = {
     "expressions": "face_expression",
@@ -237,7 +241,9 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
 
 
 def judge_faces(network, faces):
-    """Return posteriors of single faces, each averaged with those of its mirror image.
+    """Return posteriors of single faces, each the mean of six views of it.
+
+    The views: upright and turned by ``TURN_DEG`` to either side, and the mirror images of these.
 
     Args:
         network: The expression network.
@@ -246,14 +252,23 @@ def judge_faces(network, faces):
     Returns:
         float32 (face, 7) of the output ``fer2013`` and (face, 8) of ``ferplus``.
     """
+    turned = [_turn_faces(faces, degrees) for degrees in (-TURN_DEG, 0, TURN_DEG)]
     found = []
-    for view in (faces, faces[:, :, ::-1]):
+    for view in (*turned, *(view[:, :, ::-1] for view in turned)):
         pieces = [
             network.predict_on_batch(fit_faces(view[start : start + 256]))
             for start in range(0, len(view), 256)
         ]
         found.append([np.concatenate([p[n] for p in pieces]) for n in ("fer2013", "ferplus")])
-    return tuple((first + mirrored) / 2 for first, mirrored in zip(*found, strict=True))
+    return tuple(np.mean(views, axis=0) for views in zip(*found, strict=True))
+
+
+def _turn_faces(faces, degrees):
+    height, width = faces.shape[1:3]
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+    return np.stack(
+        [cv2.warpAffine(f, turn, (width, height), borderMode=cv2.BORDER_REPLICATE) for f in faces]
+    )
 
 
 def tabulate_faces(labels, posteriors, classes, *, fold):
