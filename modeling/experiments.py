@@ -276,14 +276,14 @@ EXPERIMENTS["fusion_three_committees"] = _fuse(
     "fusion_three_committees",
     (*COMMITTEES, "audio_features_committee"),
 )
-EXPERIMENTS["audio_three_committees"] = _fuse(
-    "the committees of YAMNet, Conv2D and the named features, mean",
+EXPERIMENTS["audio_network_committees"] = _fuse(
+    "the committees of YAMNet and of Conv2D, mean",
     "late",
-    "audio_three_committees",
-    VOICES,
+    "audio_network_committees",
+    VOICES[:2],
 )
 EXPERIMENTS["fusion_four_committees"] = _fuse(
-    "these three × the face's summary, late: mean within, product across",
+    "YAMNet, Conv2D and the named features × the face's summary, late: mean within, product across",
     "late",
     "fusion_four_committees",
     (*VOICES, COMMITTEES[1]),
