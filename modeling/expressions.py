@@ -11,9 +11,9 @@ import hashlib
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from data_augmentation.quiet_keras import keras
 from modeling import bootstrap, runs
@@ -264,11 +264,8 @@ def judge_faces(network, faces):
 
 
 def _turn_faces(faces, degrees):
-    height, width = faces.shape[1:3]
-    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
-    return np.stack(
-        [cv2.warpAffine(f, turn, (width, height), borderMode=cv2.BORDER_REPLICATE) for f in faces]
-    )
+    faces = np.asarray(faces, np.float32)
+    return ndimage.rotate(faces, degrees, axes=(2, 1), reshape=False, order=1, mode="nearest")
 
 
 def tabulate_faces(labels, posteriors, classes, *, fold):
