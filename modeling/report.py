@@ -119,7 +119,7 @@ def write_paired(tables, scores, emotions):
     """Return how the two best fusions, and fusion and its best part, differ on the same clips."""
     fusions = [name for name in scores.index if name.startswith("fusion_")]
     ranked = scores.loc[fusions, "accuracy"].sort_values(ascending=False).index
-    parts = [name for name in scores.index if name not in (*fusions, *BASELINES)]
+    parts = list(EXPERIMENTS[ranked[0]].needs)
     pairs = [(ranked[1], ranked[0])] if len(ranked) > 1 else []
     pairs += [(scores.loc[parts, "accuracy"].idxmax(), ranked[0])]
     rows = {}
