@@ -252,8 +252,9 @@ def judge_faces(network, faces):
     Returns:
         float32 (face, 7) of the output ``fer2013`` and (face, 8) of ``ferplus``.
     """
-    turned = [_turn_faces(faces, degrees) for degrees in (-TURN_DEG, 0, TURN_DEG)]
-    found = []
+    level = {"axes": (2, 1), "reshape": False, "order": 1, "mode": "nearest", "output": np.float32}
+    left, right = (ndimage.rotate(faces, degrees, **level) for degrees in (-TURN_DEG, TURN_DEG))
+    turned, found = (left, faces, right), []
     for view in (*turned, *(view[:, :, ::-1] for view in turned)):
         pieces = [
             network.predict_on_batch(fit_faces(view[start : start + 256]))
@@ -261,11 +262,6 @@ def judge_faces(network, faces):
         ]
         found.append([np.concatenate([p[n] for p in pieces]) for n in ("fer2013", "ferplus")])
     return tuple(np.mean(views, axis=0) for views in zip(*found, strict=True))
-
-
-def _turn_faces(faces, degrees):
-    faces = np.asarray(faces, np.float32)
-    return ndimage.rotate(faces, degrees, axes=(2, 1), reshape=False, order=1, mode="nearest")
 
 
 def tabulate_faces(labels, posteriors, classes, *, fold):
