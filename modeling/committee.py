@@ -14,17 +14,12 @@ cross validation, and active learning").
 import pandas as pd
 
 from modeling import fusion, metrics, runs
-from modeling.folds import N_MEMBERS
+from modeling.folds import MEMBERS, REFITS
 
-SUFFIX = "_committee"
-
-
-def name_member(protocol, number):
-    """Return the protocol of a committee's member, counted from 1."""
-    return f"{protocol}/{number}"
+SUFFIX, REFIT_SUFFIX = "_committee", "_refit"
 
 
-def seat_committee(corpus, branch, *, protocol, fold):
+def seat_committee(corpus, branch, *, protocol, fold, refits=False):
     """Write the run ``<branch>_committee`` of a fold from the newest runs of its members.
 
     Its predictions have two parts: ``val``, all actors who are not tested, each by the member that
@@ -37,6 +32,8 @@ def seat_committee(corpus, branch, *, protocol, fold):
         branch: Name of the branch.
         protocol: Name of the committee's protocol, such as ``luna5``.
         fold: Number of the fold, from 1.
+        refits: Whether those who trained on everybody judge whom the fold tests, too; the run is
+            then called ``<branch>_refit``.
 
     Returns:
         The run's folder.
@@ -46,8 +43,8 @@ def seat_committee(corpus, branch, *, protocol, fold):
         ValueError: The members have read different arrays.
     """
     members = [
-        runs.find_run(corpus, branch, protocol=name_member(protocol, number), fold=fold)
-        for number in range(1, N_MEMBERS + 1)
+        runs.find_run(corpus, branch, protocol=f"{protocol}/{member}", fold=fold)
+        for member in (*MEMBERS, *(REFITS if refits else ()))
     ]
     if any(facts["inputs"] != members[0]["inputs"] for facts in members):
         raise ValueError(
@@ -56,7 +53,7 @@ def seat_committee(corpus, branch, *, protocol, fold):
         )
     predictions = merge_members([runs.read_predictions(facts["folder"]) for facts in members])
     run = runs.Run(
-        branch + SUFFIX,
+        branch + (REFIT_SUFFIX if refits else SUFFIX),
         corpus=corpus,
         protocol=protocol,
         fold=fold,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from modeling import committee, pipeline, runs
-from modeling.folds import N_MEMBERS
+from modeling.folds import MEMBERS, REFITS
 from modeling.protocol import LeakError, check_leak, split_clips
 from tests.made_corpus import EMOTIONS, write_made_corpus, write_made_notebook
 from tests.test_protocol import RAVDESS, list_actors, make_clips
@@ -39,8 +39,8 @@ def test_members_test_as_their_protocol_and_share_the_validation(name):
     clips = make_clips(RAVDESS)
     whole = split_clips(clips, protocol=name, fold=2)
     held = []
-    for number in range(1, N_MEMBERS + 1):
-        parts = split_clips(clips, protocol=committee.name_member(name, number), fold=2)
+    for member in MEMBERS:
+        parts = split_clips(clips, protocol=f"{name}/{member}", fold=2)
         check_leak(clips, parts)
         np.testing.assert_array_equal(parts == "test", whole == "test")
         actors = list_actors(clips, parts)["val"]
@@ -49,7 +49,19 @@ def test_members_test_as_their_protocol_and_share_the_validation(name):
     assert sorted(held) == sorted(set(clips["actor"][whole != "test"]))
 
 
-@pytest.mark.parametrize("name", ["luna5/0", "luna5/6", "luna5/", "luna5/two", "luna5/1/2"])
+@pytest.mark.parametrize("name", ["luna5", "group_kfold"])
+def test_refits_train_on_all_who_are_not_tested(name):
+    clips = make_clips(RAVDESS)
+    whole = split_clips(clips, protocol=name, fold=2)
+    for member in REFITS:
+        parts = split_clips(clips, protocol=f"{name}/{member}", fold=2)
+        check_leak(clips, parts)
+        np.testing.assert_array_equal(parts, np.where(whole == "test", "test", "train"))
+
+
+@pytest.mark.parametrize(
+    "name", ["luna5/0", "luna5/6", "luna5/", "luna5/two", "luna5/1/2", "luna5/all", "luna5/all4"]
+)
 def test_a_member_that_does_not_exist_is_refused(name):
     with pytest.raises(ValueError, match="members luna5/1 to luna5/5"):
         split_clips(make_clips(RAVDESS), protocol=name, fold=1)
@@ -89,7 +101,7 @@ def home(tmp_path, monkeypatch):
 def test_the_pipeline_seats_a_committee_that_never_met_whom_it_judges(home):
     assert pipeline.main(["--corpus", "ravdess", "--folds", "3", "--committee"]) == 0
     facts = runs.find_run("ravdess", "audio_made_committee", protocol="luna5", fold=3)
-    assert len(set(facts["parameters"]["members"])) == N_MEMBERS
+    assert len(set(facts["parameters"]["members"])) == len(MEMBERS)
     table = runs.read_predictions(facts["folder"])
     assert len(table) == 24 * len(EMOTIONS)
     assert set(table["actor"][table["part"] == "test"]) == {"10", "11", "12", "19", "20"}
@@ -100,10 +112,10 @@ def test_the_pipeline_seats_a_committee_that_never_met_whom_it_judges(home):
 
 def test_members_of_another_preparation_are_not_mixed(tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
-    for number in range(1, N_MEMBERS + 1):
-        protocol = committee.name_member("luna5", number)
+    for member in MEMBERS:
+        protocol = f"luna5/{member}"
         run = runs.Run("audio_made", corpus="ravdess", protocol=protocol, fold=1, parameters={})
-        run.facts["inputs"] = {"audio": str(number // 3)}
+        run.facts["inputs"] = {"audio": str(int(member) // 3)}
         run.finish({})
     with pytest.raises(ValueError, match="different arrays"):
         committee.seat_committee("ravdess", "audio_made", protocol="luna5", fold=1)
