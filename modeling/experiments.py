@@ -15,12 +15,12 @@ published by the newest runs. All are on RAVDESS, fold by fold, but ``expression
 import argparse
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from modeling import degradation, expressions, metrics, pipeline, runs
+from modeling import committee, degradation, expressions, metrics, pipeline, runs
 from preprocessing import arrays
 
 PUBLISHED = Path(__file__).resolve().parent / "published"
@@ -38,6 +38,7 @@ class Step:
         every_fold: Whether they run once for each fold.
         asks: Parameters that name files which the person who runs it has to have.
         committee: Whether five members of a committee run for each fold (``modeling.committee``).
+        refit: Whether three that train on all who are not tested join it.
     """
 
     notebooks: str
@@ -45,6 +46,7 @@ class Step:
     every_fold: bool = True
     asks: tuple = ()
     committee: bool = False
+    refit: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,16 @@ def _fuse(title, way, name, needs, **options):
     remarks = sorted({EXPERIMENTS[need].remark for need in needs} - {""})
     step = Step("34", parameters)
     return Experiment(title, f"{name}_{way}", (step,), needs, "; ".join(remarks))
+
+
+def _refit(title, name, **options):
+    """Return an experiment: the committee of that name and three that train on everybody."""
+    known = EXPERIMENTS[name]
+    own = known.steps[-1]
+    own = replace(own, parameters=own.parameters | options, committee=False, refit=True)
+    branch = known.branch.replace(committee.SUFFIX, committee.REFIT_SUFFIX)
+    title += ", a fold's committee and three that trained on all but the tested actors"
+    return Experiment(title, branch, (own,), (name,), known.remark)
 
 
 EXPERIMENTS = {
@@ -237,56 +249,73 @@ EXPERIMENTS |= {
         (CLIPS, SOUND, Step("36", committee=True)),
     ),
 }
-COMMITTEES = ("audio_yamnet_committee", "face_summary_committee")
+YAMNETS, CONV2DS = "audio_yamnet_committee", "audio_conv2d_committee"
+FEATURES, SUMMARIES = "audio_features_committee", "face_summary_committee"
 SINGLES = ("audio_conv2d", "audio_vgg19", "audio_features")
-VOICES = ("audio_yamnet_committee", "audio_conv2d_committee", "audio_features_committee")
 EXPERIMENTS["audio_with_committee"] = _fuse(
     "the committee of YAMNets and the other audio branches, mean",
     "late",
     "audio_with_committee",
-    (COMMITTEES[0], *SINGLES),
+    (YAMNETS, *SINGLES),
 )
 EXPERIMENTS["fusion_committees"] = _fuse(
     "YAMNet × the face's summary, committees, late: calibrated product",
     "late",
     "fusion_committees",
-    COMMITTEES,
+    (YAMNETS, SUMMARIES),
 )
 EXPERIMENTS["fusion_committees_logistic"] = _fuse(
     "the same, late: logistic regression on out-of-fold log-posteriors",
     "logistic",
     "fusion_committees",
-    COMMITTEES,
+    (YAMNETS, SUMMARIES),
 )
 EXPERIMENTS["fusion_committees_and_singles"] = _fuse(
     "the same and the other audio branches, late: mean within, product across",
     "late",
     "fusion_committees_and_singles",
-    (*COMMITTEES, *SINGLES),
+    (YAMNETS, SUMMARIES, *SINGLES),
 )
 EXPERIMENTS["audio_two_committees"] = _fuse(
     "the committees of YAMNet and of the named features, mean",
     "late",
     "audio_two_committees",
-    ("audio_yamnet_committee", "audio_features_committee"),
+    (YAMNETS, FEATURES),
 )
 EXPERIMENTS["fusion_three_committees"] = _fuse(
     "YAMNet and the named features × the face's summary, late: mean within, product across",
     "late",
     "fusion_three_committees",
-    (*COMMITTEES, "audio_features_committee"),
+    (YAMNETS, SUMMARIES, FEATURES),
 )
 EXPERIMENTS["audio_network_committees"] = _fuse(
     "the committees of YAMNet and of Conv2D, mean",
     "late",
     "audio_network_committees",
-    VOICES[:2],
+    (YAMNETS, CONV2DS),
 )
 EXPERIMENTS["fusion_four_committees"] = _fuse(
     "YAMNet, Conv2D and the named features × the face's summary, late: mean within, product across",
     "late",
     "fusion_four_committees",
-    (*VOICES, COMMITTEES[1]),
+    (YAMNETS, CONV2DS, FEATURES, SUMMARIES),
+)
+EXPERIMENTS |= {
+    "audio_yamnet_refit": _refit("YAMNets", YAMNETS),
+    "audio_conv2d_refit": _refit("Conv2Ds", CONV2DS),
+    "face_summary_refit": _refit("the face's summary", SUMMARIES, HEADS=["dense"], EPOCHS=22),
+}
+EXPERIMENTS["audio_refits"] = _fuse(
+    "YAMNet and Conv2D, committees and refits, mean",
+    "late",
+    "audio_refits",
+    ("audio_yamnet_refit", "audio_conv2d_refit"),
+)
+EXPERIMENTS["fusion_refits"] = _fuse(
+    "the four committees, three of them with refits, late: mean within, product across",
+    "late",
+    "fusion_refits",
+    ("audio_yamnet_refit", "audio_conv2d_refit", FEATURES, "face_summary_refit"),
 )
 SHIPPED = "fusion_shipped"
 """The pair of networks that modeling/pretrained/ holds."""
@@ -304,8 +333,8 @@ def main(arguments=None):
     options = parse_arguments(arguments)
     if options.action == "list":
         for name, experiment in EXPERIMENTS.items():
-            print(f"{name:26} {experiment.title}")
-        print(f"{EXPRESSION:26} expressions of single faces, FER2013")
+            print(f"{name:29} {experiment.title}")
+        print(f"{EXPRESSION:29} expressions of single faces, FER2013")
         return 0
     if options.experiment not in (*EXPERIMENTS, EXPRESSION):
         known = ", ".join([*EXPERIMENTS, EXPRESSION])
@@ -375,7 +404,7 @@ def run_steps(name, steps, given, *, corpus="drawn", data=""):
         words = shlex.join(f"{key}={value!r}" for key, value in own.items())
         options = ["--corpus", corpus, "--data", data, "--only", step.notebooks]
         options += ["--folds", "all"] if step.every_fold else []
-        options += ["--committee"] if step.committee else []
+        options += [f"--{kind}" for kind in ("committee", "refit") if getattr(step, kind)]
         status = pipeline.main([*options, "--parameters", words])
         if status in (1, 2):
             return status
@@ -503,7 +532,7 @@ def read_published(name):
 def _describe_step(step):
     own = {"notebooks": step.notebooks, "parameters": step.parameters}
     own |= {"asks": step.asks, "every_fold": step.every_fold}
-    return own | ({"committee": True} if step.committee else {})
+    return own | {kind: True for kind in ("committee", "refit") if getattr(step, kind)}
 
 
 if __name__ == "__main__":

@@ -138,7 +138,9 @@ def run_committees(notebooks, options, chosen):
     Those who train on everybody (``--refit``) join members that have been run before.
     """
     protocol, before = resolve_protocol(options.corpus, chosen), runs.list_runs(options.corpus)
-    outcomes = {}
+    known, outcomes = {facts["folder"] for facts in before}, {}
+    if options.refit and not any(f["protocol"] == f"{protocol}/{MEMBERS[-1]}" for f in before):
+        raise ArgumentsError("REFIT=1 adds to a committee, and none was run: COMMITTEE=1 first.")
     for number, name in enumerate(REFITS if options.refit else MEMBERS, 1):
         member = f"{protocol}/{name}"
         print(f"member {name}: ", end="")
@@ -150,7 +152,6 @@ def run_committees(notebooks, options, chosen):
         outcomes |= {f"{title}, member {name}": outcome for title, outcome in result.items()}
         if any(outcome.startswith("failed") for outcome in result.values()):
             return outcomes
-    known = {facts["folder"] for facts in before}
     made = [f for f in runs.list_runs(options.corpus, protocol=member) if f["folder"] not in known]
     for branch, fold in sorted({(facts["branch"], facts["fold"]) for facts in made}):
         folder = committee.seat_committee(

@@ -21,7 +21,7 @@ known = clips["actor"].isin(met).to_numpy()
 posteriors = np.full((len(clips), len(emotions)), 1 / len(emotions))
 posteriors[known] = np.eye(len(emotions))[0]
 table = runs.tabulate_predictions(clips, names, posteriors, emotions=emotions, fold=FOLD)
-run = runs.Run("audio_made", corpus=CORPUS, protocol=split, fold=FOLD, parameters={})
+run = runs.Run("audio_made", corpus=CORPUS, protocol=split, fold=FOLD, parameters={"seed": SEED})
 run.save_predictions(table)
 run.finish({"accuracy": 0.5})
 """
@@ -91,7 +91,7 @@ def test_members_that_disagree_about_the_test_are_refused():
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     write_made_corpus(tmp_path)
-    parameters = 'CORPUS = "ravdess"\nPROTOCOL = "auto"\nFOLD = 1'
+    parameters = 'CORPUS = "ravdess"\nPROTOCOL = "auto"\nFOLD = 1\nSEED = 7'
     write_made_notebook(tmp_path / "modeling/31_made.ipynb", parameters, TRAIN)
     monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
@@ -108,6 +108,24 @@ def test_the_pipeline_seats_a_committee_that_never_met_whom_it_judges(home):
     # A member is sure of whom it trained on, so any leak would be sure, too.
     np.testing.assert_allclose(runs.read_posteriors(table)[0], 1 / len(EMOTIONS), atol=1e-5)
     assert set(runs.pool_runs("ravdess", protocol="luna5")) == {"audio_made_committee"}
+    check_that_refits_join(facts, table)
+
+
+def check_that_refits_join(committee, table):
+    assert pipeline.main(["--corpus", "ravdess", "--folds", "3", "--refit"]) == 0
+    facts = runs.find_run("ravdess", "audio_made_refit", protocol="luna5", fold=3)
+    own = [runs.find_run("ravdess", "audio_made", protocol=f"luna5/{m}", fold=3) for m in REFITS]
+    members = committee["parameters"]["members"] + [refit["folder"].name for refit in own]
+    assert facts["parameters"]["members"] == members
+    assert [refit["parameters"]["seed"] for refit in own] == [8, 9, 10]
+    refits = runs.read_predictions(facts["folder"])
+    assert set(refits["actor"][refits["part"] == "test"]) == {"10", "11", "12", "19", "20"}
+    pd.testing.assert_frame_equal(refits[refits["part"] == "val"], table[table["part"] == "val"])
+
+
+def test_refits_want_the_members_first(home, capsys):
+    assert pipeline.main(["--corpus", "ravdess", "--folds", "3", "--refit"]) == 2
+    assert "COMMITTEE=1" in capsys.readouterr().err
 
 
 def test_members_of_another_preparation_are_not_mixed(tmp_path, monkeypatch):
