@@ -9,7 +9,6 @@
 # make run P="EPOCHS=5 N_FRAMES=12"               other parameters
 # make run FOLDS=all                              every fold, not the first alone
 # make run FOLDS=all COMMITTEE=1                  five networks a fold, each stopped on other actors
-# make run FOLDS=all REFIT=1                      three more, trained on all but the test actors, join them
 # make run SCHEDULER=tcp://10.0.0.1:8786          clips (and folds) on a Dask cluster
 
 PYTHON ?= python3
@@ -19,7 +18,6 @@ ONLY ?=
 P ?=
 FOLDS ?=
 COMMITTEE ?=
-REFIT ?=
 SCHEDULER ?=
 EXPERIMENT ?=
 BIN = .venv/bin
@@ -28,7 +26,7 @@ BIN = .venv/bin
 
 run: install
 	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)" \
-		--folds "$(FOLDS)" $(if $(COMMITTEE),--committee) $(if $(REFIT),--refit) --scheduler "$(SCHEDULER)"
+		--folds "$(FOLDS)" $(if $(COMMITTEE),--committee) --scheduler "$(SCHEDULER)"
 
 test: install-dev
 	$(BIN)/ruff check .

@@ -14,12 +14,17 @@ cross validation, and active learning").
 import pandas as pd
 
 from modeling import fusion, metrics, runs
-from modeling.folds import MEMBERS, REFITS
+from modeling.folds import N_MEMBERS
 
-SUFFIX, REFIT_SUFFIX = "_committee", "_refit"
+SUFFIX = "_committee"
 
 
-def seat_committee(corpus, branch, *, protocol, fold, refits=False):
+def name_member(protocol, number):
+    """Return the protocol of a committee's member, counted from 1."""
+    return f"{protocol}/{number}"
+
+
+def seat_committee(corpus, branch, *, protocol, fold):
     """Write the run ``<branch>_committee`` of a fold from the newest runs of its members.
 
     Its predictions have two parts: ``val``, all actors who are not tested, each by the member that
@@ -32,8 +37,6 @@ def seat_committee(corpus, branch, *, protocol, fold, refits=False):
         branch: Name of the branch.
         protocol: Name of the committee's protocol, such as ``luna5``.
         fold: Number of the fold, from 1.
-        refits: Whether those who trained on everybody judge whom the fold tests, too; the run is
-            then called ``<branch>_refit``.
 
     Returns:
         The run's folder.
@@ -43,8 +46,8 @@ def seat_committee(corpus, branch, *, protocol, fold, refits=False):
         ValueError: The members have read different arrays.
     """
     members = [
-        runs.find_run(corpus, branch, protocol=f"{protocol}/{member}", fold=fold)
-        for member in (*MEMBERS, *(REFITS if refits else ()))
+        runs.find_run(corpus, branch, protocol=name_member(protocol, number), fold=fold)
+        for number in range(1, N_MEMBERS + 1)
     ]
     if any(facts["inputs"] != members[0]["inputs"] for facts in members):
         raise ValueError(
@@ -53,7 +56,7 @@ def seat_committee(corpus, branch, *, protocol, fold, refits=False):
         )
     predictions = merge_members([runs.read_predictions(facts["folder"]) for facts in members])
     run = runs.Run(
-        branch + (REFIT_SUFFIX if refits else SUFFIX),
+        branch + SUFFIX,
         corpus=corpus,
         protocol=protocol,
         fold=fold,

@@ -15,12 +15,12 @@ published by the newest runs. All are on RAVDESS, fold by fold, but ``expression
 import argparse
 import shlex
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from modeling import committee, degradation, expressions, metrics, pipeline, runs
+from modeling import degradation, expressions, metrics, pipeline, runs
 from preprocessing import arrays
 
 PUBLISHED = Path(__file__).resolve().parent / "published"
@@ -38,7 +38,6 @@ class Step:
         every_fold: Whether they run once for each fold.
         asks: Parameters that name files which the person who runs it has to have.
         committee: Whether five members of a committee run for each fold (``modeling.committee``).
-        refit: Whether three that train on all who are not tested join it.
     """
 
     notebooks: str
@@ -46,7 +45,6 @@ class Step:
     every_fold: bool = True
     asks: tuple = ()
     committee: bool = False
-    refit: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,20 +84,15 @@ SOUND = Step(
 )
 SEEN = Step("37", {"FER_EPOCHS": 0}, every_fold=False, asks=("POSTERIORS", "ACTION_UNITS"))
 CONV2D = {
-    "FILTERS": 24,
-    "N_COPIES": 6,
-    "EPOCHS": 80,
-    "PATIENCE": 80,
-    "PRECISION": "mixed_bfloat16",
-}
-CONV2D_MEMBER = CONV2D | {
     "FILTERS": 32,
+    "N_COPIES": 6,
     "EPOCHS": 60,
     "PATIENCE": 60,
     "BATCH_SIZE": 32,
     "LEARNING_RATE": 3e-3,
+    "PRECISION": "mixed_bfloat16",
 }
-"""Of a committee: channels that fill the units of a CPU with AMX, and fewer, larger steps."""
+"""Channels that fill the units of a CPU with AMX, and large steps."""
 
 AUDIO = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features")
 STRANGERS = "expressions by another FER2013 network: the videos are not at hand"
@@ -112,16 +105,6 @@ def _fuse(title, way, name, needs, **options):
     remarks = sorted({EXPERIMENTS[need].remark for need in needs} - {""})
     step = Step("34", parameters)
     return Experiment(title, f"{name}_{way}", (step,), needs, "; ".join(remarks))
-
-
-def _refit(title, name, **options):
-    """Return an experiment: the committee of that name and three that train on everybody."""
-    known = EXPERIMENTS[name]
-    own = known.steps[-1]
-    own = replace(own, parameters=own.parameters | options, committee=False, refit=True)
-    branch = known.branch.replace(committee.SUFFIX, committee.REFIT_SUFFIX)
-    title += ", a fold's committee and three that trained on all but the tested actors"
-    return Experiment(title, branch, (own,), (name,), known.remark)
 
 
 EXPERIMENTS = {
@@ -241,7 +224,7 @@ EXPERIMENTS |= {
     "audio_conv2d_committee": Experiment(
         "five Conv2Ds on log-mels a fold, each stopped on other actors",
         "audio_conv2d_committee",
-        (CLIPS, SOUND, Step("31", CONV2D_MEMBER, committee=True)),
+        (CLIPS, SOUND, Step("31", CONV2D, committee=True)),
     ),
     "audio_features_committee": Experiment(
         "named features and functionals, five models a fold",
@@ -299,23 +282,6 @@ EXPERIMENTS["fusion_four_committees"] = _fuse(
     "late",
     "fusion_four_committees",
     (YAMNETS, CONV2DS, FEATURES, SUMMARIES),
-)
-EXPERIMENTS |= {
-    "audio_yamnet_refit": _refit("YAMNets", YAMNETS),
-    "audio_conv2d_refit": _refit("Conv2Ds", CONV2DS),
-    "face_summary_refit": _refit("the face's summary", SUMMARIES, HEADS=["dense"], EPOCHS=22),
-}
-EXPERIMENTS["audio_refits"] = _fuse(
-    "YAMNet and Conv2D, committees and refits, mean",
-    "late",
-    "audio_refits",
-    ("audio_yamnet_refit", "audio_conv2d_refit"),
-)
-EXPERIMENTS["fusion_refits"] = _fuse(
-    "the four committees, three of them with refits, late: mean within, product across",
-    "late",
-    "fusion_refits",
-    ("audio_yamnet_refit", "audio_conv2d_refit", FEATURES, "face_summary_refit"),
 )
 SHIPPED = "fusion_shipped"
 """The pair of networks that modeling/pretrained/ holds."""
@@ -404,7 +370,7 @@ def run_steps(name, steps, given, *, corpus="drawn", data=""):
         words = shlex.join(f"{key}={value!r}" for key, value in own.items())
         options = ["--corpus", corpus, "--data", data, "--only", step.notebooks]
         options += ["--folds", "all"] if step.every_fold else []
-        options += [f"--{kind}" for kind in ("committee", "refit") if getattr(step, kind)]
+        options += ["--committee"] if step.committee else []
         status = pipeline.main([*options, "--parameters", words])
         if status in (1, 2):
             return status
@@ -532,7 +498,7 @@ def read_published(name):
 def _describe_step(step):
     own = {"notebooks": step.notebooks, "parameters": step.parameters}
     own |= {"asks": step.asks, "every_fold": step.every_fold}
-    return own | {kind: True for kind in ("committee", "refit") if getattr(step, kind)}
+    return own | ({"committee": True} if step.committee else {})
 
 
 if __name__ == "__main__":

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 VALIDATION_SHARE = 6
 """Where nobody published validation actors, one actor in six validates."""
 
-MEMBERS = ("1", "2", "3", "4", "5")
+N_MEMBERS = 5
 """Members of a committee: ``luna5/1`` to ``luna5/5`` test as ``luna5`` does, and each lets another
 fifth of the actors who are not tested validate."""
-
-REFITS = ("all1", "all2", "all3")
-"""Who joins a committee later: ``luna5/all1`` to ``luna5/all3`` test as ``luna5`` does and train on
-all actors who are not tested, with different seeds; nobody is left to validate."""
 
 
 @dataclass(frozen=True)
@@ -157,15 +153,14 @@ def get_protocol(name):
 
 
 def read_member(name):
-    """Return a protocol's name without its member, and the member's: ``""`` for none.
+    """Return a protocol's name without its member, and the member's number: 0 for none.
 
     Raises:
         ValueError: A committee has no such member.
     """
-    base, slash, member = name.partition("/")
-    if slash and member not in (*MEMBERS, *REFITS):
+    base, slash, number = name.partition("/")
+    if slash and number not in map(str, range(1, N_MEMBERS + 1)):
         raise ValueError(
-            f"PROTOCOL = {name!r}: a committee has members {base}/{MEMBERS[0]} to "
-            f"{base}/{MEMBERS[-1]}, then {base}/{REFITS[0]} to {base}/{REFITS[-1]}."
+            f"PROTOCOL = {name!r}: a committee has members {base}/1 to {base}/{N_MEMBERS}."
         )
-    return base, member
+    return base, int(number or 0)

@@ -61,8 +61,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         fold: Number of the fold, from 1.
 
     Returns:
-        ``Part`` by name. Clips without this modality are left out. Where the protocol lets nobody
-        validate, that part has no clips.
+        ``Part`` by name. Clips without this modality are left out.
 
     Raises:
         FileNotFoundError: The array has not been made.
@@ -80,8 +79,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         chosen = clips.iloc[rows].reset_index(drop=True)
         labels = chosen["emotion"].map(emotions.index).to_numpy(np.int64)
         parts[part] = Part(part, values[rows], labels, chosen, emotions)
-    expected = protocols.list_parts(clips["protocol"].iloc[0])
-    empty = [part for part in expected if not len(parts[part])]
+    empty = [part for part in PARTS if not len(parts[part])]
     if empty:
         raise arrays.NotEnoughClipsError(explain_empty(clips, name, usable, empty))
     return parts
@@ -181,9 +179,6 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, 
             emotion has clips for each of theirs, rounded; training part only.
         seed: Shuffle with this seed; ``None`` keeps the order.
 
-    Returns:
-        The batches; ``None`` for a part without clips.
-
     Raises:
         ValueError: Augmentation, mixing or balance is asked for on validation or test clips.
     """
@@ -191,8 +186,6 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, 
 
     if (augment or mix or balance) and part.name != "train":
         raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
-    if not len(part):
-        return None
     targets = keras.utils.to_categorical(part.labels, len(part.emotions)).astype("float32")
     arrays_of_part = keras.tree.map_structure(tf.constant, (part.x, targets))
     chosen = balance_rows(part.labels) if balance else np.arange(len(part))

@@ -23,7 +23,7 @@ import papermill
 
 from modeling import committee, runs
 from modeling.crossvalidation import run_folds
-from modeling.folds import MEMBERS, REFITS
+from modeling.folds import N_MEMBERS
 from modeling.protocol import choose_protocol, count_folds
 from preprocessing import arrays, corpora
 
@@ -57,7 +57,7 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 2
     chosen = add_standard_parameters(notebooks, chosen, options)
-    every = options.folds or options.committee or options.refit
+    every = options.folds or options.committee
     folded = [n for n in notebooks if every and "FOLD" in list_parameters(n)]
     outcomes = {}
     for number, notebook in enumerate(notebooks, 1):
@@ -65,10 +65,8 @@ def main(arguments=None):
             if notebook not in folded:
                 outcomes |= run_once(notebook, options, chosen, f"[{number:2d}/{len(notebooks)}]")
             elif notebook == folded[0]:
-                if options.committee or options.refit:
-                    outcomes |= run_committees(folded, options, chosen)
-                else:
-                    outcomes |= run_every_fold(folded, options, chosen)
+                run = run_committees if options.committee else run_every_fold
+                outcomes |= run(folded, options, chosen)
         except ArgumentsError as error:
             print(error, file=sys.stderr)
             return 2
@@ -133,30 +131,21 @@ def run_every_fold(notebooks, options, chosen):
 
 
 def run_committees(notebooks, options, chosen):
-    """Run notebooks for every fold and member, then seat the committees; return the outcomes.
-
-    Those who train on everybody (``--refit``) join members that have been run before.
-    """
+    """Run notebooks for every fold and member, then seat the committees; return the outcomes."""
     protocol, before = resolve_protocol(options.corpus, chosen), runs.list_runs(options.corpus)
-    known, outcomes = {facts["folder"] for facts in before}, {}
-    if options.refit and not any(f["protocol"] == f"{protocol}/{MEMBERS[-1]}" for f in before):
-        raise ArgumentsError("REFIT=1 adds to a committee, and none was run: COMMITTEE=1 first.")
-    for number, name in enumerate(REFITS if options.refit else MEMBERS, 1):
-        member = f"{protocol}/{name}"
-        print(f"member {name}: ", end="")
+    outcomes = {}
+    for number in range(1, N_MEMBERS + 1):
+        member = committee.name_member(protocol, number)
+        print(f"member {number} of {N_MEMBERS}: ", end="")
         own = {notebook: given | {"PROTOCOL": member} for notebook, given in chosen.items()}
-        if options.refit:
-            for notebook, given in own.items():
-                given["SEED"] = number + given.get("SEED", list_parameters(notebook)["SEED"])
         result = run_every_fold(notebooks, options, own)
-        outcomes |= {f"{title}, member {name}": outcome for title, outcome in result.items()}
+        outcomes |= {f"{name}, member {number}": outcome for name, outcome in result.items()}
         if any(outcome.startswith("failed") for outcome in result.values()):
             return outcomes
+    known = {facts["folder"] for facts in before}
     made = [f for f in runs.list_runs(options.corpus, protocol=member) if f["folder"] not in known]
     for branch, fold in sorted({(facts["branch"], facts["fold"]) for facts in made}):
-        folder = committee.seat_committee(
-            options.corpus, branch, protocol=protocol, fold=fold, refits=options.refit
-        )
+        folder = committee.seat_committee(options.corpus, branch, protocol=protocol, fold=fold)
         print(f"committee: {arrays.shorten_path(folder)}")
     return outcomes
 
@@ -196,12 +185,8 @@ def parse_arguments(arguments):
     parser.add_argument("--only", default="", help="first digits of the notebooks: 3 or 11,12")
     parser.add_argument("--parameters", default="", help='such as "EPOCHS=5 N_FRAMES=12"')
     parser.add_argument("--folds", default="", help="folds to train and test on: all, or 1,3")
-    kinds = parser.add_mutually_exclusive_group()
-    kinds.add_argument(
+    parser.add_argument(
         "--committee", action="store_true", help="five members a fold, each stopped on others"
-    )
-    kinds.add_argument(
-        "--refit", action="store_true", help="three more, stopped on nobody, join the committee"
     )
     parser.add_argument("--scheduler", default="", help="Dask scheduler: tcp://10.0.0.1:8786")
     parser.add_argument(

@@ -13,14 +13,7 @@ import posixpath
 import numpy as np
 import pandas as pd
 
-from modeling.folds import (
-    MEMBERS,
-    PROTOCOLS,
-    REFITS,
-    VALIDATION_SHARE,
-    get_protocol,
-    read_member,
-)
+from modeling.folds import N_MEMBERS, PROTOCOLS, VALIDATION_SHARE, get_protocol, read_member
 
 __all__ = [
     "PARTS",
@@ -30,7 +23,6 @@ __all__ = [
     "choose_protocol",
     "count_folds",
     "get_protocol",
-    "list_parts",
     "name_takes",
     "split_clips",
 ]
@@ -90,7 +82,7 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
         clips: DataFrame with the columns of ``corpora.COLUMNS``, all strings.
         protocol: A key of ``PROTOCOLS``, or a member of its committee, such as ``"luna5/2"``, who
             tests the same clips and lets the second fifth of the other actors validate;
-            ``choose_protocol`` resolves ``"auto"``. ``"luna5/all1"`` lets nobody validate.
+            ``choose_protocol`` resolves ``"auto"``.
         fold: From 1 to ``count_folds(protocol, clips)``.
         allow_leak: Permit ``"random"``, and ``"statement"`` for three or more actors: both test on
             speakers that were trained on, which is good only to measure how much that flatters.
@@ -115,17 +107,11 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
         parts = split.get(protocol, _split_at_random)(clips, fold)
     if member:
         parts = _seat_member(clips, parts, member, f"{protocol}/{member}")
-    _refuse_empty(parts, clips, protocol, fold, list_parts(f"{protocol}/{member}".rstrip("/")))
+    _refuse_empty(parts, clips, protocol, fold)
     met = np.where(parts == "val", "train", parts)  # all that is met before the test
     check_leak(clips, met, group=rule.group or None)
     check_leak(clips, np.where(parts == "test", "", parts), group=rule.val_group or None)
     return parts
-
-
-def list_parts(protocol):
-    """Return the names of the parts of a protocol: nobody validates a committee's refits."""
-    _, member = read_member(protocol)
-    return tuple(part for part in PARTS if part != "val" or member not in REFITS)
 
 
 def check_leak(clips, parts, *, group="actor"):
@@ -218,12 +204,12 @@ def _deal_actors(clips, n_folds):
 
 
 def _seat_member(clips, parts, member, name):
-    """Let another share of the actors who are not tested validate, or none; the others train."""
+    """Let another share of the actors who are not tested validate, all others of them train."""
     met = np.isin(parts, ["train", "val"])
     if set(clips.loc[met, "actor"]) & set(clips.loc[parts == "test", "actor"]):
         raise ValueError(f"PROTOCOL = {name!r}: committees are for protocols that split actors.")
-    people = _deal_actors(clips[met], len(MEMBERS))
-    held = people.loc[people["fold"].astype(str) == member, "actor"]
+    people = _deal_actors(clips[met], N_MEMBERS)
+    held = people.loc[people["fold"] == member, "actor"]
     return np.where(met, np.where(clips["actor"].isin(held), "val", "train"), parts)
 
 
@@ -310,9 +296,9 @@ def _refuse_leaky(protocol, clips):
         )
 
 
-def _refuse_empty(parts, clips, protocol, fold, expected):
-    """Raise ValueError if a part that the protocol has holds no clip."""
-    rule, empty = get_protocol(protocol), [part for part in expected if part not in parts]
+def _refuse_empty(parts, clips, protocol, fold):
+    """Raise ValueError if train, val or test holds no clip."""
+    rule, empty = get_protocol(protocol), [part for part in PARTS if part not in parts]
     if not empty:
         return
     needed = {}

@@ -100,12 +100,11 @@ class ProgressLines(keras.callbacks.Callback):
         """Print the epoch's losses and accuracies."""
         if epoch == 0 or (epoch + 1) % self.every == 0:
             elapsed = time.perf_counter() - self.started
-            words = [f"epoch {epoch + 1:3d}"]
-            for title, name in {"loss": "loss", "accuracy": self.metric}.items():
-                words.append(f"{title} {logs[name]:.3f}")
-                if f"val_{name}" in logs:
-                    words.append(f"val {logs[f'val_{name}']:.3f}")
-            print("  ".join([*words, f"{elapsed:4.0f} s"]))
+            print(
+                f"epoch {epoch + 1:3d}  loss {logs['loss']:.3f}  val {logs['val_loss']:.3f}  "
+                f"accuracy {logs[self.metric]:.3f}  val {logs[f'val_{self.metric}']:.3f}  "
+                f"{elapsed:4.0f} s"
+            )
 
 
 def train_model(
@@ -122,12 +121,10 @@ def train_model(
 ):
     """Train with early stopping on the validation actors; keep the best epoch's weights.
 
-    Where nobody validates, train for all epochs and keep the last one's weights.
-
     Args:
         model: A compiled model.
         batches: Training batches.
-        val_batches: Validation batches, never the test actors; ``None`` if nobody validates.
+        val_batches: Validation batches: never the test actors.
         epochs: Most epochs.
         patience: Epochs without a better validation loss before it stops.
         steps: Batches an epoch, where that is not all of them: with several copies of each clip
@@ -137,8 +134,7 @@ def train_model(
         watch: What decides which epoch is best: ``val_loss``, least, or ``val_accuracy``, most.
 
     Returns:
-        DataFrame, one row an epoch: ``epoch`` from 1, losses and accuracies, NaN where nobody
-        validates, and ``best``.
+        DataFrame, one row an epoch: ``epoch`` from 1, losses and accuracies, ``best``.
     """
     watched = {"val_loss": "val_loss", "val_accuracy": f"val_{metric}"}[watch]
     mode = "min" if watch == "val_loss" else "max"
@@ -152,18 +148,11 @@ def train_model(
         epochs=epochs,
         verbose=0,
         shuffle=False,
-        callbacks=[
-            ProgressLines(max(1, epochs // lines), metric),
-            *([stop] if val_batches else []),
-        ],
+        callbacks=[stop, ProgressLines(max(1, epochs // lines), metric)],
     )
     names = {metric: "accuracy", f"val_{metric}": "val_accuracy"}
     table = pd.DataFrame(history.history).rename(columns=names)
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
-    if not val_batches:
-        table = table.assign(val_loss=np.nan, val_accuracy=np.nan)
-        print(f"nobody validates: kept the last epoch, {len(table)}")
-        return table.assign(best=table["epoch"] == len(table))
     best = table[watch].idxmin() if mode == "min" else table[watch].idxmax()
     table["best"] = table.index == best
     best = table.loc[table["best"]].iloc[0]
@@ -185,7 +174,7 @@ def join_histories(first, second):
         DataFrame, the epochs counted on, its ``best`` that of the better training; and whether the
         second is that: it is unless its least validation loss is higher.
     """
-    better = not second["val_loss"].min() > first["val_loss"].min()
+    better = bool(second["val_loss"].min() <= first["val_loss"].min())
     second = second.assign(epoch=second["epoch"] + len(first), best=second["best"] & better)
     first = first.assign(best=first["best"] & (not better))
     return pd.concat([first, second], ignore_index=True), better
@@ -285,13 +274,10 @@ def score_parts(predictions, emotions):
         emotions: Names of the classes in order.
 
     Returns:
-        DataFrame, one row a part that has clips, then ``chance`` and ``majority`` on the test
-        part.
+        DataFrame, one row a part, then ``chance`` and ``majority`` on the test part.
     """
     by_part = {part: predictions[predictions["part"] == part] for part in PARTS}
-    rows = {
-        part: metrics.score_predictions(own, emotions) for part, own in by_part.items() if len(own)
-    }
+    rows = {part: metrics.score_predictions(by_part[part], emotions) for part in PARTS}
     rows |= metrics.score_baselines(
         by_part["test"]["true"], emotions, true_train=by_part["train"]["true"]
     )

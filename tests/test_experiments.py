@@ -149,15 +149,3 @@ def test_reproducing_a_committee_runs_its_members(tmp_path, monkeypatch):
     assert experiments.run_steps("audio_yamnet_committee", steps, {}, corpus="ravdess") == 0
     assert ["--committee" in arguments for arguments in called] == [False, False, True]
     assert "--folds" in called[-1]
-
-
-def test_reproducing_refits_runs_the_committee_before_them(monkeypatch):
-    called = []
-    monkeypatch.setattr(pipeline, "main", lambda arguments: called.append(arguments) or 0)
-    steps = experiments.list_steps("audio_yamnet_refit")
-    assert experiments.run_steps("audio_yamnet_refit", steps, {}, corpus="ravdess") == 0
-    kinds = [
-        word for arguments in called for word in ("--committee", "--refit") if word in arguments
-    ]
-    assert kinds == ["--committee", "--refit"]
-    assert called[-1][-1] == called[-2][-1], "the same parameters"
