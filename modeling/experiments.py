@@ -303,9 +303,11 @@ def main(arguments=None):
     """Do what the command line says; return the exit status."""
     options = parse_arguments(arguments)
     if options.action == "list":
-        for name, experiment in EXPERIMENTS.items():
-            print(f"{name:29} {experiment.title}")
-        print(f"{EXPRESSION:29} expressions of single faces, FER2013")
+        titles = {name: experiment.title for name, experiment in EXPERIMENTS.items()}
+        titles[EXPRESSION] = "expressions of single faces, FER2013"
+        width = max(map(len, titles))
+        for name, title in titles.items():
+            print(f"{name:{width}} {title}")
         return 0
     if options.experiment not in (*EXPERIMENTS, EXPRESSION):
         known = ", ".join([*EXPERIMENTS, EXPRESSION])
