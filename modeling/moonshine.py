@@ -41,7 +41,7 @@ class Moonshine:
         self.n_channels, self.n_layers = measure_encoder(weights)
 
     def build_stem(self):
-        """Return the convolutions: a frame each 24 ms, louder or softer recordings alike.
+        """Return the convolutions: a frame each 24 ms.
 
         Returns:
             Keras model from waveforms, float32 (clip, sample) at 16 kHz with zeros behind the end,

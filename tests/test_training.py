@@ -184,6 +184,25 @@ def test_encoded_parts_keep_their_clips(parts):
     assert (encoded.labels == part.labels).all()
 
 
+def test_encoding_without_the_zeros_gives_the_same(parts):
+    rng = np.random.default_rng(2)
+    sounds = np.zeros((len(parts["val"]), 50), np.float32)
+    lengths = rng.integers(1, 50, len(sounds))
+    for sound, length in zip(sounds, lengths, strict=True):
+        sound[:length] = rng.uniform(0.1, 1, length)
+    sounds[3] = 0
+    start, seen = keras.Input((None,)), []
+    model = keras.Model(start, keras.ops.sum(start**2, axis=1, keepdims=True))
+    judge = model.predict_on_batch
+    model.predict_on_batch = lambda x: seen.append(x.shape[1]) or judge(x)
+    encoded = training.encode_part(
+        model, parts["val"].with_x(sounds), batch_size=1, dtype="float32", shortest=20
+    )
+    np.testing.assert_allclose(encoded.x[:, 0], (sounds**2).sum(axis=1), rtol=1e-5)
+    lengths[3] = 50  # without a voice there is no end
+    assert seen == sorted(np.maximum(lengths, 20))
+
+
 def test_averaged_models_give_the_mean_of_their_posteriors(parts):
     def build(seed):
         training.set_seed(seed)
