@@ -99,7 +99,7 @@ CONV2D_MEMBER = CONV2D | {
 }
 """Of a committee: channels that fill the units of a CPU with AMX, and fewer, larger steps."""
 
-AUDIO = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features")
+AUDIO = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features", "audio_moonshine")
 STRANGERS = "expressions by another FER2013 network: the videos are not at hand"
 
 
@@ -136,6 +136,11 @@ EXPERIMENTS = {
             SOUND,
             Step("33", {"N_COPIES": 6, "PRETRAINED": True, "EPOCHS": 40, "PATIENCE": 40}),
         ),
+    ),
+    "audio_moonshine": Experiment(
+        "Moonshine's convolutions and layers 1 to 5, frozen; a dense head",
+        "audio_moonshine",
+        (CLIPS, Step("39", {"PRETRAINED": True})),
     ),
     "face_expression": Experiment(
         "posteriors of seven expressions over time",
@@ -191,7 +196,7 @@ WAYS = {
 HEADS = ["dense", "gated", "attention"]
 FACES = ("face_expression", "face_action_units")
 EXPERIMENTS["audio_ensemble"] = _fuse(
-    "the four audio branches, calibrated, mean", "late", "audio", AUDIO
+    "the five audio branches, calibrated, mean", "late", "audio", AUDIO
 )
 EXPERIMENTS["face_both"] = _fuse(
     "expressions and action units, calibrated, mean", "late", "face", FACES
@@ -220,6 +225,11 @@ EXPERIMENTS |= {
             ),
         ),
     ),
+    "audio_moonshine_committee": Experiment(
+        "five heads on Moonshine a fold, each stopped on other actors",
+        "audio_moonshine_committee",
+        (CLIPS, Step("39", {"PRETRAINED": True}, committee=True)),
+    ),
     "face_summary_committee": Experiment(
         "expressions while and around speaking, and action units; five networks a fold",
         "face_summary_committee",
@@ -237,56 +247,55 @@ EXPERIMENTS |= {
         (CLIPS, SOUND, Step("36", committee=True)),
     ),
 }
-YAMNETS, CONV2DS = "audio_yamnet_committee", "audio_conv2d_committee"
-FEATURES, SUMMARIES = "audio_features_committee", "face_summary_committee"
-SINGLES = ("audio_conv2d", "audio_vgg19", "audio_features")
-EXPERIMENTS["audio_with_committee"] = _fuse(
-    "the committee of YAMNets and the other audio branches, mean",
-    "late",
-    "audio_with_committee",
-    (YAMNETS, *SINGLES),
-)
-EXPERIMENTS["fusion_committees"] = _fuse(
-    "YAMNet × the face's summary, committees, late: calibrated product",
-    "late",
-    "fusion_committees",
-    (YAMNETS, SUMMARIES),
-)
-EXPERIMENTS["fusion_committees_logistic"] = _fuse(
-    "the same, late: logistic regression on out-of-fold log-posteriors",
-    "logistic",
-    "fusion_committees",
-    (YAMNETS, SUMMARIES),
-)
-EXPERIMENTS["fusion_committees_and_singles"] = _fuse(
-    "the same and the other audio branches, late: mean within, product across",
-    "late",
-    "fusion_committees_and_singles",
-    (YAMNETS, SUMMARIES, *SINGLES),
-)
-EXPERIMENTS["audio_two_committees"] = _fuse(
-    "the committees of YAMNet and of the named features, mean",
-    "late",
-    "audio_two_committees",
-    (YAMNETS, FEATURES),
-)
-EXPERIMENTS["fusion_three_committees"] = _fuse(
-    "YAMNet and the named features × the face's summary, late: mean within, product across",
-    "late",
-    "fusion_three_committees",
-    (YAMNETS, SUMMARIES, FEATURES),
-)
+MOONSHINES, YAMNETS = "audio_moonshine_committee", "audio_yamnet_committee"
+CONV2DS, SUMMARIES = "audio_conv2d_committee", "face_summary_committee"
 EXPERIMENTS["audio_network_committees"] = _fuse(
     "the committees of YAMNet and of Conv2D, mean",
     "late",
     "audio_network_committees",
     (YAMNETS, CONV2DS),
 )
+EXPERIMENTS["audio_two_committees"] = _fuse(
+    "the committees of Moonshine and of YAMNet, mean",
+    "late",
+    "audio_two_committees",
+    (MOONSHINES, YAMNETS),
+)
+EXPERIMENTS["audio_two_committees_logistic"] = _fuse(
+    "the same, logistic regression on out-of-fold log-posteriors",
+    "logistic",
+    "audio_two_committees",
+    (MOONSHINES, YAMNETS),
+)
+EXPERIMENTS["fusion_without_speech"] = _fuse(
+    "YAMNet × the face's summary, late: nothing here has learned from speech before",
+    "late",
+    "fusion_without_speech",
+    (YAMNETS, SUMMARIES),
+)
+EXPERIMENTS["fusion_committees"] = _fuse(
+    "Moonshine × the face's summary, committees, late: calibrated product",
+    "late",
+    "fusion_committees",
+    (MOONSHINES, SUMMARIES),
+)
+EXPERIMENTS["fusion_committees_logistic"] = _fuse(
+    "the same, late: logistic regression on out-of-fold log-posteriors",
+    "logistic",
+    "fusion_committees",
+    (MOONSHINES, SUMMARIES),
+)
+EXPERIMENTS["fusion_three_committees"] = _fuse(
+    "Moonshine and YAMNet × the face's summary, late: mean within, product across",
+    "late",
+    "fusion_three_committees",
+    (MOONSHINES, YAMNETS, SUMMARIES),
+)
 EXPERIMENTS["fusion_four_committees"] = _fuse(
-    "YAMNet, Conv2D and the named features × the face's summary, late: mean within, product across",
+    "Moonshine, YAMNet and Conv2D × the face's summary, late: mean within, product across",
     "late",
     "fusion_four_committees",
-    (YAMNETS, CONV2DS, FEATURES, SUMMARIES),
+    (MOONSHINES, YAMNETS, CONV2DS, SUMMARIES),
 )
 SHIPPED = "fusion_shipped"
 """The pair of networks that modeling/pretrained/ holds."""

@@ -13,7 +13,7 @@ SMALL = (
     "N_FRAMES=6 FACE_SIZE=32 N_MELS=32 N_COPIES=1 EPOCHS=2 PATIENCE=2 FINE_TUNE_EPOCHS=1 "
     "N_SEEDS=1 PIXEL_FRAMES=4 RESAMPLES=100 PRETRAINED=False"
 )
-VOICES = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features")
+VOICES = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features", "audio_moonshine")
 BRANCHES = ("video_convlstm", "video_expression", *VOICES)
 FUSIONS = tuple(
     f"fusion_{way}" for way in ("mean", "late", "logistic", "early", "dense", "gated", "attention")
@@ -72,7 +72,7 @@ def test_whole_chain_on_drawn_actors(home, capsys):
         by_part = predictions.groupby("part")["actor"].agg(set)
         assert not by_part["train"] & (by_part["val"] | by_part["test"])
         assert not by_part["val"] & by_part["test"]
-    for branch in ("audio_vgg19", "audio_yamnet"):
+    for branch in ("audio_vgg19", "audio_yamnet", "audio_moonshine"):
         assert any("random init" in note for note in runs.find_run("drawn", branch)["notes"])
     for branch in FUSIONS:
         check_run("drawn", branch)
