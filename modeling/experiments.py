@@ -142,6 +142,22 @@ EXPERIMENTS = {
         "audio_moonshine",
         (CLIPS, Step("39", {"PRETRAINED": True})),
     ),
+    "audio_moonshine_tiny": Experiment(
+        "the same with Moonshine's tiny model, layers 1 to 4",
+        "audio_moonshine_tiny",
+        (
+            CLIPS,
+            Step(
+                "39",
+                {
+                    "WEIGHTS": "tiny",
+                    "LAST_LAYER": 4,
+                    "NAME": "audio_moonshine_tiny",
+                    "PRETRAINED": True,
+                },
+            ),
+        ),
+    ),
     "face_expression": Experiment(
         "posteriors of seven expressions over time",
         "face_expression",
@@ -301,10 +317,10 @@ SHIPPED = "fusion_shipped"
 """The pair of networks that modeling/pretrained/ holds."""
 
 EXPERIMENTS[SHIPPED] = _fuse(
-    "YAMNet × expressions, late: calibrated product",
+    "Moonshine's tiny model × expressions, late: calibrated product",
     "late",
     SHIPPED,
-    ("audio_yamnet", FACES[0]),
+    ("audio_moonshine_tiny", FACES[0]),
 )
 
 

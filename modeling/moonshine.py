@@ -22,8 +22,8 @@ STEM = ((127, 64), (7, 3), (3, 2))
 FRAME, HOP = 895, 384
 """Samples that one frame hears, and from one frame to the next: 56 and 24 ms."""
 
-BASE = (416, 8)
-"""Channels and layers of the base model."""
+BASE, TINY = (416, 8), (288, 6)
+"""Channels and layers of the two models."""
 
 MATRICES = ("query", "key", "value", "output", "up", "down")
 """The kernels of a layer, in the order in which they are used."""
@@ -141,7 +141,7 @@ def list_shapes(n_channels, n_layers):
     return shapes
 
 
-def draw_weights(n_channels=BASE[0], n_layers=BASE[1], *, seed=0):
+def draw_weights(n_channels, n_layers, *, seed=0):
     """Return random kernels (Glorot & Bengio 2010), the same in every process.
 
     Biases are zero and the scales of normalizations one.

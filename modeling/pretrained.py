@@ -33,10 +33,12 @@ FIRST_PATCH = 15600
 
 MOONSHINE_FILE = "encoder_model.onnx"
 MOONSHINE_PACKAGE = "@usefulsensors/moonshine-js@0.1.15"
-MOONSHINE_PLACE = f"dist/model/base/quantized/{MOONSHINE_FILE}"
-MOONSHINE_URL = f"https://cdn.jsdelivr.net/npm/{MOONSHINE_PACKAGE}/{MOONSHINE_PLACE}"
-MOONSHINE_SHA256 = "1dd9ab0a7f987113d30affcba5a068d11c8f90fa0223caa3e491ade431ad9751"
-"""The base model's encoder in 8 bits, as its makers packed it for browsers; 20 MB."""
+MOONSHINE_URL = f"https://cdn.jsdelivr.net/npm/{MOONSHINE_PACKAGE}/dist/model"
+MOONSHINE_SHA256 = {
+    "base": "1dd9ab0a7f987113d30affcba5a068d11c8f90fa0223caa3e491ade431ad9751",
+    "tiny": "c6fc4b7bc5af75c0591fd157a1f3829b533d18e9769a888fd95a62e470dd4f4a",
+}
+"""The encoders in 8 bits, as their makers packed them for browsers; 20 and 8 MB."""
 
 YAMNET_HANDLE = "https://tfhub.dev/google/yamnet/1"
 RANDOM_INIT = "random init"
@@ -108,9 +110,9 @@ def find_vgg19():
     return _find_cache(VGG19_FILE)
 
 
-def find_moonshine():
+def find_moonshine(size):
     """Return where a fetched encoder of Moonshine is kept: beside VGG19's weights."""
-    return _find_cache(f"moonshine_base_{MOONSHINE_FILE}")
+    return _find_cache(f"moonshine_{size}_{MOONSHINE_FILE}")
 
 
 def _find_cache(name):
@@ -241,13 +243,13 @@ def load_yamnet(*, pretrained="if available", handle=YAMNET_HANDLE):
 def load_moonshine(*, pretrained="if available", weights="base"):
     """Return the encoder of Moonshine, which learned to write down English speech.
 
-    By Jeffries et al. 2024 (arXiv:2410.15608), MIT licence; its base model, in 8 bits.
+    By Jeffries et al. 2024 (arXiv:2410.15608), MIT licence.
 
     Args:
         pretrained: ``True``, ``"if available"`` or ``False``; see above.
-        weights: ``"base"``: the file that the variable ``EMOTION_MOONSHINE`` names, else the one
-            fetched before, else a download of 20 MB. Or the path of an ``encoder_model.onnx`` of
-            Moonshine, the tiny or the base model's, in 8 bits or float.
+        weights: ``"base"`` or ``"tiny"``, in 8 bits: the file in the folder that the variable
+            ``EMOTION_MOONSHINE`` names, else the one fetched before, else a download of 20 or 8 MB.
+            Or the path of an ``encoder_model.onnx`` of Moonshine, in 8 bits or float.
 
     Returns:
         A ``Moonshine`` and a note: ``""`` or "random init".
@@ -257,17 +259,17 @@ def load_moonshine(*, pretrained="if available", weights="base"):
         ValueError: ``pretrained`` is none of the three.
     """
     _check_choice(pretrained)
+    stand_in = moonshine.TINY if weights == "tiny" else moonshine.BASE
     if pretrained is False:
         _announce_random("Moonshine", "PRETRAINED = False")
-        return moonshine.Moonshine(moonshine.draw_weights()), RANDOM_INIT
-    named = os.environ.get("EMOTION_MOONSHINE") if weights == "base" else weights
+        return moonshine.Moonshine(moonshine.draw_weights(*stand_in)), RANDOM_INIT
     try:
-        path = Path(named).expanduser() if named else _fetch_moonshine()
+        path = _find_named_moonshine(weights) or _fetch_moonshine(weights)
     except (OSError, ValueError) as error:
         if pretrained is True:
-            raise PretrainedError(_explain_moonshine(error)) from error
+            raise PretrainedError(_explain_moonshine(weights, error)) from error
         _announce_random("Moonshine", f"download failed: {type(error).__name__}")
-        return moonshine.Moonshine(moonshine.draw_weights()), RANDOM_INIT
+        return moonshine.Moonshine(moonshine.draw_weights(*stand_in)), RANDOM_INIT
     if not path.is_file():
         raise PretrainedError(
             f"No file of Moonshine at {path}. Correct WEIGHTS or EMOTION_MOONSHINE, or set "
@@ -278,16 +280,29 @@ def load_moonshine(*, pretrained="if available", weights="base"):
     except Exception as error:  # protobuf and onnx raise their own types for a damaged file
         raise PretrainedError(
             f"{path.name} cannot be read as an encoder of Moonshine: {error}. Fetch it anew: "
-            f"{MOONSHINE_URL}"
+            f"{_address_moonshine('base')}"
         ) from error
-    print(f"Moonshine: an encoder of {encoder.n_layers} layers from {path.name}.")
+    print(f"Moonshine: {encoder.n_layers} layers of {encoder.n_channels} channels, {path.name}.")
     return encoder, ""
 
 
-def _fetch_moonshine():
-    """Return the path of Moonshine's encoder, downloaded at first use and verified."""
-    checksum = f"sha256:{MOONSHINE_SHA256}"
-    return _fetch(find_moonshine(), MOONSHINE_URL, checksum, "Moonshine: its weights, 20 MB")
+def _find_named_moonshine(weights):
+    """Return the path that WEIGHTS or EMOTION_MOONSHINE names; None where neither names one."""
+    if weights not in MOONSHINE_SHA256:
+        return Path(weights).expanduser()
+    folder = os.environ.get("EMOTION_MOONSHINE")
+    return Path(folder).expanduser() / weights / "quantized" / MOONSHINE_FILE if folder else None
+
+
+def _fetch_moonshine(size):
+    """Return the path of an encoder of Moonshine, downloaded at first use and verified."""
+    checksum = f"sha256:{MOONSHINE_SHA256[size]}"
+    what = f"Moonshine: the weights of the {size} model, {20 if size == 'base' else 8} MB"
+    return _fetch(find_moonshine(size), _address_moonshine(size), checksum, what)
+
+
+def _address_moonshine(size):
+    return f"{MOONSHINE_URL}/{size}/quantized/{MOONSHINE_FILE}"
 
 
 def check_rate(rate_hz, name="YAMNet"):
@@ -367,14 +382,15 @@ def _explain_vgg19(error):
     )
 
 
-def _explain_moonshine(error):
+def _explain_moonshine(size, error):
     """Return what to do where Moonshine's encoder cannot be had."""
     reason = textwrap.shorten(f"{type(error).__name__}: {error}", 120)
     return (
-        f"Moonshine's encoder could not be fetched ({reason}). Fetch {MOONSHINE_URL} (sha256 "
-        f"{MOONSHINE_SHA256}) elsewhere, or take {MOONSHINE_PLACE} out of what `npm pack "
-        f"{MOONSHINE_PACKAGE}` brings, and name it in WEIGHTS or in the environment variable "
-        "EMOTION_MOONSHINE. Or set PRETRAINED = 'if available' to go on with random weights."
+        f"Moonshine's encoder could not be fetched ({reason}). Fetch {_address_moonshine(size)} "
+        f"(sha256 {MOONSHINE_SHA256[size]}) elsewhere and name the file in WEIGHTS. Or unpack what "
+        f"`npm pack {MOONSHINE_PACKAGE}` brings and name its folder dist/model in the environment "
+        "variable EMOTION_MOONSHINE. Or set PRETRAINED = 'if available' to go on with random "
+        "weights."
     )
 
 

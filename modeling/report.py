@@ -84,7 +84,7 @@ def make_tables():
         "groups": write_groups(tables[best], emotions, best),
         "recall": write_recall(scores, ["audio_ensemble", FACES[0], best], emotions),
     }
-    for card, name in {"voice_card": "audio_yamnet", "fusion_card": SHIPPED}.items():
+    for card, name in {"voice_card": "audio_moonshine_tiny", "fusion_card": SHIPPED}.items():
         if name in tables:
             made[card] = write_card(tables[name], emotions)
     if (PUBLISHED / "leak.csv").is_file():

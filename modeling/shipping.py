@@ -23,7 +23,7 @@ from preprocessing import arrays
 
 FOLDER = Path(__file__).resolve().parent / "pretrained"
 FOLD = 1
-VOICE, FACE = "audio_yamnet", "face_expression"
+VOICE, FACE = "audio_moonshine_tiny", "face_expression"
 KEPT_BITS = 8
 """Of a weight's 23 bits of mantissa: the rest costs disk and changes no decision."""
 

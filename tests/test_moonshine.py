@@ -20,7 +20,7 @@ WIDTH, N_LAYERS = 288, 2  # of the tiny model, with fewer layers
 def offline(tmp_path, monkeypatch):
     monkeypatch.delenv("EMOTION_MOONSHINE", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(pretrained, "MOONSHINE_URL", "http://127.0.0.1:9/encoder_model.onnx")
+    monkeypatch.setattr(pretrained, "MOONSHINE_URL", "http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
@@ -220,41 +220,42 @@ def test_the_stand_in_is_the_same_every_time():
     assert moonshine.measure_encoder(again) == (WIDTH, 1)
 
 
-@pytest.fixture
-def small_base(monkeypatch):
-    """The stand-in with two layers: it is drawn faster."""
-    monkeypatch.setattr(
-        moonshine, "draw_weights", lambda **options: draw_weights(WIDTH, N_LAYERS, **options)
-    )
-
-
-@pytest.mark.usefixtures("small_base")
-def test_if_available_falls_back_and_says_so(capsys):
-    network, note = load_moonshine(pretrained="if available")
-    assert (network.n_layers, note) == (N_LAYERS, RANDOM_INIT)
+@pytest.mark.parametrize("size", ["tiny", "base"])
+def test_if_available_falls_back_and_says_so(size, capsys):
+    network, note = load_moonshine(pretrained="if available", weights=size)
+    sizes = {"tiny": moonshine.TINY, "base": moonshine.BASE}
+    assert ((network.n_channels, network.n_layers), note) == (sizes[size], RANDOM_INIT)
     assert "Moonshine: RANDOM INIT (download failed" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("small_base")
 def test_random_on_purpose_asks_nobody(monkeypatch):
-    monkeypatch.setattr(pretrained, "_fetch_moonshine", lambda: pytest.fail("asked the network"))
-    assert load_moonshine(pretrained=False)[1] == RANDOM_INIT
+    monkeypatch.setattr(pretrained, "_fetch_moonshine", lambda _: pytest.fail("asked the network"))
+    assert load_moonshine(pretrained=False, weights="tiny")[1] == RANDOM_INIT
 
 
 def test_required_stops_with_what_to_do():
     with pytest.raises(PretrainedError) as caught:
         load_moonshine(pretrained=True)
-    for words in (pretrained.MOONSHINE_SHA256, "EMOTION_MOONSHINE", "npm pack @usefulsensors"):
+    for words in (
+        pretrained.MOONSHINE_SHA256["base"],
+        "EMOTION_MOONSHINE",
+        "npm pack @usefulsensors",
+    ):
         assert words in str(caught.value)
 
 
 def test_a_named_file_is_taken(tmp_path, weights, monkeypatch, capsys):
-    path = write_onnx(tmp_path / "mine.onnx", weights, bits=8)
+    path = tmp_path / "tiny" / "quantized" / "encoder_model.onnx"
+    path.parent.mkdir(parents=True)
+    write_onnx(path, weights, bits=8)
     network, note = load_moonshine(pretrained=True, weights=str(path))
     assert (network.n_channels, network.n_layers, note) == (WIDTH, N_LAYERS, "")
-    monkeypatch.setenv("EMOTION_MOONSHINE", str(path))
-    load_moonshine()
-    assert capsys.readouterr().out.count("an encoder of 2 layers from mine.onnx") == 2
+    monkeypatch.setenv("EMOTION_MOONSHINE", str(tmp_path))
+    load_moonshine(weights="tiny")
+    said = "2 layers of 288 channels, encoder_model.onnx"
+    assert capsys.readouterr().out.count(said) == 2
+    with pytest.raises(PretrainedError, match="No file of Moonshine at .*base"):
+        load_moonshine(weights="base")
 
 
 @pytest.mark.parametrize("name", ["absent.onnx", "text.onnx", "cut.onnx"])
@@ -269,16 +270,16 @@ def test_a_named_file_that_is_wrong_never_falls_back(tmp_path, weights, name):
 
 
 def test_it_is_downloaded_verified_and_kept(tmp_path, weights, monkeypatch):
-    (tmp_path / "site").mkdir()
-    file = write_onnx(tmp_path / "site" / "encoder_model.onnx", weights, bits=8)
+    file = tmp_path / "site" / "tiny" / "quantized" / "encoder_model.onnx"
+    file.parent.mkdir(parents=True)
+    write_onnx(file, weights, bits=8)
     with serve(tmp_path / "site") as address:
-        monkeypatch.setattr(pretrained, "MOONSHINE_URL", f"{address}/{file.name}")
+        monkeypatch.setattr(pretrained, "MOONSHINE_URL", address)
         with pytest.raises(PretrainedError, match="hash"):  # what arrives is something else
-            load_moonshine(pretrained=True)
+            load_moonshine(pretrained=True, weights="tiny")
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        monkeypatch.setattr(pretrained, "MOONSHINE_SHA256", sha256)
-        load_moonshine(pretrained=True)
-    network, note = load_moonshine(pretrained=True)  # the server is gone
+        monkeypatch.setitem(pretrained.MOONSHINE_SHA256, "tiny", sha256)
+        load_moonshine(pretrained=True, weights="tiny")
+    network, note = load_moonshine(pretrained=True, weights="tiny")  # the server is gone
     assert (network.n_layers, note) == (N_LAYERS, "")
-    kept = pretrained.find_moonshine()
-    assert kept.read_bytes() == file.read_bytes()
+    assert pretrained.find_moonshine("tiny").read_bytes() == file.read_bytes()

@@ -79,7 +79,7 @@ def test_shipped_voice_repeats_the_published_predictions(real_data, tmp_path, mo
     clips = extract.extract_corpus("ravdess", choices, n_jobs=0, progress=False)
     waveforms = arrays.read_array(arrays.corpus_folder("ravdess"), "waveforms")
     found = shipping.load_shipped("voice").predict(np.array(waveforms), verbose=0)
-    published = experiments.read_published("audio_yamnet").set_index("clip_id")
+    published = experiments.read_published(shipping.VOICE).set_index("clip_id")
     published = published.loc[clips["clip_id"]].reset_index()
     assert len(published) == 15
     assert set(published["fold"]) == {shipping.FOLD}
