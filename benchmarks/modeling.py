@@ -6,9 +6,9 @@ The networks are the notebooks' own: their cells are run up to the first check, 
 corpus, so nothing is written twice. In every round all contenders run in turn; ratios are the
 medians of the rounds' ratios, since the machine may do other things meanwhile.
 
-- *training*, *judging*: clips a second of ``fit`` and of ``predict_on_batch``, warm. VGG19 trains
-  its head and YAMNet its upper blocks on what the frozen layers have found once; both judge from
-  the spectrogram or the waveform on.
+- *training*, *judging*: clips a second of ``fit`` and of ``predict_on_batch``, warm. VGG19 and
+  Moonshine train their heads and YAMNet its upper blocks on what the frozen layers have found once;
+  all three judge from the spectrogram or the waveform on.
 - *input*: the share of a training step that it would take to make its batch, were nothing else to
   do: below 100% the input pipeline is not the bottleneck, for it runs beside the training.
 - *full-resolution ConvLSTM2D*: the usual video network, the ConvLSTM2D on every pixel: notebook 30
@@ -159,7 +159,8 @@ def make_contenders():
     made.append(open_plain("31 audio_conv2d", "31"))
     made.append(open_plain("31 audio_conv2d, mixed_bfloat16", "31", PRECISION="mixed_bfloat16"))
     made.append(open_vgg19())
-    made.append(open_yamnet())
+    made.append(open_frozen("33 audio_yamnet, tuned blocks", "33"))
+    made.append(open_frozen("39 audio_moonshine, head", "39"))
     made.append(open_expressions())
     return made
 
@@ -198,16 +199,16 @@ def open_vgg19():
     return Contender("32 audio_vgg19, head", head, batches, names["model"], x, batch_size)
 
 
-def open_yamnet():
-    """Return YAMNet: its upper blocks train on what the frozen ones heard."""
-    names = open_notebook("33")
+def open_frozen(title, number):
+    """Return a network whose upper part trains on what its frozen lower part heard."""
+    names = open_notebook(number)
     model, frozen = names["model"], names["frozen"]
     model.compile("adam", loss="categorical_crossentropy", metrics=["accuracy"])
     batch_size = names["BATCH_SIZE"]
     batches = inputs.make_batches(names["heard"]["train"], batch_size=batch_size, seed=0)
     whole = keras.Model(frozen.input, model(frozen.output))
     x = names["parts"]["train"].x
-    return Contender("33 audio_yamnet, tuned blocks", model, batches, whole, x, batch_size)
+    return Contender(title, model, batches, whole, x, batch_size)
 
 
 def open_expressions():

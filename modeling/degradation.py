@@ -13,7 +13,7 @@ import pandas as pd
 
 from data_augmentation import degrade
 from data_augmentation.quiet_keras import keras
-from modeling import expressions, fusion, joint, layers, metrics, runs
+from modeling import expressions, fusion, joint, layers, metrics, moonshine, runs, training
 from preprocessing import arrays
 
 __all__ = ["CONDITIONS", "measure_degradation"]
@@ -92,7 +92,10 @@ class _Judge:
     def predict(self, title, amount):
         """Return the table of calibrated predictions of the test clips."""
         x = self._read(title, amount)
-        logp = fusion.take_log(joint.predict_part(self.model, x))
+        any_length = self.model.input_shape[1:] == (None,)  # of a waveform
+        shortest = moonshine.FRAME if any_length else None
+        posteriors = training.run_network(self.model, x, batch_size=16, shortest=shortest)
+        logp = fusion.take_log(posteriors)
         posteriors = fusion.apply_temperature(logp, self.temperature)
         columns = {f"p_{e}": posteriors[:, i] for i, e in enumerate(self.emotions)}
         return self.test[fusion.COLUMNS].assign(**columns)

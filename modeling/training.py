@@ -181,27 +181,41 @@ def join_histories(first, second):
 
 
 def encode_part(model, part, *, batch_size=64, dtype="float16", shortest=None):
-    """Return a part whose x is what a frozen network makes of it, batch by batch.
+    """Return a part whose x is what a frozen network makes of it.
 
     Args:
         model: A Keras model that reads the part's x.
         part: A ``Part``.
         batch_size: Clips a step.
         dtype: Of the result; half of ``float32``'s memory is enough for activations.
+        shortest: See ``run_network``.
+    """
+    encoded = run_network(model, part.x, batch_size=batch_size, dtype=dtype, shortest=shortest)
+    return part.with_x(encoded)
+
+
+def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None):
+    """Return what a network makes of an array, batch by batch.
+
+    Args:
+        model: A Keras model with one input and one output.
+        x: Array (clip, ...).
+        batch_size: Clips a step.
+        dtype: Of the result.
         shortest: For a network that reads waveforms of any length: clips are taken in the order of
             their length, and zeros that end all clips of a batch are left out, but for so many
             samples. It must give the same with zeros and without.
     """
-    encoded = np.zeros((len(part), *model.output_shape[1:]), dtype)
-    lengths = np.full(len(part), part.x.shape[1])
+    made = np.zeros((len(x), *model.output_shape[1:]), dtype)
+    lengths = np.full(len(x), x.shape[1])
     if shortest:
-        lengths -= (part.x[:, ::-1] != 0).argmax(axis=1)
+        lengths -= (x[:, ::-1] != 0).argmax(axis=1)
     order = np.argsort(lengths, kind="stable")
-    for start in range(0, len(part), batch_size):
+    for start in range(0, len(x), batch_size):
         rows = order[start : start + batch_size]
         longest = max(shortest or 0, lengths[rows[-1]])
-        encoded[rows] = model.predict_on_batch(part.x[rows, :longest].astype("float32"))
-    return part.with_x(encoded)
+        made[rows] = model.predict_on_batch(x[rows, :longest].astype("float32"))
+    return made
 
 
 def average_models(models, *, name):
