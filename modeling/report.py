@@ -22,7 +22,6 @@ from modeling import bootstrap, fer2013, metrics, plots, runs
 from modeling.experiments import (
     CORPUS,
     EXPERIMENTS,
-    FACES,
     PROTOCOL,
     PUBLISHED,
     SHIPPED,
@@ -82,7 +81,7 @@ def make_tables():
         "fusion": write_scores(scores, [n for n in scores.index if n.startswith("fusion")]),
         "paired": write_paired(tables, scores, emotions),
         "groups": write_groups(tables[best], emotions, best),
-        "recall": write_recall(scores, ["audio_ensemble", FACES[0], best], emotions),
+        "recall": write_recall(scores, [*EXPERIMENTS[best].needs, best], emotions),
     }
     for card, name in {"voice_card": "audio_moonshine_tiny", "fusion_card": SHIPPED}.items():
         if name in tables:
@@ -189,7 +188,7 @@ def write_card(predictions, emotions, fold=1):
 
 
 def write_recall(scores, names, emotions):
-    """Return the recall of every emotion, of the voice, the face and both."""
+    """Return the recall of every emotion of several runs."""
     names = [name for name in names if name in scores.index]
     shares = scores.loc[names, [f"recall_{emotion}" for emotion in emotions]]
     shown = (100 * shares).map(lambda share: f"{share:.0f}")
