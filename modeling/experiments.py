@@ -283,10 +283,10 @@ EXPERIMENTS["audio_two_committees_logistic"] = _fuse(
     "audio_two_committees",
     (MOONSHINES, YAMNETS),
 )
-EXPERIMENTS["fusion_without_speech"] = _fuse(
-    "YAMNet × the face's summary, late: nothing here has learned from speech before",
+EXPERIMENTS["fusion_without_moonshine"] = _fuse(
+    "YAMNet × the face's summary, committees, late: no speech recogniser in it",
     "late",
-    "fusion_without_speech",
+    "fusion_without_moonshine",
     (YAMNETS, SUMMARIES),
 )
 EXPERIMENTS["fusion_committees"] = _fuse(
