@@ -280,7 +280,7 @@ def load_moonshine(*, pretrained="if available", weights="base"):
     except Exception as error:  # protobuf and onnx raise their own types for a damaged file
         raise PretrainedError(
             f"{path.name} cannot be read as an encoder of Moonshine: {error}. Fetch it anew: "
-            f"{_address_moonshine('base')}"
+            f"{_address_moonshine('tiny' if weights == 'tiny' else 'base')}"
         ) from error
     print(f"Moonshine: {encoder.n_layers} layers of {encoder.n_channels} channels, {path.name}.")
     return encoder, ""
@@ -387,10 +387,11 @@ def _explain_moonshine(size, error):
     reason = textwrap.shorten(f"{type(error).__name__}: {error}", 120)
     return (
         f"Moonshine's encoder could not be fetched ({reason}). Fetch {_address_moonshine(size)} "
-        f"(sha256 {MOONSHINE_SHA256[size]}) elsewhere and name the file in WEIGHTS. Or unpack what "
-        f"`npm pack {MOONSHINE_PACKAGE}` brings and name its folder dist/model in the environment "
-        "variable EMOTION_MOONSHINE. Or set PRETRAINED = 'if available' to go on with random "
-        "weights."
+        f"(sha256 {MOONSHINE_SHA256[size]}; the same file is onnx/encoder_model_quantized.onnx in "
+        f"onnx-community/moonshine-{size}-ONNX at Hugging Face) elsewhere and name it in WEIGHTS. "
+        f"Or unpack what `npm pack {MOONSHINE_PACKAGE}` brings and name its folder dist/model in "
+        "the environment variable EMOTION_MOONSHINE. Or set PRETRAINED = 'if available' to go on "
+        "with random weights."
     )
 
 
