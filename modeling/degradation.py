@@ -94,7 +94,7 @@ class _Judge:
         x = self._read(title, amount)
         any_length = self.model.input_shape[1:] == (None,)  # of a waveform
         shortest = moonshine.FRAME if any_length else None
-        posteriors = training.run_network(self.model, x, batch_size=16, shortest=shortest)
+        posteriors = training.run_network(self.model, x, shortest=shortest)
         logp = fusion.take_log(posteriors)
         posteriors = fusion.apply_temperature(logp, self.temperature)
         columns = {f"p_{e}": posteriors[:, i] for i, e in enumerate(self.emotions)}

@@ -265,63 +265,57 @@ EXPERIMENTS |= {
 }
 MOONSHINES, YAMNETS = "audio_moonshine_committee", "audio_yamnet_committee"
 CONV2DS, SUMMARIES = "audio_conv2d_committee", "face_summary_committee"
-EXPERIMENTS["audio_network_committees"] = _fuse(
-    "the committees of YAMNet and of Conv2D, mean",
-    "late",
-    "audio_network_committees",
-    (YAMNETS, CONV2DS),
-)
-EXPERIMENTS["audio_two_committees"] = _fuse(
-    "the committees of Moonshine and of YAMNet, mean",
-    "late",
-    "audio_two_committees",
-    (MOONSHINES, YAMNETS),
-)
-EXPERIMENTS["audio_two_committees_logistic"] = _fuse(
-    "the same, logistic regression on out-of-fold log-posteriors",
-    "logistic",
-    "audio_two_committees",
-    (MOONSHINES, YAMNETS),
-)
-EXPERIMENTS["fusion_without_moonshine"] = _fuse(
-    "YAMNet × the face's summary, committees, late: no speech recogniser in it",
-    "late",
-    "fusion_without_moonshine",
-    (YAMNETS, SUMMARIES),
-)
-EXPERIMENTS["fusion_committees"] = _fuse(
-    "Moonshine × the face's summary, committees, late: calibrated product",
-    "late",
-    "fusion_committees",
-    (MOONSHINES, SUMMARIES),
-)
-EXPERIMENTS["fusion_committees_logistic"] = _fuse(
-    "the same, late: logistic regression on out-of-fold log-posteriors",
-    "logistic",
-    "fusion_committees",
-    (MOONSHINES, SUMMARIES),
-)
-EXPERIMENTS["fusion_three_committees"] = _fuse(
-    "Moonshine and YAMNet × the face's summary, late: mean within, product across",
-    "late",
-    "fusion_three_committees",
-    (MOONSHINES, YAMNETS, SUMMARIES),
-)
-EXPERIMENTS["fusion_four_committees"] = _fuse(
-    "Moonshine, YAMNet and Conv2D × the face's summary, late: mean within, product across",
-    "late",
-    "fusion_four_committees",
-    (MOONSHINES, YAMNETS, CONV2DS, SUMMARIES),
-)
 SHIPPED = "fusion_shipped"
-"""The pair of networks that modeling/pretrained/ holds."""
+"""The pair of networks that modeling/pretrained/ holds: a voice and a face."""
 
-EXPERIMENTS[SHIPPED] = _fuse(
-    "Moonshine's tiny model × expressions, late: calibrated product",
-    "late",
-    SHIPPED,
-    ("audio_moonshine_tiny", FACES[0]),
-)
+for _name, (_title, _way, _needs) in {
+    "audio_network_committees": (
+        "the committees of YAMNet and of Conv2D, mean",
+        "late",
+        (YAMNETS, CONV2DS),
+    ),
+    "audio_two_committees": (
+        "the committees of Moonshine and of YAMNet, mean",
+        "late",
+        (MOONSHINES, YAMNETS),
+    ),
+    "audio_two_committees_logistic": (
+        "the same, logistic regression on out-of-fold log-posteriors",
+        "logistic",
+        (MOONSHINES, YAMNETS),
+    ),
+    "fusion_without_moonshine": (
+        "YAMNet × the face's summary, committees, late: no speech recogniser in it",
+        "late",
+        (YAMNETS, SUMMARIES),
+    ),
+    "fusion_committees": (
+        "Moonshine × the face's summary, committees, late: calibrated product",
+        "late",
+        (MOONSHINES, SUMMARIES),
+    ),
+    "fusion_committees_logistic": (
+        "the same, late: logistic regression on out-of-fold log-posteriors",
+        "logistic",
+        (MOONSHINES, SUMMARIES),
+    ),
+    "fusion_three_committees": (
+        "Moonshine and YAMNet × the face's summary, late: mean within, product across",
+        "late",
+        (MOONSHINES, YAMNETS, SUMMARIES),
+    ),
+    "fusion_four_committees": (
+        "Moonshine, YAMNet and Conv2D × the face's summary, late: mean within, product across",
+        "late",
+        (MOONSHINES, YAMNETS, CONV2DS, SUMMARIES),
+    ),
+    SHIPPED: (
+        "Moonshine's tiny model × expressions, late: calibrated product",
+        "late",
+        ("audio_moonshine_tiny", FACES[0]),
+    ),
+}.items():
+    EXPERIMENTS[_name] = _fuse(_title, _way, _name.removesuffix("_logistic"), _needs)
 
 
 def main(arguments=None):

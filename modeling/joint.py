@@ -172,14 +172,3 @@ def read_inputs(found, part):
     rows = [position[clip] for clip in part.clips["clip_id"]]
     x = {name: arrays.read_array(folder, facts["array"])[rows] for name, facts in found.items()}
     return part.with_x(x | {"present": (part.x != 0).any(axis=2).astype(np.float32)})
-
-
-def predict_part(model, x, *, batch_size=64):
-    """Return a model's posteriors for inputs of any structure, float32 (clip, emotion)."""
-    n_clips = len(keras.tree.flatten(x)[0])
-    pieces = []
-    for start in range(0, n_clips, batch_size):
-        rows = slice(start, start + batch_size)
-        batch = keras.tree.map_structure(lambda a, r=rows: a[r].astype("float32"), x)
-        pieces.append(model.predict_on_batch(batch))
-    return np.concatenate(pieces)

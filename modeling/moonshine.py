@@ -11,7 +11,6 @@ import numpy as np
 from data_augmentation.quiet_keras import keras
 from modeling.layers import ClearPadding, ClipNormalization, RotaryAttention
 
-RATE_HZ = 16000
 N_HEADS = 8
 N_ROTATED = 32
 """Channels of a head that carry its position."""

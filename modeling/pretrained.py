@@ -89,19 +89,35 @@ def choose_vgg19(pretrained, weights="imagenet"):
     Raises:
         PretrainedError: The weights are required but not to be had.
     """
-    if pretrained is False:
-        _announce_random("VGG19", "PRETRAINED = False")
-        return None
     named = os.environ.get("EMOTION_VGG19") if weights == "imagenet" else weights
+    return _choose_file("VGG19", pretrained, named, fetch_vgg19, _explain_vgg19, _describe_cached)
+
+
+def _choose_file(name, pretrained, named, fetch, explain, describe=str):
+    """Return the path of a network's weights; ``None`` for random ones, which it announces.
+
+    Args:
+        name: Of the network.
+        pretrained: ``True``, ``"if available"`` or ``False``; see above.
+        named: Path that somebody has named, if any: it is taken as it is.
+        fetch: Function that returns the path of the fetched file.
+        explain: Function from why it could not be fetched to what to do.
+        describe: Function that returns more words about a file that cannot be used.
+
+    Raises:
+        PretrainedError: The weights are required but not to be had.
+    """
+    if pretrained is False:
+        _announce_random(name, "PRETRAINED = False")
+        return None
     if named:
         return Path(named).expanduser()
     try:
-        return fetch_vgg19()
+        return fetch()
     except (OSError, ValueError) as error:
         if pretrained is True:
-            raise PretrainedError(_explain_vgg19(error)) from error
-        reason = f"download failed: {type(error).__name__}{_describe_cached()}"
-        _announce_random("VGG19", reason)
+            raise PretrainedError(explain(error)) from error
+        _announce_random(name, f"download failed: {type(error).__name__}{describe()}")
         return None
 
 
@@ -259,17 +275,16 @@ def load_moonshine(*, pretrained="if available", weights="base"):
         ValueError: ``pretrained`` is none of the three.
     """
     _check_choice(pretrained)
-    stand_in = moonshine.TINY if weights == "tiny" else moonshine.BASE
-    if pretrained is False:
-        _announce_random("Moonshine", "PRETRAINED = False")
-        return moonshine.Moonshine(moonshine.draw_weights(*stand_in)), RANDOM_INIT
-    try:
-        path = _find_named_moonshine(weights) or _fetch_moonshine(weights)
-    except (OSError, ValueError) as error:
-        if pretrained is True:
-            raise PretrainedError(_explain_moonshine(weights, error)) from error
-        _announce_random("Moonshine", f"download failed: {type(error).__name__}")
-        return moonshine.Moonshine(moonshine.draw_weights(*stand_in)), RANDOM_INIT
+    path = _choose_file(
+        "Moonshine",
+        pretrained,
+        _find_named_moonshine(weights),
+        lambda: _fetch_moonshine(weights),
+        lambda error: _explain_moonshine(weights, error),
+    )
+    if not path:
+        size = moonshine.TINY if weights == "tiny" else moonshine.BASE
+        return moonshine.Moonshine(moonshine.draw_weights(*size)), RANDOM_INIT
     if not path.is_file():
         raise PretrainedError(
             f"No file of Moonshine at {path}. Correct WEIGHTS or EMOTION_MOONSHINE, or set "
@@ -289,9 +304,9 @@ def load_moonshine(*, pretrained="if available", weights="base"):
 def _find_named_moonshine(weights):
     """Return the path that WEIGHTS or EMOTION_MOONSHINE names; None where neither names one."""
     if weights not in MOONSHINE_SHA256:
-        return Path(weights).expanduser()
+        return weights
     folder = os.environ.get("EMOTION_MOONSHINE")
-    return Path(folder).expanduser() / weights / "quantized" / MOONSHINE_FILE if folder else None
+    return Path(folder, weights, "quantized", MOONSHINE_FILE) if folder else None
 
 
 def _fetch_moonshine(size):

@@ -83,7 +83,8 @@ def make_tables():
         "groups": write_groups(tables[best], emotions, best),
         "recall": write_recall(scores, [*EXPERIMENTS[best].needs, best], emotions),
     }
-    for card, name in {"voice_card": "audio_moonshine_tiny", "fusion_card": SHIPPED}.items():
+    voice = EXPERIMENTS[SHIPPED].needs[0]
+    for card, name in {"voice_card": voice, "fusion_card": SHIPPED}.items():
         if name in tables:
             made[card] = write_card(tables[name], emotions)
     if (PUBLISHED / "leak.csv").is_file():

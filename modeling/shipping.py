@@ -18,12 +18,12 @@ import numpy as np
 
 from data_augmentation.quiet_keras import keras
 from modeling import fusion, layers, modalities, runs  # noqa: F401  (importing layers lets Keras know them)
-from modeling.experiments import CORPUS, EXPRESSION, PROTOCOL
+from modeling.experiments import CORPUS, EXPERIMENTS, EXPRESSION, PROTOCOL, SHIPPED
 from preprocessing import arrays
 
 FOLDER = Path(__file__).resolve().parent / "pretrained"
 FOLD = 1
-VOICE, FACE = "audio_moonshine_tiny", "face_expression"
+VOICE, FACE = EXPERIMENTS[SHIPPED].needs
 KEPT_BITS = 8
 """Of a weight's 23 bits of mantissa: the rest costs disk and changes no decision."""
 

@@ -195,26 +195,28 @@ def encode_part(model, part, *, batch_size=64, dtype="float16", shortest=None):
 
 
 def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None):
-    """Return what a network makes of an array, batch by batch.
+    """Return what a network makes of its input, batch by batch.
 
     Args:
-        model: A Keras model with one input and one output.
-        x: Array (clip, ...).
+        model: A Keras model with one output.
+        x: Array (clip, ...), or any structure of such arrays that the model reads.
         batch_size: Clips a step.
         dtype: Of the result.
         shortest: For a network that reads waveforms of any length: clips are taken in the order of
             their length, and zeros that end all clips of a batch are left out, but for so many
             samples. It must give the same with zeros and without.
     """
-    made = np.zeros((len(x), *model.output_shape[1:]), dtype)
-    lengths = np.full(len(x), x.shape[1])
+    n_clips = len(keras.tree.flatten(x)[0])
+    made, order = np.zeros((n_clips, *model.output_shape[1:]), dtype), np.arange(n_clips)
     if shortest:
-        lengths -= (x[:, ::-1] != 0).argmax(axis=1)
-    order = np.argsort(lengths, kind="stable")
-    for start in range(0, len(x), batch_size):
+        lengths = x.shape[1] - (x[:, ::-1] != 0).argmax(axis=1)
+        order = np.argsort(lengths, kind="stable")
+    for start in range(0, n_clips, batch_size):
         rows = order[start : start + batch_size]
-        longest = max(shortest or 0, lengths[rows[-1]])
-        made[rows] = model.predict_on_batch(x[rows, :longest].astype("float32"))
+        batch = keras.tree.map_structure(lambda a, r=rows: a[r].astype("float32"), x)
+        if shortest:
+            batch = batch[:, : max(shortest, lengths[rows[-1]])]
+        made[rows] = model.predict_on_batch(batch)
     return made
 
 
