@@ -28,6 +28,7 @@ from modeling.experiments import (
     read_published,
 )
 from modeling.folds import get_protocol
+from preprocessing.corpora import ravdess
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESAMPLES, SEED = 2000, 7
@@ -141,18 +142,19 @@ def write_paired(tables, scores, emotions):
 
 def write_groups(predictions, emotions, name):
     """Return the scores of a run by gender, intensity and statement, and of LUNA5's val actors."""
-    parts = predictions["clip_id"].str.split("-", expand=True)
+    facts = pd.DataFrame([ravdess.read_clip_id(clip_id) for clip_id in predictions["clip_id"]])
     groups = {
-        "gender": np.where(predictions["actor"].astype(int) % 2, "men", "women"),
-        "intensity": np.where(parts[3] == "01", "normal", "strong"),
-        "statement": np.where(parts[4] == "01", "Kids are talking …", "Dogs are sitting …"),
+        "gender": facts["gender"].map({"male": "men", "female": "women"}),
+        "intensity": facts["intensity"],
+        "statement": facts["statement"].map(ravdess.SENTENCES),
     }
     validate = {actor for fold in get_protocol(PROTOCOL).val for actor in fold}
     seen = predictions["actor"].isin(validate)
     groups["actors"] = np.where(seen, "who validate another fold", "who never validate")
     rows = {}
     for title, values in groups.items():
-        table = metrics.score_by(predictions.assign(**{title: values}), emotions, title)
+        grouped = predictions.assign(**{title: np.asarray(values)})
+        table = metrics.score_by(grouped, emotions, title)
         for value, row in table.sort_index().iterrows():
             rows[f"{title}: {value}"] = {
                 "accuracy %": f"{100 * row['accuracy']:.1f}",
@@ -171,7 +173,8 @@ def write_card(predictions, emotions, fold=1):
         emotions: Names of the classes in order.
         fold: Whose network it is.
     """
-    men = predictions["actor"].astype(int) % 2 == 1
+    genders = [ravdess.read_clip_id(clip_id)["gender"] for clip_id in predictions["clip_id"]]
+    men = np.array(genders) == "male"
     tables = {
         f"this network: the test actors of fold {fold}": predictions["fold"] == fold,
         "its kind: all 24 actors, five folds": predictions["fold"] > 0,
