@@ -41,8 +41,9 @@ import nbformat  # noqa: E402
 import pandas as pd  # noqa: E402
 
 from data_augmentation.quiet_keras import keras  # noqa: E402
-from modeling import inputs, pipeline, training  # noqa: E402
-from preprocessing import arrays  # noqa: E402
+from modeling.pipeline import command  # noqa: E402
+from modeling.training import inputs, loop  # noqa: E402
+from preprocessing.disk import arrays  # noqa: E402
 
 FIRST_CHECK = "measure_untrained_loss"
 """The cell that holds it, and all after it, are left out of a notebook."""
@@ -120,7 +121,7 @@ def prepare_corpus():
     folder = arrays.corpus_folder("drawn")
     if (folder / "expressions.json").is_file() and (folder / "augmented.json").is_file():
         return
-    if status := pipeline.main(["--only", "10,11,12,21,37"]):
+    if status := command.main(["--only", "10,11,12,21,37"]):
         raise RuntimeError(f"The embedded corpus could not be made: exit status {status}.")
 
 
@@ -131,7 +132,7 @@ def open_notebook(number, **parameters):
         number: First digits of its name.
         **parameters: In the place of those in its parameters cell.
     """
-    (path,) = pipeline.find_notebooks(number)
+    (path,) = command.find_notebooks(number)
     names = {"display": lambda *_: None, "__name__": path.stem}
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type != "code":
@@ -311,7 +312,7 @@ def compare_accuracy(epochs):
     best = {}
     for title, stem in ((OURS, "strided"), (RIVAL, "none")):
         own = open_plain(title, "30", STEM=stem)
-        history = training.train_model(
+        history = loop.train_model(
             own.trained, own.batches, own.val, epochs=epochs, patience=epochs
         )
         best[title] = float(history["val_accuracy"][history["best"]].iloc[0])
