@@ -331,7 +331,7 @@ def test_action_units_are_read_with_either_separator(tmp_path, separator):
 def test_expressions_are_an_array_of_the_corpus_that_a_branch_reads(tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     folder = write_made_corpus(tmp_path)
-    with pytest.raises(FileNotFoundError, match="37_expression"):
+    with pytest.raises(FileNotFoundError, match="31_expression_network"):
         expression_network.choose_input(folder)
     seen = np.full((72, 4, 7), 1 / 7, np.float32)
     seen[5] = 0  # a clip without a face

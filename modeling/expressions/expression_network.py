@@ -4,7 +4,7 @@ The arrays: ``expressions`` (clip, time, class), posteriors over ``fer2013.CLASS
 face is; ``expression_times`` (clip, time), seconds in the clip's window, the clock of the voice;
 ``expression_embeddings`` (clip, time, feature) where our own network made them;
 ``expression_summary`` (clip, feature), what they come to; ``action_units`` (clip, unit), means over
-a clip. Notebook 37 writes them, 38 reads them.
+a clip. Notebook 31 writes them, 32 reads them.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from modeling.training import runs
 from preprocessing.disk import arrays
 
 SHIPPED = Path(__file__).resolve().parents[1] / "shipped" / "expression.keras"
-"""The network that this repository brings along; notebook 37 trains it."""
+"""The network that this repository brings along; notebook 31 trains it."""
 
 RAVDESS_FPS = 29.97
 
@@ -45,7 +45,7 @@ BRANCHES = {
 
 
 def load_network(start):
-    """Return an expression network: of a ``.keras`` file, or of the ``newest`` run of notebook 37.
+    """Return an expression network: of a ``.keras`` file, or of the ``newest`` run of notebook 31.
 
     Raises:
         FileNotFoundError: There is no such file or run.

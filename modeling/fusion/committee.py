@@ -8,7 +8,7 @@ protocol alone leaves it two (Wolpert 1992, "Stacked generalization"). Whom the 
 members judge, and their posteriors are averaged (Krogh & Vedelsby 1995, "Neural network ensembles,
 cross validation, and active learning").
 
-    make run CORPUS=ravdess ONLY=36 FOLDS=all COMMITTEE=1
+    make run CORPUS=ravdess ONLY=40 FOLDS=all COMMITTEE=1
 """
 
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The late fusion of notebook 34: average within a modality, multiply across modalities.
+"""The late fusion of notebook 50: average within a modality, multiply across modalities.
 
 Branches that hear the same voice err together, and a product of them would be far too sure; voice
 and face err apart, and their product lets the surer one decide. So the calibrated branches of a

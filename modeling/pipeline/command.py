@@ -33,9 +33,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 QUIET = ["--IPKernelApp.log_level=ERROR"]
 """Kernels warn at every start that they talk to this machine over TCP."""
 
-LAST = ("34", "35")
-"""Fusion and comparison read the runs of all other notebooks, so they come after these."""
-
 SKIPS = "NotEnoughClipsError"
 """A notebook that stops with this error has nothing to work on: it is skipped, not failed."""
 
@@ -203,8 +200,7 @@ def find_notebooks(only=""):
     Raises:
         ArgumentsError: No notebook's number begins so.
     """
-    every = REPOSITORY.glob("*/[0-9][0-9]_*.ipynb")
-    every = sorted(every, key=lambda path: (path.name[:2] in LAST, path.name))
+    every = sorted(REPOSITORY.glob("*/[0-9][0-9]_*.ipynb"), key=lambda path: path.name)
     prefixes = [word for word in only.replace(",", " ").split() if word]
     if not prefixes:
         return every
@@ -339,7 +335,7 @@ def save_figures(executed, folder):
 def report_outcome(corpus, outcomes):
     """Print the comparison table, where the figures are and what failed; return the exit status."""
     compared = runs.list_runs(corpus, branch="compare")
-    if outcomes.get("35_compare") == "done" and compared:
+    if outcomes.get("60_compare") == "done" and compared:
         print(f"\n{(compared[-1]['folder'] / 'table.txt').read_text('utf-8')}")
         print("figures of the comparison:")
         for path in sorted(compared[-1]["folder"].glob("*.png")):

@@ -86,7 +86,7 @@ SOUND = Step(
     },
     every_fold=False,
 )
-SEEN = Step("37", {"FER_EPOCHS": 0}, every_fold=False, asks=("POSTERIORS", "ACTION_UNITS"))
+SEEN = Step("31", {"FER_EPOCHS": 0}, every_fold=False, asks=("POSTERIORS", "ACTION_UNITS"))
 CONV2D = {
     "FILTERS": 24,
     "N_COPIES": 6,
@@ -108,11 +108,11 @@ STRANGERS = "expressions by another FER2013 network: the videos are not at hand"
 
 
 def _fuse(title, way, name, needs, **options):
-    """Return an experiment of notebook 34; ``name`` is the first word of its runs' names."""
+    """Return an experiment of notebook 50; ``name`` is the first word of its runs' names."""
     branches = " ".join(EXPERIMENTS[need].branch for need in needs)
     parameters = {"BRANCHES": branches, "NAME": name, "HEADS": []} | options
     remarks = sorted({EXPERIMENTS[need].remark for need in needs} - {""})
-    step = Step("34", parameters)
+    step = Step("50", parameters)
     return Experiment(title, f"{name}_{way}", (step,), needs, "; ".join(remarks))
 
 
@@ -120,17 +120,17 @@ EXPERIMENTS = {
     "audio_features": Experiment(
         "named features and functionals, the classic that validation prefers",
         "audio_features",
-        (CLIPS, SOUND, Step("36")),
+        (CLIPS, SOUND, Step("40")),
     ),
     "audio_conv2d": Experiment(
         "Conv2D on log-mels, from scratch",
         "audio_conv2d",
-        (CLIPS, SOUND, Step("31", CONV2D)),
+        (CLIPS, SOUND, Step("41", CONV2D)),
     ),
     "audio_vgg19": Experiment(
         "VGG19, ImageNet's blocks 1 to 3, on log-mels",
         "audio_vgg19",
-        (CLIPS, SOUND, Step("32", {"N_COPIES": 3, "PRETRAINED": True, "FINE_TUNE_EPOCHS": 0})),
+        (CLIPS, SOUND, Step("42", {"N_COPIES": 3, "PRETRAINED": True, "FINE_TUNE_EPOCHS": 0})),
     ),
     "audio_yamnet": Experiment(
         "YAMNet's blocks 1 to 9, blocks 7 to 9 tuned",
@@ -138,13 +138,13 @@ EXPERIMENTS = {
         (
             CLIPS,
             SOUND,
-            Step("33", {"N_COPIES": 6, "PRETRAINED": True, "EPOCHS": 40, "PATIENCE": 40}),
+            Step("43", {"N_COPIES": 6, "PRETRAINED": True, "EPOCHS": 40, "PATIENCE": 40}),
         ),
     ),
     "audio_moonshine": Experiment(
         "Moonshine's convolutions and layers 1 to 5, frozen; a dense head",
         "audio_moonshine",
-        (CLIPS, Step("39", {"PRETRAINED": True})),
+        (CLIPS, Step("44", {"PRETRAINED": True})),
     ),
     "audio_moonshine_tiny": Experiment(
         "the same with Moonshine's tiny model, layers 1 to 4",
@@ -152,7 +152,7 @@ EXPERIMENTS = {
         (
             CLIPS,
             Step(
-                "39",
+                "44",
                 {
                     "WEIGHTS": "tiny",
                     "LAST_LAYER": 4,
@@ -165,29 +165,29 @@ EXPERIMENTS = {
     "face_expression": Experiment(
         "posteriors of seven expressions over time",
         "face_expression",
-        (CLIPS, SEEN, Step("38", {"INPUT": "expressions"})),
+        (CLIPS, SEEN, Step("32", {"INPUT": "expressions"})),
         remark=STRANGERS,
     ),
     "face_action_units": Experiment(
         "OpenFace's action units, means over the clip",
         "face_action_units",
-        (CLIPS, SEEN, Step("38", {"INPUT": "action_units"})),
+        (CLIPS, SEEN, Step("32", {"INPUT": "action_units"})),
         remark="action units by OpenFace",
     ),
 }
 EXPRESSION = "expression"
-"""The experiment of notebook 37, on FER2013."""
+"""The experiment of notebook 31, on FER2013."""
 
 EXPRESSION_STEPS = (
     Step("10,11", every_fold=False),
     Step(
-        "37",
+        "31",
         {"FER_EPOCHS": 44, "PRECISION": "mixed_bfloat16"},
         every_fold=False,
         asks=("FER2013",),
     ),
     Step(
-        "37",
+        "31",
         {
             "FER_EPOCHS": 36,
             "START": "newest",
@@ -211,7 +211,7 @@ WAYS = {
     "gated": "joint: gated head, modality dropout",
     "attention": "joint: cross-modal attention, modality dropout",
 }
-"""The ways of fusion of notebook 34."""
+"""The ways of fusion of notebook 50."""
 
 HEADS = ["dense", "gated", "attention"]
 FACES = ("face_expression", "face_action_units")
@@ -239,7 +239,7 @@ EXPERIMENTS |= {
             CLIPS,
             SOUND,
             Step(
-                "33",
+                "43",
                 {"N_COPIES": 6, "PRETRAINED": True, "EPOCHS": 16, "PATIENCE": 16},
                 committee=True,
             ),
@@ -248,23 +248,23 @@ EXPERIMENTS |= {
     "audio_moonshine_committee": Experiment(
         "five heads on Moonshine a fold, each stopped on other actors",
         "audio_moonshine_committee",
-        (CLIPS, Step("39", {"PRETRAINED": True}, committee=True)),
+        (CLIPS, Step("44", {"PRETRAINED": True}, committee=True)),
     ),
     "face_summary_committee": Experiment(
         "expressions while and around speaking, and action units; five networks a fold",
         "face_summary_committee",
-        (CLIPS, SEEN, Step("38", {"INPUT": "summary"}, committee=True)),
+        (CLIPS, SEEN, Step("32", {"INPUT": "summary"}, committee=True)),
         remark=f"{STRANGERS}; action units by OpenFace",
     ),
     "audio_conv2d_committee": Experiment(
         "five Conv2Ds on log-mels a fold, each stopped on other actors",
         "audio_conv2d_committee",
-        (CLIPS, SOUND, Step("31", CONV2D_MEMBER, committee=True)),
+        (CLIPS, SOUND, Step("41", CONV2D_MEMBER, committee=True)),
     ),
     "audio_features_committee": Experiment(
         "named features and functionals, five models a fold",
         "audio_features_committee",
-        (CLIPS, SOUND, Step("36", committee=True)),
+        (CLIPS, SOUND, Step("40", committee=True)),
     ),
 }
 MOONSHINES, YAMNETS = "audio_moonshine_committee", "audio_yamnet_committee"
@@ -455,13 +455,13 @@ def publish_experiment(name):
 
 
 def collect_leak(branch):
-    """Return what the leak meter of notebook 36 measured, on all clips, in the run of fold 1."""
+    """Return what the leak meter of notebook 40 measured, on all clips, in the run of fold 1."""
     found = runs.find_run(CORPUS, branch, protocol=PROTOCOL, fold=1)
     return pd.read_csv(found["folder"] / "leak.csv")
 
 
 def collect_degradation(branch):
-    """Return what noise and lost frames did in notebook 34: means of the folds' accuracies."""
+    """Return what noise and lost frames did in notebook 50: means of the folds' accuracies."""
     pieces = []
     for fold in list_folds(branch):
         folder = runs.find_run(CORPUS, branch, protocol=PROTOCOL, fold=fold)["folder"]
@@ -490,7 +490,7 @@ EXTRAS = {
 
 
 def publish_expression():
-    """Write what the newest run of notebook 37 says about FER2013's test faces.
+    """Write what the newest run of notebook 31 says about FER2013's test faces.
 
     That run has to have judged them with the network that is shipped (``FER_EPOCHS = 0``).
     """

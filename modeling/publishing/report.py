@@ -205,7 +205,7 @@ def write_recall(scores, names, emotions):
 
 
 def write_leak(leak):
-    """Return what the leak meter of notebook 36 has measured."""
+    """Return what the leak meter of notebook 40 has measured."""
     shown = pd.DataFrame(
         {
             "accuracy %": [f"{100 * value:.1f}" for value in leak["accuracy"]],

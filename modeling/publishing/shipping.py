@@ -74,7 +74,7 @@ def read_model(branch, *, corpus=CORPUS, protocol=PROTOCOL):
 def build_fusion():
     """Return the calibrated product of the voice's posteriors and the face's expressions.
 
-    The temperatures are fitted on the validation actors, as notebook 34 does.
+    The temperatures are fitted on the validation actors, as notebook 50 does.
 
     Returns:
         Keras model from ``voice`` (clip, emotion), posteriors, and ``expressions`` (clip, time, 7),

@@ -240,7 +240,7 @@ def pool_runs(corpus, *, protocol):
     if not newest:
         raise FileNotFoundError(
             f"No runs for CORPUS = {corpus!r} and protocol {protocol!r} in "
-            f"{arrays.shorten_path(results_folder())}. Run a branch's notebook first, 30 to 38."
+            f"{arrays.shorten_path(results_folder())}. Run a branch's notebook first, 30 to 44."
         )
     pooled = {}
     for branch in sorted({branch for branch, _ in newest}):

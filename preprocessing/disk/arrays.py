@@ -67,8 +67,8 @@ MADE_BY = {
     "waveforms": "preprocessing/11_faces.ipynb",
     "audio": "preprocessing/12_audio.ipynb",
     "augmented": "data_augmentation/21_augment_audio.ipynb",
-    "expressions": "modeling/37_expression.ipynb",
-    "action_units": "modeling/37_expression.ipynb",
+    "expressions": "modeling/31_expression_network.ipynb",
+    "action_units": "modeling/31_expression_network.ipynb",
 }
 """The notebook that writes each stage."""
 
