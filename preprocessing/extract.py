@@ -100,7 +100,7 @@ def extract_corpus(corpus, choices, *, n_jobs=-1, scheduler="", limits=None, pro
     clips = arrays.read_clips(folder)
     detector = resnet_ssd.open_detector(choices.detector)
     window_s = choose_window(clips, choices.window_s)
-    lag_s = getattr(corpora.get(corpus), "AUDIO_LAG_S", None)
+    lag_s = corpora.get(corpus).audio_lag_s
     parameters = describe_choices(choices, detector, window_s, lag_s)
     if all(arrays.is_current(folder, stage, parameters[stage]) for stage in parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same clips, same parameters.")
