@@ -45,10 +45,8 @@ def find_location(text):
 def join(base, name):
     """Return the location, Path or URL, of a file that a list at ``base`` names.
 
-    Args:
-        base: A folder, Path or URL; below http, what has a meaning in URLs is escaped in ``name``.
-        name: A name relative to it, as ``list_files`` gives it; or an absolute path or a URL,
-            which stands for itself (below a URL, a path is never one of this machine).
+    ``name`` is relative to the folder ``base``, and is escaped where that is of the web; an
+    absolute path or a URL stands for itself (below a URL, a path is never one of this machine).
     """
     if is_url(name):
         return name
@@ -146,22 +144,15 @@ def open_file(location):
 
 
 def list_files(folder, *, skips):
-    """Return the files below a folder, without opening one.
+    """Return the sorted POSIX names, relative to a folder (Path or URL), of all files below it.
 
     A linked folder is followed once, so a loop of links ends. A web server is listed by the links
-    of its index pages.
-
-    Args:
-        folder: Path or URL.
-        skips: Function from a name to whether the file or folder of that name is passed over.
-
-    Returns:
-        Sorted POSIX names relative to ``folder``.
+    of its index pages. Where ``skips(name)`` is true, the file or folder of that name is passed
+    over.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        NotADirectoryError: It is a file.
-        OSError: A folder cannot be listed, or the URL cannot be reached.
+        OSError: There is no such folder (FileNotFoundError), it is a file (NotADirectoryError),
+            a folder cannot be listed, or the URL cannot be reached.
     """
     names = _find_remote(folder) if is_url(folder) else _walk(Path(folder), skips)
     return sorted(name for name in names if not any(map(skips, name.split("/"))))
@@ -226,19 +217,15 @@ def _clear_errors(url):
     try:
         yield
     except Exception as error:  # every protocol's library has errors of its own
+        shown = re.sub(r"//[^/@]*@", "//", url.split("?")[0])  # neither password nor query
         cause = error
         if isinstance(error, FileNotFoundError):  # for http, whatever went wrong
             cause = error.__cause__ or error
             absent = isinstance(cause, FileNotFoundError) or not isinstance(cause, OSError)
             if absent and getattr(cause, "status", 404) in GONE:
-                raise FileNotFoundError(f"{_hide_secrets(url)} does not exist") from error
+                raise FileNotFoundError(f"{shown} does not exist") from error
         reason = getattr(cause, "message", "") or str(cause) or type(cause).__name__
-        raise OSError(f"{_hide_secrets(url)} cannot be read: {reason}") from error
-
-
-def _hide_secrets(url):
-    """Return a URL without the query and the password that it may carry."""
-    return re.sub(r"//[^/@]*@", "//", url.split("?")[0])
+        raise OSError(f"{shown} cannot be read: {reason}") from error
 
 
 def _refuse_folder(error):

@@ -170,21 +170,12 @@ class Corpus:
 
 
 def list_files(source, endings, short):
-    """Return the files below a folder whose names end so, without opening one.
+    """Return the files below a folder that end so, as sorted POSIX paths relative to it.
 
-    Hidden files, ``__MACOSX`` and unfinished ``*.partial`` folders are passed over; a symlinked
-    folder is followed once, so a loop of links ends.
-
-    Args:
-        source: The folder, Path or URL.
-        endings: Tuple of lower-case endings.
-        short: The corpus, for the error message.
-
-    Returns:
-        Sorted POSIX paths relative to ``source``.
+    None is opened. Hidden files, ``__MACOSX`` and unfinished ``*.partial`` folders are passed over.
 
     Raises:
-        FileNotFoundError: There is no such folder.
+        FileNotFoundError: There is no such folder; the message names the corpus, ``short``.
         OSError: A folder cannot be listed.
     """
     from preprocessing.clips import locations
@@ -206,24 +197,16 @@ def make_index(rows):
 
 
 def match_name(pattern, text, wanted):
-    """Return the parts of a name that a compiled pattern takes apart.
-
-    Raises:
-        ValueError: The name has another form; the message says which was ``wanted``.
-    """
+    """Return the parts of a name by a compiled pattern; ValueError says which was wanted."""
     if match := pattern.fullmatch(text):
         return match.groups()
     raise ValueError(f"not {wanted}")
 
 
 def check_codes(*checks):
-    """Raise for the first code of a name that the corpus does not have.
+    """Raise ValueError for the first code of a name that the corpus does not have.
 
-    Args:
-        *checks: Tuples of what the code stands for, the code, and all codes that there are.
-
-    Raises:
-        ValueError: Names the code and the first and last of those expected.
+    Each check is what the code stands for, the code, and all codes that there are.
     """
     for what, code, known in checks:
         if code not in known:

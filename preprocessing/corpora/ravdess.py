@@ -69,19 +69,15 @@ def download(
         zips[AUDIO_ZIP] = actors
     if "video" in what:
         zips |= {f"Video_Speech_Actor_{actor}.zip": [actor] for actor in actors}
-    options = {
-        "base_url": base_url,
-        "known": CHECKSUMS if base_url == zenodo.BASE_URL else {},
-        "keep_zip": keep_zips,
-        "by_hand": CORPUS.how_to_get,
-    }
+    options = {"base_url": base_url, "keep_zip": keep_zips, "by_hand": CORPUS.how_to_get}
+    known = CHECKSUMS if base_url == zenodo.BASE_URL else {}
     folder = Path(folder)
     for name, wanted in zips.items():
         parts = {
             folder / Path(name).stem / f"Actor_{actor}": re.compile(rf"\d.*-{actor}\.(mp4|wav)")
             for actor in wanted
         }
-        zenodo.fetch_parts(RECORD, name, folder, parts, **options)
+        zenodo.fetch_parts(RECORD, name, folder, parts, checksum=known.get(name), **options)
     return folder
 
 

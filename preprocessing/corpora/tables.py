@@ -19,7 +19,7 @@ ADVICE = "Save it again as 'CSV UTF-8'."
 
 
 def read_table(location, *, required, optional=(), advice=""):
-    """Return the rows of a CSV as dictionaries.
+    """Return the rows of a CSV as a list of (line number, stripped text by lower-case column).
 
     The file is UTF-8 (with or without byte-order mark) or UTF-16 with one, separated by commas,
     semicolons or tabs. It is read line by line: what is not a table is refused before it fills
@@ -30,9 +30,6 @@ def read_table(location, *, required, optional=(), advice=""):
         required: Columns that there must be, in lower case; the header's case does not matter.
         optional: Columns that must not stand there twice, either.
         advice: How the table should look, for the error message.
-
-    Returns:
-        List of (line number, dict of stripped text by lower-case column).
 
     Raises:
         ValueError: The file is no such table; the message names the line.

@@ -23,16 +23,16 @@ MAX_ZIP_BYTES = 1 << 32  # where the record does not say how large a file is
 MAX_EXPANSION = 20  # film does not shrink in a zip, sound seldom to a tenth
 
 
-def fetch_parts(record, name, folder, parts, *, base_url, known, keep_zip, by_hand):
+def fetch_parts(record, name, folder, parts, *, base_url, checksum, keep_zip, by_hand):
     """Fetch a zip file of a record and unpack folders from it; do nothing where all are there.
 
     Args:
         record: The record's number, as text.
         name: The zip file's name.
-        folder: Where the zip lies while it is needed, made if absent.
+        folder: Where the zip lies while it is needed; made if absent.
         parts: Dict from a target folder to the compiled pattern of the file names that go there.
         base_url: Root of the API.
-        known: Dict from file name to "md5:..."; goes before what the record says.
+        checksum: "md5:...", where it is known better than by the record.
         keep_zip: Leave the zip file in ``folder``.
         by_hand: What to do without network, for the error message.
 
@@ -47,8 +47,8 @@ def fetch_parts(record, name, folder, parts, *, base_url, known, keep_zip, by_ha
         return
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        checksum, n_bytes = known.get(name), None
-        if checksum is None:
+        n_bytes = None
+        if not checksum:
             checksum, n_bytes = _ask_record(record, name, base_url)
         url = f"{base_url}/records/{record}/files/{name}/content"
         files = {"registry": {name: checksum}, "urls": {name: url}}
