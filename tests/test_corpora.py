@@ -455,6 +455,7 @@ def test_first_bytes_betray_a_broken_file(tmp_path, name, content, reason):
 
 @given(st.sampled_from([*ENDINGS, ""]), st.binary(max_size=200))
 @example("", b"RIFF")
+@example(".mp4", b"\0\0\0\1moov" + b"\xff" * 8)  # a box that ends far beyond any file
 def test_any_bytes_are_judged(suffix, content):
     path = Path(TEMPORARY.name, f"any{suffix}")
     path.write_bytes(content)

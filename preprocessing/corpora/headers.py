@@ -93,9 +93,9 @@ def _find_truncated_boxes(file):
     """Walk an MP4's outermost boxes (ISO/IEC 14496-12) and return what is missing."""
     size, position, names = file.seek(0, 2), 0, set()
     for _ in range(MAX_BOXES):
-        file.seek(position)
         if position + 8 > size:
             break
+        file.seek(position)
         length, name = struct.unpack(">I4s", file.read(8))
         names.add(name)
         if length == 1 and position + 16 <= size:
