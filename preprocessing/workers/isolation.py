@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-START = "from preprocessing import isolation; isolation.serve()"
+START = f"from {__name__} import serve; serve()"
 ATTEMPTS = 3
 """A child that dies may have been killed for another's sake (memory ran out): it is tried again."""
 
