@@ -256,7 +256,7 @@ def test_examples_that_cannot_be_read_are_named_and_left_out(extracted, monkeypa
             raise index.media.MediaError("made to fail")
         return read_clip(video, audio, **options)
 
-    monkeypatch.setattr(index.media, "read_clip", fail_on_the_second)
+    monkeypatch.setattr(index.decode, "read_clip", fail_on_the_second)
     examples = index.read_examples("folder", clips, n_frames=2)
     assert list(examples) == [ids[0], *ids[2:]]
     assert f"{ids[1]} cannot be read: made to fail" in capsys.readouterr().out
