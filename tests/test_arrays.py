@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -201,7 +202,7 @@ def test_facts_that_were_cut_short_count_as_absent(tmp_path, monkeypatch):
 
 FILL_DISK = """
 import resource, signal, sys, numpy as np
-from preprocessing import arrays
+from preprocessing.disk import arrays
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 arrays.write_array(sys.argv[1], np.ones(100000))
@@ -273,3 +274,7 @@ def test_examples_can_be_read_where_any_clip_can():
     clips = make_index([(f"{i}", "1", "sad", 9, 9) for i in range(3)])
     assert arrays.choose_examples(clips.assign(status=["failed", "ok", "ok"])) == ["1", "2"]
     assert arrays.choose_examples(clips.assign(status="failed")) == ["0", "1", "2"]
+
+
+def test_duration_is_said_in_words():
+    assert re.fullmatch(r"\d+ s on (1 core|\d+ cores)", arrays.say_duration())

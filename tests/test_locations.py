@@ -111,7 +111,7 @@ def test_name_is_joined_to_folder_or_url(base, name, joined):
 )
 def test_base_of_a_list_is_its_folder(source, base, name):
     assert index.find_source("folder", source) == source
-    assert index.find_base(source) == base
+    assert locations.get_base(source) == base
     assert locations.get_path(source).name == name
 
 
@@ -120,7 +120,7 @@ def test_local_source_is_an_absolute_path(tmp_path, monkeypatch):
     make_file(tmp_path / "list.txt", b"")
     (tmp_path / "loop").symlink_to("loop")
     assert index.find_source("folder", "list.txt") == tmp_path.resolve() / "list.txt"
-    assert index.find_base(tmp_path / "list.txt") == tmp_path
+    assert locations.get_base(tmp_path / "list.txt") == tmp_path
     assert index.find_source("folder", "loop").name == "loop"
     with pytest.raises(FileNotFoundError):
         ravdess.CORPUS.index(index.find_source("ravdess", "loop"))
