@@ -100,7 +100,8 @@ def save_branch(branch, array):
     batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
     loop.train_model(model, *batches, epochs=15, patience=15, lines=1)
     predictions, embeddings = loop.predict_parts(model, parts, fold=1)
-    run = runs.Run(branch, corpus="ravdess", protocol="luna5", fold=1, parameters={}, array=array)
+    shared = {"corpus": "ravdess", "protocol": "luna5", "fold": 1, "parameters": {}}
+    run = runs.Run(branch, modality="face" if array == "faces" else "voice", **shared, array=array)
     run.save_model(model)
     run.save_predictions(predictions, embeddings)
     run.finish({})
@@ -113,7 +114,7 @@ def test_curves_begin_where_the_clean_scores_are(folder):
     found = heads.find_branches("ravdess", "video_a audio_b audio_c", protocol="luna5", fold=1)
     tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
     calibrated = {n: experts.calibrate_predictions(t, EMOTIONS)[0] for n, t in tables.items()}
-    product = modalities.fit_product(calibrated, EMOTIONS)
+    product = modalities.fit_product(calibrated, found, EMOTIONS)
     worse = fusion_damage.measure_degradation(found, calibrated, product)
     assert list(worse) == list(fusion_damage.CONDITIONS)
     noise = worse["Noise over the voice"]
@@ -128,10 +129,18 @@ def test_curves_begin_where_the_clean_scores_are(folder):
     assert blur["8 px"] <= blur["sharp"]
 
 
-def test_branches_are_grouped_by_what_they_judge():
-    names = ["audio_x", "video_y", "face_z", "audio_w", "posture"]
-    assert heads.group_branches(names) == {
-        "voice": ["audio_x", "audio_w"],
-        "face": ["video_y", "face_z"],
-        "posture": ["posture"],
+def test_branches_are_grouped_by_what_their_runs_say_and_not_by_their_names():
+    said = {"audio_x": "face", "voice_y": "voice", "z": "face and voice", "w": "voice"}
+    found = {name: {"modality": modality} for name, modality in said.items()}
+    assert heads.group_branches(found) == {
+        "face": ["audio_x"],
+        "voice": ["voice_y", "w"],
+        "face and voice": ["z"],
     }
+    assert heads.join_modalities(found) == "face and voice"
+    assert heads.join_modalities({"w": found["w"]}) == "voice"
+
+
+def test_a_run_older_than_modalities_is_named(tmp_path):
+    with pytest.raises(ValueError, match="run of audio_x .* Run the notebook of that branch"):
+        heads.group_branches({"audio_x": {"folder": tmp_path}})

@@ -8,6 +8,12 @@ from scipy.special import softmax
 from modeling.fusion import experts, modalities
 
 THREE = ("neutral", "happy", "sad")
+FOUND = {
+    "audio_a": {"modality": "voice"},
+    "audio_b": {"modality": "voice"},
+    "audio_again": {"modality": "voice"},
+    "video_c": {"modality": "face"},
+}
 COLUMNS = [f"p_{emotion}" for emotion in THREE]
 
 
@@ -34,7 +40,7 @@ def tables():
 
 def test_one_branch_a_modality_gives_the_product_of_experts(tables):
     tables = {name: tables[name] for name in ("audio_a", "video_c")}
-    fused = modalities.fit_product(tables, THREE).fuse(tables)
+    fused = modalities.fit_product(tables, FOUND, THREE).fuse(tables)
     plain = experts.fuse_predictions(list(tables.values()), THREE)
     plain, _ = experts.calibrate_predictions(plain, THREE)
     np.testing.assert_allclose(fused[COLUMNS], plain[COLUMNS], atol=0.02)
@@ -44,24 +50,24 @@ def test_one_branch_a_modality_gives_the_product_of_experts(tables):
 def test_a_branch_twice_counts_once(tables):
     once = {name: tables[name] for name in ("audio_a", "video_c")}
     twice = once | {"audio_again": tables["audio_a"]}
-    first, second = (modalities.fit_product(own, THREE).fuse(own) for own in (once, twice))
+    first, second = (modalities.fit_product(own, FOUND, THREE).fuse(own) for own in (once, twice))
     np.testing.assert_allclose(first[COLUMNS], second[COLUMNS], atol=1e-9)
 
 
 def test_temperatures_come_from_the_validation_clips_alone(tables):
-    product = modalities.fit_product(tables, THREE)
+    product = modalities.fit_product(tables, FOUND, THREE)
     assert set(product.temperatures) == {"voice", "face", "all"}
     others = {name: table.copy() for name, table in tables.items()}
     for table in others.values():
         hidden = table["part"] != "val"
         table.loc[hidden, COLUMNS] = 1 / 3
         table.loc[hidden, "true"] = "sad"
-    assert modalities.fit_product(others, THREE).temperatures == product.temperatures
+    assert modalities.fit_product(others, FOUND, THREE).temperatures == product.temperatures
 
 
 def test_clips_that_a_modality_lacks_are_judged_by_the_other(tables):
     tables["video_c"] = tables["video_c"].iloc[:100]
-    product = modalities.fit_product(tables, THREE)
+    product = modalities.fit_product(tables, FOUND, THREE)
     fused = product.fuse(tables)
     assert len(fused) == 120
     assert fused[COLUMNS].notna().all(axis=None)
@@ -72,4 +78,4 @@ def test_clips_that_a_modality_lacks_are_judged_by_the_other(tables):
 def test_without_validation_clips_nothing_is_fitted(tables):
     tables = {name: table[table["part"] != "val"] for name, table in tables.items()}
     with pytest.raises(ValueError, match="No clip of part 'val'"):
-        modalities.fit_product(tables, THREE)
+        modalities.fit_product(tables, FOUND, THREE)

@@ -87,13 +87,27 @@ def stack_embeddings(found, emotions):
     return parts, scales
 
 
-def group_branches(names):
-    """Return the names of branches by what they judge: ``face``, ``voice``, else their own name."""
-    kinds = {"audio": "voice", "video": "face", "face": "face"}
+def group_branches(found):
+    """Return the names of branches by their runs' modality.
+
+    Raises:
+        ValueError: A run is older than modalities are.
+    """
     groups = {}
-    for name in names:
-        groups.setdefault(kinds.get(name.split("_")[0], name), []).append(name)
+    for name, facts in found.items():
+        if "modality" not in facts:
+            raise ValueError(
+                f"The run of {name} in {arrays.shorten_path(facts['folder'])} does not say whether "
+                "it judges face or voice. Run the notebook of that branch again."
+            )
+        groups.setdefault(facts["modality"], []).append(name)
     return groups
+
+
+def join_modalities(found):
+    """Return the modality of a fusion of runs: ``face``, ``voice`` or ``face and voice``."""
+    single = {part for kind in group_branches(found) for part in kind.split(" and ")}
+    return " and ".join(sorted(single))
 
 
 def score_test(predictions, emotions):

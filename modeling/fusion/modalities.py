@@ -18,10 +18,12 @@ class ModalityProduct:
 
     Attributes:
         emotions: Names of the classes in order.
+        groups: Names of the branches by modality.
         temperatures: Of each modality's average by its name, and of the product, ``"all"``.
     """
 
     emotions: tuple
+    groups: dict
     temperatures: dict
 
     def fuse(self, tables):
@@ -35,18 +37,18 @@ class ModalityProduct:
         """
         averages = [
             experts.heat_predictions(average, self.emotions, self.temperatures[kind])
-            for kind, average in _average_modalities(tables, self.emotions)
+            for kind, average in _average_modalities(tables, self.groups, self.emotions)
         ]
         fused = experts.fuse_predictions(averages, self.emotions)
         return experts.heat_predictions(fused, self.emotions, self.temperatures["all"])
 
 
-def fit_product(tables, emotions):
+def fit_product(tables, found, emotions):
     """Return a late fusion fitted on the validation clips.
 
     Args:
-        tables: Table of calibrated predictions by branch, of one fold, all parts; what a branch
-            judges is read off its name (``joint.group_branches``).
+        tables: Table of calibrated predictions by branch, of one fold, all parts.
+        found: Facts of their runs by branch, which say each one's modality.
         emotions: Names of the classes in order.
 
     Returns:
@@ -55,19 +57,21 @@ def fit_product(tables, emotions):
     Raises:
         ValueError: No validation clip.
     """
-    temperatures, averages = {}, []
-    for kind, average in _average_modalities(tables, emotions):
+    groups, temperatures, averages = group_branches(found), {}, []
+    for kind, average in _average_modalities(tables, groups, emotions):
         average, temperatures[kind] = experts.calibrate_predictions(average, emotions)
         averages.append(average)
     product = experts.fuse_predictions(averages, emotions)
     _, temperatures["all"] = experts.calibrate_predictions(product, emotions)
-    return ModalityProduct(tuple(emotions), temperatures)
+    return ModalityProduct(tuple(emotions), groups, temperatures)
 
 
-def _average_modalities(tables, emotions):
+def _average_modalities(tables, groups, emotions):
     """Return pairs of a modality's name and the mean of its branches' predictions."""
     mean = experts.average_posteriors
+    there = {kind: [tables[n] for n in names if n in tables] for kind, names in groups.items()}
     return [
-        (kind, experts.fuse_predictions([tables[name] for name in names], emotions, fuse=mean))
-        for kind, names in group_branches(tables).items()
+        (kind, experts.fuse_predictions(own, emotions, fuse=mean))
+        for kind, own in there.items()
+        if own
     ]

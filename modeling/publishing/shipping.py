@@ -89,7 +89,7 @@ def build_fusion():
     calibrated, temperatures = zip(
         *(experts.calibrate_predictions(table, emotions) for table in tables), strict=True
     )
-    product = modalities.fit_product(dict(zip(found, calibrated, strict=True)), emotions)
+    product = modalities.fit_product(dict(zip(found, calibrated, strict=True)), found, emotions)
     last = product.temperatures
     face = keras.models.load_model(found[FACE]["folder"] / "model.keras", compile=False)
     voice = keras.Input((len(emotions),), name="voice")
