@@ -208,7 +208,10 @@ def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None):
             samples. It must give the same with zeros and without.
     """
     n_clips = len(keras.tree.flatten(x)[0])
-    made, order = np.zeros((n_clips, *model.output_shape[1:]), dtype), np.arange(n_clips)
+    made = keras.tree.map_structure(
+        lambda output: np.zeros((n_clips, *output.shape[1:]), dtype), model.output
+    )
+    order = np.arange(n_clips)
     if shortest:
         lengths = x.shape[1] - (x[:, ::-1] != 0).argmax(axis=1)
         order = np.argsort(lengths, kind="stable")
@@ -217,7 +220,9 @@ def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None):
         batch = keras.tree.map_structure(lambda a, r=rows: a[r].astype("float32"), x)
         if shortest:
             batch = batch[:, : max(shortest, lengths[rows[-1]])]
-        made[rows] = model.predict_on_batch(batch)
+        found = keras.tree.flatten(model.predict_on_batch(batch))
+        for own, new in zip(keras.tree.flatten(made), found, strict=True):
+            own[rows] = new
     return made
 
 
