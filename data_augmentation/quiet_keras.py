@@ -31,4 +31,6 @@ def _matters(record):
 
 logging.getLogger("tensorflow").addFilter(_matters)
 
-__all__ = ["keras"]
+layers, ops = keras.layers, keras.ops
+
+__all__ = ["keras", "layers", "ops"]

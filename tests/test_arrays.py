@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -273,3 +274,7 @@ def test_examples_can_be_read_where_any_clip_can():
     clips = make_index([(f"{i}", "1", "sad", 9, 9) for i in range(3)])
     assert arrays.choose_examples(clips.assign(status=["failed", "ok", "ok"])) == ["1", "2"]
     assert arrays.choose_examples(clips.assign(status="failed")) == ["0", "1", "2"]
+
+
+def test_duration_is_said_in_words():
+    assert re.fullmatch(r"\d+ s on (1 core|\d+ cores)", arrays.say_duration())

@@ -15,6 +15,8 @@ from preprocessing.workers.parallel import collect_results
 from tests import stand_ins
 from tests.test_resume import CHOICES, N_CLIPS, read_bytes, source  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -68,6 +68,7 @@ def test_every_fold_runs_and_each_finds_its_own_runs(home, capsys):
     assert not list(home.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_a_cluster_leaves_the_same_runs(home):
     with LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50

@@ -47,6 +47,22 @@ def check_run(corpus, branch):
     return facts, predictions
 
 
+def test_one_face_and_one_voice_from_clips_to_the_comparison(home, capsys):
+    small = (
+        "N_ACTORS=6 N_TAKES=1 N_FRAMES=4 FACE_SIZE=32 N_MELS=32 N_COPIES=0 EPOCHS=2 RESAMPLES=100 "
+        """BRANCHES='video_convlstm audio_conv2d' HEADS="['dense']" """
+    )
+    status = command.main(["--only", "10,11,12,30,41,50,60", "--parameters", small])
+    said = capsys.readouterr().out
+    assert status == 0, said
+    assert "skipped" not in said
+    for branch in ("video_convlstm", "audio_conv2d", "fusion_late", "fusion_dense"):
+        check_run("drawn", branch)
+    table = pd.read_csv(runs.find_run("drawn", "compare")["folder"] / "table.csv")
+    assert {"chance", "majority", "video_convlstm", "fusion_late"} < set(table["run"])
+
+
+@pytest.mark.slow
 def test_whole_chain_on_drawn_actors(home, capsys):
     status = command.main(["--parameters", f"N_ACTORS=6 N_TAKES=1 {SMALL}"])
     said = capsys.readouterr().out
@@ -90,6 +106,7 @@ def test_whole_chain_on_drawn_actors(home, capsys):
         assert not noise, path.name
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_whole_chain_on_a_real_face_and_voice(home, real_data, monkeypatch, capsys):
     use_real_detector(monkeypatch, real_data)
@@ -107,6 +124,7 @@ def test_whole_chain_on_a_real_face_and_voice(home, real_data, monkeypatch, caps
     assert not set(statements.get_group("test")) & set(statements.get_group("train"))
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_corpus_with_few_faces_runs_its_voices(home, real_data, monkeypatch, capsys):
     use_real_detector(monkeypatch, real_data)

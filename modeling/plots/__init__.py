@@ -12,6 +12,7 @@ from modeling.plots.analysis import (
     plot_leak,
     plot_mean_course,
     plot_mean_faces,
+    plot_mels,
     plot_weights,
 )
 from modeling.plots.scores import (
@@ -23,6 +24,7 @@ from modeling.plots.scores import (
     plot_recall_table,
     plot_reliability,
     plot_scores,
+    plot_test,
 )
 
 __all__ = [
@@ -36,9 +38,11 @@ __all__ = [
     "plot_leak",
     "plot_mean_course",
     "plot_mean_faces",
+    "plot_mels",
     "plot_recall",
     "plot_recall_table",
     "plot_reliability",
     "plot_scores",
+    "plot_test",
     "plot_weights",
 ]

@@ -8,7 +8,31 @@ from modeling.plots.scores import BASELINES, MARKERS
 from preprocessing.plots import EMOTION_COLOURS
 from preprocessing.plots.style import ACCENT, ALARM, INK, open_axes, strip_spines
 
+RANGE_DB = 80
+"""Of a spectrogram: what is so much below the loudest point is black."""
+
 EXPRESSION_COLOURS = EMOTION_COLOURS | {"contempt": "#7A5C3E"}
+
+
+def plot_mels(mels, titles, *, hop_ms, figure=None):
+    """Draw log-mel spectrograms side by side on one colour scale: louder is brighter.
+
+    Args:
+        mels: float (clip, time, mel), in dB.
+        titles: A text for each.
+        hop_ms: Step between rows, in milliseconds.
+    """
+    figure = figure or plt.figure(figsize=(1.5 + 3.2 * len(mels), 2.8), layout="constrained")
+    axes = figure.subplots(1, len(mels), sharey=True, squeeze=False)[0]
+    top, extent = np.max(mels), (0, mels.shape[1] * hop_ms / 1000, -0.5, mels.shape[2] - 0.5)
+    style = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": top - RANGE_DB}
+    for ax, mel, title in zip(axes, mels, titles, strict=True):
+        picture = ax.imshow(mel.T, extent=extent, vmax=top, **style)
+        ax.set_title(title, fontsize=9)
+        ax.set_xlabel("time (s)")
+    axes[0].set_ylabel("mel band")
+    figure.colorbar(picture, ax=axes, label="level (dB re full scale)", pad=0.01)
+    return figure
 
 
 def plot_weights(weights, emotions, names, *, ax=None):
@@ -18,10 +42,6 @@ def plot_weights(weights, emotions, names, *, ax=None):
         weights: float (emotion, feature), of a linear model on scaled features.
         emotions: Names of the classes in order.
         names: Names of the features.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes.
     """
     ax = open_axes(ax, 3.2 + 0.45 * len(names), 2.4 + 0.34 * len(emotions))
     limit = np.abs(weights).max()
@@ -40,10 +60,6 @@ def plot_leak(leak, *, ax=None):
 
     Args:
         leak: DataFrame of ``leaks.measure_leak``.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes.
     """
     ax = open_axes(ax, 6, 1.2 + 0.5 * len(leak))
     rows = np.arange(len(leak))
@@ -65,10 +81,6 @@ def plot_mean_faces(faces, labels, names, *, figure=None):
         faces: uint8 (face, height, width).
         labels: int (face,), positions in ``names``.
         names: Names of the expressions.
-        figure: Figure to draw on; a new one if None.
-
-    Returns:
-        The figure.
     """
     figure = figure or plt.figure(figsize=(1.5 * len(names), 2.0), layout="constrained")
     for ax, position in zip(figure.subplots(1, len(names)), range(len(names)), strict=True):
@@ -89,10 +101,6 @@ def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=N
         names: Names of the classes.
         faces: uint8 (time, height, width[, 3]), drawn above if given.
         title: What it is.
-        figure: Figure to draw on; a new one if None.
-
-    Returns:
-        The figure.
     """
     height = 2.6 if faces is None else 3.4
     figure = figure or plt.figure(figsize=(8, height), layout="constrained")
@@ -124,10 +132,8 @@ def plot_mean_course(sequences, names, *, step_s, title="mean over the clips", a
         names: Names of the classes.
         step_s: Seconds from frame to frame.
         title: Whose mean it is.
-        ax: Axes to draw on; a new figure if None.
 
-    Returns:
-        The axes; frames that fewer than one clip in four has are left out.
+    Frames that fewer than one clip in four has are left out.
     """
     ax = open_axes(ax, 5, 2.6)
     there = sequences.any(axis=2)
@@ -147,10 +153,6 @@ def plot_degradation(table, *, title="When the input gets worse", chance=None, a
         table: DataFrame of accuracies, a row a condition in order, a column a system.
         title: What makes it worse.
         chance: Accuracy of guessing, drawn as a line if given.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes.
     """
     ax = open_axes(ax, 2.2 + 0.9 * len(table), 3.4)
     colours = (INK, ACCENT, ALARM, "#00655B", "#9D4AD4", "#C56A08", "#7A5C3E")

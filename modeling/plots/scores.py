@@ -31,7 +31,6 @@ def plot_history(history, *, chance=None, figure=None):
             ``accuracy`` or ``unweighted_recall``, each also as ``val_…``; ``epoch``, or the rows
             are counted from 1; ``best``, or the epoch with the least ``val_loss`` is marked.
         chance: Accuracy of guessing, drawn as a line if given.
-        figure: Figure to draw on; a new one if None.
 
     Returns:
         The figure, with two axes.
@@ -54,7 +53,7 @@ def plot_history(history, *, chance=None, figure=None):
     axes[1].yaxis.set_major_formatter(PercentFormatter(1))
     if chance is not None:
         axes[1].axhline(
-            chance, color=INK, linestyle=BASELINES["chance"], linewidth=1, label="chance"
+            chance, color=INK, ls=BASELINES["chance"], lw=1, label=f"chance {chance:.1%}"
         )
     if "val_loss" in history:
         losses = history["val_loss"]
@@ -64,7 +63,29 @@ def plot_history(history, *, chance=None, figure=None):
     for ax in axes:
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        strip_spines(ax).legend(frameon=False, fontsize=8)
+        strip_spines(ax)
+    shown = {}
+    for ax in axes:
+        shown |= {text: line for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+    beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)}  # where it hides no curve
+    axes[1].legend(shown.values(), shown.keys(), frameon=False, fontsize=8, **beside)
+    return figure
+
+
+def plot_test(predictions, emotions, *, figure=None):
+    """Draw what a run gets right of one part: confusions, each actor, how sure it may be.
+
+    Args:
+        predictions: Table of predictions of the part.
+        emotions: Names of the classes in order.
+    """
+    true, posteriors = metrics.read_scored(predictions, emotions)
+    predicted = posteriors.argmax(axis=1)
+    figure = figure or plt.figure(figsize=(15, 5), layout="constrained")
+    axes = figure.subplots(1, 3, width_ratios=[1.2, 1, 1])
+    plot_confusion(true, predicted, emotions, ax=axes[0])
+    plot_by_actor(predictions["actor"], true, predicted, ax=axes[1])
+    plot_reliability(true, {"as trained": posteriors}, ax=axes[2])
     return figure
 
 
@@ -75,10 +96,8 @@ def plot_confusion(true, predicted, emotions, *, ax=None):
         true: Labels (clip,).
         predicted: Labels (clip,).
         emotions: Names of the classes in order.
-        ax: Axes to draw on; a new figure if None.
 
-    Returns:
-        The axes. The row of an emotion without clips is empty.
+    The row of an emotion without clips is empty.
     """
     true, predicted = (metrics.encode_labels(labels, emotions) for labels in (true, predicted))
     counts = metrics.count_confusions(true, predicted, len(emotions))
@@ -109,10 +128,6 @@ def plot_recall(true, predicted, emotions, *, ax=None):
         true: Labels (clip,).
         predicted: Labels (clip,).
         emotions: Names of the classes in order.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes.
     """
     true, predicted = (metrics.encode_labels(labels, emotions) for labels in (true, predicted))
     recalls = metrics.per_class_recall(true, predicted, len(emotions))
@@ -135,10 +150,8 @@ def plot_scores(table, *, score="accuracy", ax=None):
     Args:
         table: DataFrame of ``bootstrap.tabulate_scores``.
         score: A name of ``metrics.SCORES``.
-        ax: Axes to draw on; a new figure if None.
 
-    Returns:
-        The axes, first run on top.
+    First run on top.
     """
     runs = table[~table.index.isin(BASELINES)]
     ax = open_axes(ax, 6.2 + 0.08 * max(map(len, runs.index)), 1.3 + 0.38 * len(runs))
@@ -171,10 +184,8 @@ def plot_recall_table(table, emotions, *, ax=None):
     Args:
         table: DataFrame of ``bootstrap.tabulate_scores``.
         emotions: Names of the classes in order.
-        ax: Axes to draw on; a new figure if None.
 
-    Returns:
-        The axes, first run on top; the cell of an emotion without clips is empty.
+    First run on top; the cell of an emotion without clips is empty.
     """
     rows = table[~table.index.isin(BASELINES)]
     shares = rows[[f"recall_{emotion}" for emotion in emotions]].to_numpy(float)
@@ -199,10 +210,8 @@ def plot_reliability(true, posteriors, *, n_bins=10, ax=None):
         true: int (clip,).
         posteriors: dict of float (clip, emotion) by name, such as before and after.
         n_bins: Bins of confidence to draw; the calibration error in the legend has its own.
-        ax: Axes to draw on; a new figure if None.
 
-    Returns:
-        The axes; points on the diagonal are honest, below it too sure. Larger points, more clips.
+    Points on the diagonal are honest, below it too sure. Larger points, more clips.
     """
     ax = open_axes(ax, 4.8, 4.6)
     ax.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1, label="honest")
@@ -238,10 +247,6 @@ def plot_by_actor(actors, true, predicted, *, people=None, ax=None):
         true: Labels (clip,).
         predicted: Labels (clip,).
         people: Accuracies of people by title, drawn as dashed lines; none unless given.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes.
     """
     right = pd.Series(np.asarray(true) == np.asarray(predicted))
     shares = right.groupby(np.asarray(actors)).mean().sort_values(kind="stable")
@@ -274,10 +279,6 @@ def plot_embedding(points, labels, emotions, *, ax=None):
         points: float (clip, 2), such as the first two principal components of the embeddings.
         labels: Labels (clip,).
         emotions: Names of the classes in order.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes.
     """
     labels = metrics.encode_labels(labels, emotions)
     ax = open_axes(ax, 6, 4.6)

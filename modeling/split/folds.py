@@ -74,7 +74,7 @@ def _name_dialogues(part, n_dialogues):
 _HERE = "made from the corpus at hand"
 PROTOCOLS = {
     "luna5": _publish(
-        "RAVDESS, 5 folds",
+        "RAVDESS, 5 folds; validation (our choice): two actors of other folds",
         "Luna-Jiménez et al. 2021, Sensors 21(22), 7665",
         "02 05 14 15 16 / 03 06 07 13 18 / 10 11 12 19 20 / 08 17 21 23 24 / 01 04 09 22",
         val="03 06 / 10 11 / 08 17 / 01 14 / 02 05",

@@ -4,6 +4,7 @@ Scaling is fitted and augmentation applied on training clips only: ``make_batche
 augmentation for any other part.
 """
 
+import textwrap
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +53,54 @@ class Part:
         return replace(self, x=self.x[rows], labels=self.labels[rows], clips=clips)
 
 
+class Parts(dict):
+    """The parts of a fold by name; a notebook shows them as a table.
+
+    Attributes:
+        origin: What a run says about them: ``corpus``, ``protocol``, ``fold``, and ``inputs``, the
+            facts of the stage that made the array, by its name.
+    """
+
+    def __init__(self, parts, origin):
+        super().__init__(parts)
+        self.origin = origin
+
+    @property
+    def emotions(self):
+        """Return the names of the classes in the project's order."""
+        return self["train"].emotions
+
+    @property
+    def facts(self):
+        """Return the facts of the stage that made the array."""
+        (facts,) = self.origin["inputs"].values()
+        return facts
+
+    def change(self, change, **others):
+        """Return all parts changed by a function of one, some others in their place before."""
+        parts = {name: change(part) for name, part in (self | others).items()}
+        return Parts(parts, self.origin)
+
+    def describe(self):
+        """Return a table, one row a part: clips, shape of one clip, who speaks."""
+        rows = {}
+        for name, part in self.items():
+            actors = sorted(set(part.clips["actor"]))
+            shape = " x ".join(map(str, part.x.shape[1:]))
+            names = textwrap.shorten(" ".join(actors), 60, placeholder=" …")
+            rows[name] = (len(part), f"{shape} {part.x.dtype}", len(actors), names)
+        columns = ["clips", "one clip", "actors", "who"]
+        title = "{protocol}, fold {fold}".format(**self.origin)
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis(title)
+
+    def __repr__(self):
+        """Return the table as text."""
+        return self.describe().to_string()
+
+    def _repr_html_(self):
+        return self.describe().to_html()
+
+
 def read_parts(corpus, name, *, protocol="auto", fold=1):
     """Return the training, validation and test parts of a fold for one array.
 
@@ -62,7 +111,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         fold: Number of the fold, from 1.
 
     Returns:
-        ``Part`` by name. Clips without this modality are left out.
+        ``Parts``. Clips without this modality are left out.
 
     Raises:
         FileNotFoundError: The array has not been made.
@@ -83,7 +132,14 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
     empty = [part for part in PARTS if not len(parts[part])]
     if empty:
         raise arrays.NotEnoughClipsError(explain_empty(clips, name, usable, empty))
-    return parts
+    stage = arrays.STAGE_OF[name]
+    origin = {
+        "corpus": corpus,
+        "protocol": clips["protocol"].iloc[0],
+        "fold": fold,
+        "inputs": {stage: arrays.read_facts(folder, stage)},
+    }
+    return Parts(parts, origin)
 
 
 def find_usable(clips, name, values):

@@ -1,6 +1,8 @@
 """Keras layers that more than one notebook uses, saved and loaded with ``model.keras``.
 
 Importing this module registers them, so ``keras.models.load_model`` needs no ``custom_objects``.
+Keras itself keeps what a layer was made with, where that is plain; ``**kwargs`` (Keras wants this
+name) are its own options, such as ``name``.
 """
 
 import numpy as np
@@ -23,11 +25,10 @@ class StatisticsPooling(keras.layers.Layer):
 
     Args:
         epsilon: Added to the variance, so that the gradient stays finite where nothing changes.
-        **options: Keras's own, such as ``name``.
     """
 
-    def __init__(self, *, epsilon=1e-6, **options):
-        super().__init__(**options)
+    def __init__(self, *, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
         self.epsilon = epsilon
         self.supports_masking = True
 
@@ -54,10 +55,6 @@ class StatisticsPooling(keras.layers.Layer):
         """Return the input's shape without time and with twice the channels."""
         return (input_shape[0], *input_shape[2:-1], 2 * input_shape[-1])
 
-    def get_config(self):
-        """Return what the layer is rebuilt from."""
-        return super().get_config() | {"epsilon": self.epsilon}
-
 
 @keras.saving.register_keras_serializable(package="emotion")
 class ModalityDropout(keras.layers.Layer):
@@ -71,11 +68,10 @@ class ModalityDropout(keras.layers.Layer):
     Args:
         rate: Chance that a branch is hidden.
         seed: Of the draws.
-        **options: Keras's own, such as ``name``.
     """
 
-    def __init__(self, rate, *, seed=None, **options):
-        super().__init__(**options)
+    def __init__(self, rate, *, seed=None, **kwargs):
+        super().__init__(**kwargs)
         self.rate, self.seed = rate, seed
         self.generator = keras.random.SeedGenerator(seed)
 
@@ -89,14 +85,6 @@ class ModalityDropout(keras.layers.Layer):
         safest = ops.argmax(ops.where(there, draws, -1.0), axis=1)
         kept = ops.logical_or(kept, ops.one_hot(safest, inputs.shape[1], dtype="bool"))
         return inputs * ops.cast(kept, inputs.dtype)[:, :, None]
-
-    def compute_output_shape(self, input_shape):
-        """Return the input's shape."""
-        return input_shape
-
-    def get_config(self):
-        """Return what the layer is rebuilt from."""
-        return super().get_config() | {"rate": self.rate, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable(package="emotion")
@@ -146,11 +134,10 @@ class ClearPadding(keras.layers.Layer):
         window: Samples that one step hears. With it, only steps that lie wholly inside a clip stay,
             and the first; without, all steps that begin inside, taken as evenly spread.
         hop: Samples from one step to the next.
-        **options: Keras's own, such as ``name``.
     """
 
-    def __init__(self, *, window=None, hop=None, **options):
-        super().__init__(**options)
+    def __init__(self, *, window=None, hop=None, **kwargs):
+        super().__init__(**kwargs)
         self.window, self.hop = window, hop
 
     def call(self, inputs):
@@ -168,14 +155,6 @@ class ClearPadding(keras.layers.Layer):
         shape = (-1, n_times) + (1,) * (len(x.shape) - 2)
         return x * ops.reshape(ops.cast(inside, x.dtype), shape)
 
-    def compute_output_shape(self, input_shape):
-        """Return the first input's shape."""
-        return input_shape[0]
-
-    def get_config(self):
-        """Return what the layer is rebuilt from."""
-        return super().get_config() | {"window": self.window, "hop": self.hop}
-
 
 @keras.saving.register_keras_serializable(package="emotion")
 class ClipNormalization(keras.layers.Layer):
@@ -188,11 +167,10 @@ class ClipNormalization(keras.layers.Layer):
 
     Args:
         epsilon: Added to the variance.
-        **options: Keras's own, such as ``name``.
     """
 
-    def __init__(self, *, epsilon=1e-5, **options):
-        super().__init__(**options)
+    def __init__(self, *, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
         self.epsilon = epsilon
 
     def build(self, input_shape):
@@ -211,14 +189,6 @@ class ClipNormalization(keras.layers.Layer):
         normalized = (inputs - mean) / ops.sqrt(variance + self.epsilon)
         return (normalized * self.scale + self.offset) * inside
 
-    def compute_output_shape(self, input_shape):
-        """Return the input's shape."""
-        return input_shape
-
-    def get_config(self):
-        """Return what the layer is rebuilt from."""
-        return super().get_config() | {"epsilon": self.epsilon}
-
 
 @keras.saving.register_keras_serializable(package="emotion")
 class RotaryAttention(keras.layers.Layer):
@@ -233,11 +203,10 @@ class RotaryAttention(keras.layers.Layer):
     Args:
         n_heads: Heads that the channels are shared among.
         n_rotated: Channels of a head that are turned, an even number; the others are not.
-        **options: Keras's own, such as ``name``.
     """
 
-    def __init__(self, n_heads, n_rotated, **options):
-        super().__init__(**options)
+    def __init__(self, n_heads, n_rotated, **kwargs):
+        super().__init__(**kwargs)
         self.n_heads, self.n_rotated = n_heads, n_rotated
         self.supports_masking = True
 
@@ -275,14 +244,6 @@ class RotaryAttention(keras.layers.Layer):
         turned = ops.stack([even * cosine - odd * sine, odd * cosine + even * sine], axis=-1)
         turned = ops.reshape(turned, (*ops.shape(heads)[:-1], self.n_rotated))
         return ops.concatenate([turned, heads[..., self.n_rotated :]], axis=-1)
-
-    def compute_output_shape(self, input_shape):
-        """Return the input's shape."""
-        return input_shape
-
-    def get_config(self):
-        """Return what the layer is rebuilt from."""
-        return super().get_config() | {"n_heads": self.n_heads, "n_rotated": self.n_rotated}
 
 
 @keras.saving.register_keras_serializable(package="emotion")

@@ -1,4 +1,4 @@
-"""What every training notebook does around its network: seeds, checks, early stopping, curves."""
+"""What every training notebook does around its network: checks, early stopping, predictions."""
 
 import math
 import time
@@ -10,6 +10,21 @@ from data_augmentation.quiet_keras import keras
 from modeling.scores import metrics
 from modeling.training import runs
 from modeling.training.inputs import PARTS, join_parts, make_batches, split_by_clip
+from modeling.training.networks import run_network
+
+
+def set_up(seed, *, precision="float32"):
+    """Seed everything, choose the precision and print the versions.
+
+    Args:
+        seed: Of Python, NumPy and Keras: a notebook run twice gives the same curves.
+        precision: ``float32``, or ``mixed_bfloat16`` where the machine is fast at it.
+    """
+    import tensorflow as tf
+
+    set_seed(seed)
+    keras.config.set_dtype_policy(precision)
+    print(f"keras {keras.__version__}, tensorflow {tf.__version__}; seed {seed}, {precision}")
 
 
 def set_seed(seed):
@@ -17,39 +32,65 @@ def set_seed(seed):
     keras.utils.set_random_seed(seed)
 
 
+def compile_model(model, optimizer, *, label_smoothing=0.0, **options):
+    """Compile a network that ends in a softmax: cross-entropy, accuracy.
+
+    Args:
+        model: A Keras model with one output.
+        optimizer: A Keras optimizer.
+        label_smoothing: Share of each target that is spread over all classes.
+        **options: Keras's own, such as ``steps_per_execution``.
+    """
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+    model.compile(optimizer, loss=loss, metrics=["accuracy"], **options)
+
+
+def make_optimizer(learning_rate, *, steps, warmup):
+    """Return AdamW whose rate rises at first, then falls along a cosine to zero.
+
+    Loshchilov & Hutter 2017 (arXiv:1608.03983) and 2019 (arXiv:1711.05101).
+
+    Args:
+        learning_rate: At its highest.
+        steps: Of the fall.
+        warmup: Steps of the rise, from a hundredth.
+    """
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.01 * learning_rate, steps, warmup_target=learning_rate, warmup_steps=warmup
+    )
+    return keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0)
+
+
+def check_network(model, parts):
+    """Print what an untrained network scores and whether it can learn one batch by heart.
+
+    Args:
+        model: A compiled Keras model that ends in a softmax; it stays as it is.
+        parts: ``Part`` by name: guessing is checked on ``val``, learning on ``train``.
+    """
+    untrained, guessing = measure_untrained_loss(model, parts["val"])
+    n_classes = len(parts["val"].emotions)
+    print(f"untrained loss {untrained:.2f}; pure guessing gives ln {n_classes} = {guessing:.2f}")
+    losses = overfit_batch(model, parts["train"])
+    print(f"one batch: loss {losses[0]:.2f} at first, {losses[-1]:.3f} after {len(losses)} steps")
+
+
 def measure_untrained_loss(model, part, *, batch_size=32):
     """Return the cross-entropy of a fresh network and what pure guessing would give.
 
     Args:
-        model: A compiled Keras model that ends in a softmax.
+        model: A Keras model that ends in a softmax.
         part: A ``Part``.
         batch_size: Clips a batch.
 
     Returns:
         (measured loss, ln of the number of classes), in nats.
     """
-    loss = model.evaluate(make_batches(part, batch_size=batch_size), verbose=0, return_dict=True)
-    return float(loss["loss"]), math.log(len(part.emotions))
-
-
-def list_layers(model):
-    """Return what each layer makes of the one before: its output's shape and its weights.
-
-    Args:
-        model: A Keras model.
-
-    Returns:
-        DataFrame, one row a layer: ``layer``, ``output`` (clip axis left out), ``weights``.
-    """
-    rows = [
-        {
-            "layer": f"{layer.name} ({type(layer).__name__})",
-            "output": " x ".join(map(str, layer.output.shape[1:])),
-            "weights": layer.count_params(),
-        }
-        for layer in model.layers
+    losses = [
+        keras.losses.categorical_crossentropy(y, model(x, training=False))
+        for x, y in make_batches(part, batch_size=batch_size)
     ]
-    return pd.DataFrame(rows)
+    return float(np.concatenate(losses).mean()), math.log(len(part.emotions))
 
 
 def overfit_batch(model, part, *, n_clips=8, steps=40, learning_rate=3e-3, seed=0):
@@ -70,20 +111,13 @@ def overfit_batch(model, part, *, n_clips=8, steps=40, learning_rate=3e-3, seed=
     before = model.get_weights()
     twin = keras.Model(model.inputs, model.outputs)  # the same layers, compiled by itself
     twin.compile(keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy")
-    batches = make_batches(part.take(rows), batch_size=n_clips).repeat(steps)
+    ((x, y),) = make_batches(part.take(rows), batch_size=n_clips)
     losses = []
-    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs))
-    callbacks = [_PerStep(), record]
-    twin.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=callbacks)
+    for _ in range(steps):
+        twin.reset_metrics()  # Keras reports the mean of all batches since
+        losses.append(float(twin.train_on_batch(x, y)))
     model.set_weights(before)
-    return np.array([logs["loss"] for logs in losses])
-
-
-class _PerStep(keras.callbacks.Callback):
-    """Reports each step's own loss: Keras reports the mean since the epoch began."""
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.model.reset_metrics()
+    return np.array(losses)
 
 
 class ProgressLines(keras.callbacks.Callback):
@@ -164,6 +198,32 @@ def train_model(
     return table
 
 
+def tune_model(model, first, *args, **options):
+    """Train a network on from where ``first`` left it; put the better weights in place.
+
+    Args:
+        model: A compiled model, trained before.
+        first: DataFrame of that training, as ``train_model`` gives it.
+        *args: As for ``train_model``.
+        **options: As for ``train_model``.
+
+    Returns:
+        DataFrame of both trainings in a row, ``best`` that of the better one: the second, unless
+        its least validation loss is higher.
+    """
+    before = model.get_weights()
+    second = train_model(model, *args, **options)
+    history, better = join_histories(first, second)
+    if not better:
+        model.set_weights(before)
+    losses = (own["val_loss"].min() for own in (first, second))
+    print(
+        "validation loss {:.3f} before, {:.3f} after: ".format(*losses)
+        + ("the tuned network is kept" if better else "the network is kept as it was before")
+    )
+    return history
+
+
 def join_histories(first, second):
     """Return two trainings of one network as one, and whether the second made it better.
 
@@ -181,81 +241,6 @@ def join_histories(first, second):
     return pd.concat([first, second], ignore_index=True), better
 
 
-def encode_part(model, part, *, batch_size=64, dtype="float16", shortest=None):
-    """Return a part whose x is what a frozen network makes of it.
-
-    Args:
-        model: A Keras model that reads the part's x.
-        part: A ``Part``.
-        batch_size: Clips a step.
-        dtype: Of the result; half of ``float32``'s memory is enough for activations.
-        shortest: See ``run_network``.
-    """
-    encoded = run_network(model, part.x, batch_size=batch_size, dtype=dtype, shortest=shortest)
-    return part.with_x(encoded)
-
-
-def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None):
-    """Return what a network makes of its input, batch by batch.
-
-    Args:
-        model: A Keras model with one output.
-        x: Array (clip, ...), or any structure of such arrays that the model reads.
-        batch_size: Clips a step.
-        dtype: Of the result.
-        shortest: For a network that reads waveforms of any length: clips are taken in the order of
-            their length, and zeros that end all clips of a batch are left out, but for so many
-            samples. It must give the same with zeros and without.
-    """
-    n_clips = len(keras.tree.flatten(x)[0])
-    made = keras.tree.map_structure(
-        lambda output: np.zeros((n_clips, *output.shape[1:]), dtype), model.output
-    )
-    order = np.arange(n_clips)
-    if shortest:
-        lengths = x.shape[1] - (x[:, ::-1] != 0).argmax(axis=1)
-        order = np.argsort(lengths, kind="stable")
-    for start in range(0, n_clips, batch_size):
-        rows = order[start : start + batch_size]
-        batch = keras.tree.map_structure(lambda a, r=rows: a[r].astype("float32"), x)
-        if shortest:
-            batch = batch[:, : max(shortest, lengths[rows[-1]])]
-        found = keras.tree.flatten(model.predict_on_batch(batch))
-        for own, new in zip(keras.tree.flatten(made), found, strict=True):
-            own[rows] = new
-    return made
-
-
-def average_models(models, *, name):
-    """Return one model that gives the mean of several models' posteriors.
-
-    Args:
-        models: Keras models of one shape of input, each with a layer ``embedding`` and a last
-            layer ``posterior`` that reads it (dropout may lie between).
-        name: Its name.
-
-    Returns:
-        A Keras model whose layer ``embedding`` holds all their embeddings side by side; the model
-        itself where there is one.
-    """
-    if len(models) == 1:
-        return models[0]
-    start, embeddings, heads = keras.Input(models[0].input_shape[1:]), [], []
-    for number, model in enumerate(models, 1):
-        layer = model.get_layer("embedding")
-        encoder = keras.Model(model.inputs, layer.output, name=f"encoder_{number}")
-        embeddings.append(encoder(start))
-        own = keras.Input(layer.output.shape[1:])
-        posterior = model.get_layer("posterior")(own)
-        heads.append(keras.Model(own, posterior, name=f"head_{number}"))
-    joined = keras.layers.Concatenate(name="embedding")(embeddings)
-    width = embeddings[0].shape[-1]
-    posteriors = [
-        head(joined[:, number * width : (number + 1) * width]) for number, head in enumerate(heads)
-    ]
-    return keras.Model(start, keras.layers.Average(name="posterior")(posteriors), name=name)
-
-
 def predict_parts(model, parts, *, fold, batch_size=32, layer="embedding"):
     """Return predictions and embeddings of every clip of a fold.
 
@@ -271,11 +256,7 @@ def predict_parts(model, parts, *, fold, batch_size=32, layer="embedding"):
     """
     both = keras.Model(model.inputs, [model.outputs[0], model.get_layer(layer).output])
     x, clips, names = join_parts(parts)
-    pieces = [
-        both.predict_on_batch(x[start : start + batch_size].astype("float32"))
-        for start in range(0, len(x), batch_size)
-    ]
-    posteriors, embeddings = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+    posteriors, embeddings = run_network(both, x, batch_size=batch_size)
     emotions = parts["train"].emotions
     table = runs.tabulate_predictions(clips, names, posteriors, emotions=emotions, fold=fold)
     return table, embeddings

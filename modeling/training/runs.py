@@ -134,6 +134,39 @@ class Run:
         return self.final
 
 
+def save_run(
+    branch, judged, *, modality, parameters, model=None, history=None, tables=None, **facts
+):
+    """Save all that a notebook leaves behind as a run, and print where and how long it took.
+
+    Args:
+        branch: Name of the branch.
+        judged: ``judging.Judged``: predictions, embeddings, figures, scores.
+        modality: What the run judges by, one of ``MODALITIES``.
+        parameters: As for ``Run``.
+        model: Keras model, saved as ``model.keras``.
+        history: DataFrame, one row an epoch.
+        tables: Other tables by name.
+        **facts: ``notes`` and ``array``, as for ``Run``.
+
+    Returns:
+        The run's folder.
+    """
+    run = Run(branch, modality=modality, parameters=parameters, **judged.origin, **facts)
+    if model is not None:
+        run.save_model(model)
+    if history is not None:
+        run.save_history(history)
+    run.save_predictions(judged.predictions, judged.embeddings)
+    for name, table in (tables or {}).items():
+        run.save_table(name, table)
+    for name, figure in judged.figures.items():
+        run.save_figure(name, figure)
+    folder = run.finish(judged.scores.loc["test"].to_dict())
+    print(f"saved {arrays.shorten_path(folder)}; {arrays.say_duration()}")
+    return folder
+
+
 def take_parameters(namespace):
     """Return a notebook's parameters, so that a run keeps all of them.
 

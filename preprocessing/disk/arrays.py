@@ -10,13 +10,17 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 
 from preprocessing import corpora
+
+STARTED_S = time.monotonic()
 
 AXES = {
     "faces": ("clip", "time", "height", "width", "channel"),
@@ -402,6 +406,16 @@ def list_versions():
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def say_duration():
+    """Return how long this process has worked, for its reader, such as "31 s on 2 cores".
+
+    The seconds count from the import of this module, the first thing that a notebook does.
+    """
+    n_cores = joblib.cpu_count()
+    cores = "1 core" if n_cores == 1 else f"{n_cores} cores"
+    return f"{time.monotonic() - STARTED_S:.0f} s on {cores}"
 
 
 def _measure_files(folder, names):

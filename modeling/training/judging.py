@@ -1,0 +1,104 @@
+"""What a network says of the clips of a fold, how often it is right, and where it errs."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from modeling import plots
+from modeling.scores import metrics
+from modeling.training import loop
+
+N_PAIRS = 3
+"""How many pairs of emotions are named that are confused most."""
+
+
+@dataclass(repr=False)
+class Judged:
+    """A model's answers for every clip of a fold; a notebook shows it as its table of scores.
+
+    Attributes:
+        predictions: Table of predictions.
+        embeddings: float32 (clip, feature), row-aligned; None where there are none.
+        scores: DataFrame, as ``loop.score_parts`` gives it.
+        emotions: Names of the classes in order.
+        origin: Of the parts, see ``inputs.Parts``.
+        figures: By name, those that are saved with the run.
+    """
+
+    predictions: pd.DataFrame
+    embeddings: np.ndarray
+    scores: pd.DataFrame
+    emotions: tuple
+    origin: dict
+    figures: dict = field(default_factory=dict)
+
+    def __repr__(self):
+        """Return the scores as text."""
+        return tidy_scores(self.scores).to_string()
+
+    def _repr_html_(self):
+        return tidy_scores(self.scores).to_html()
+
+
+def judge_parts(model, parts):
+    """Return what a trained network says of every clip of a fold.
+
+    Args:
+        model: Keras model with a softmax and a layer ``embedding``.
+        parts: ``Parts``.
+    """
+    predictions, embeddings = loop.predict_parts(model, parts, fold=parts.origin["fold"])
+    return score_predictions(predictions, parts, embeddings)
+
+
+def score_predictions(predictions, parts, embeddings=None):
+    """Return predictions that were made otherwise as ``Judged``."""
+    scores = loop.score_parts(predictions, parts.emotions)
+    return Judged(predictions, embeddings, scores, parts.emotions, parts.origin)
+
+
+def tidy_scores(scores):
+    """Return a table of scores as text: three digits, and nothing where nothing was measured."""
+
+    def write(value):
+        if pd.isna(value):
+            return ""
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    return scores.map(write)
+
+
+def show_test(judged):
+    """Print where a model errs on the test clips and draw it; the figure is saved with the run."""
+    test = judged.predictions[judged.predictions["part"] == "test"]
+    print(describe_errors(test, judged.emotions))
+    judged.figures["test"] = plots.plot_test(test, judged.emotions)
+
+
+def describe_errors(predictions, emotions):
+    """Return in words which emotions are confused most, read below chance, and for whom.
+
+    Args:
+        predictions: Table of predictions of one part.
+        emotions: Names of the classes in order.
+    """
+    true, posteriors = metrics.read_scored(predictions, emotions)
+    predicted, chance = posteriors.argmax(axis=1), 1 / len(emotions)
+    counts = metrics.count_confusions(true, predicted, len(emotions))
+    wrong = counts * (1 - np.eye(len(emotions), dtype=int))
+    pairs = [divmod(int(place), len(emotions)) for place in np.argsort(-wrong, axis=None)[:N_PAIRS]]
+    confused = [
+        f"{emotions[row]} read as {emotions[column]} ({wrong[row, column]} of {counts[row].sum()})"
+        for row, column in pairs
+        if wrong[row, column]
+    ]
+    recalls = metrics.per_class_recall(true, predicted, len(emotions))
+    low = [f"{e} {r:.0%}" for e, r in zip(emotions, recalls, strict=True) if r < chance]
+    ends = metrics.find_extremes(predictions, emotions)
+    return (
+        f"most confused: {', '.join(confused) or 'nothing'}\n"
+        f"read below chance ({chance:.0%}): {', '.join(low) or 'none'}\n"
+        f"actors: from {ends['worst_actor_accuracy']:.0%} ({ends['worst_actor']}) "
+        f"to {ends['best_actor_accuracy']:.0%} ({ends['best_actor']})"
+    )

@@ -1,0 +1,156 @@
+"""Networks looked at, joined, and run over many clips in batches."""
+
+import numpy as np
+import pandas as pd
+
+from data_augmentation.quiet_keras import keras
+
+INDENT = "   "
+
+
+def list_layers(model, *, longest=24, nested=8):
+    """Return what each layer makes of the one before: its output's shape and its weights.
+
+    Layers inside a network or ``TimeDistributed`` stand indented below it, whose weights are the
+    sum of theirs. Of a long list only the first and the last three are shown.
+
+    Args:
+        model: A Keras model.
+        longest: Most layers of the model itself that are all shown.
+        nested: Most layers of a network inside it that are all shown.
+
+    Returns:
+        DataFrame, one row a layer: ``layer``, ``output`` (clip axis left out), ``weights``.
+    """
+    return pd.DataFrame(_list_rows(model.layers, longest, nested))
+
+
+def _list_rows(layers, longest, nested):
+    """Return the rows of layers, folded where they are more than ``longest``."""
+    if len(layers) > longest:
+        first, hidden, last = layers[:3], layers[3:-3], layers[-3:]
+        n_weights = sum(layer.count_params() for layer in hidden)
+        folded = _name_row(f"… {len(hidden)} more layers", n_weights)
+        ends = [_list_rows(own, longest, nested) for own in (first, last)]
+        return [*ends[0], folded, *ends[1]]
+    rows = []
+    for layer in layers:
+        shapes = [output.shape[1:] for output in keras.tree.flatten(layer.output)]
+        rows.append(_name_row(_name_layer(layer), layer.count_params(), *shapes))
+        below = []
+        if isinstance(layer, keras.Model):
+            inside = [own for own in layer.layers if not isinstance(own, keras.layers.InputLayer)]
+            below = _list_rows(inside, nested, nested)
+        elif isinstance(layer, keras.layers.TimeDistributed):
+            below = [_name_row(_name_layer(layer.layer), layer.count_params(), shapes[0][1:])]
+        rows += [row | {"layer": f"{INDENT}{row['layer']}"} for row in below]
+    return rows
+
+
+def _name_layer(layer):
+    return f"{layer.name} ({type(layer).__name__})"
+
+
+def _name_row(layer, n_weights, *shapes):
+    output = ", ".join(" x ".join(map(str, shape)) for shape in shapes)
+    return {"layer": layer, "output": output, "weights": n_weights}
+
+
+def encode_part(model, part, *, batch_size=64, dtype="float16", shortest=None):
+    """Return a part whose x is what a frozen network makes of it.
+
+    Args:
+        model: A Keras model that reads the part's x.
+        part: A ``Part``.
+        batch_size: Clips a step.
+        dtype: Of the result; half of ``float32``'s memory is enough for activations.
+        shortest: See ``run_network``.
+    """
+    encoded = run_network(model, part.x, batch_size=batch_size, dtype=dtype, shortest=shortest)
+    return part.with_x(encoded)
+
+
+def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None, prepare=None):
+    """Return what a network makes of its input, batch by batch.
+
+    Args:
+        model: A Keras model with any outputs.
+        x: Array (clip, ...), or any structure of such arrays that the model reads.
+        batch_size: Clips a step.
+        dtype: Of the result.
+        shortest: For a network that reads waveforms of any length: clips are taken in the order of
+            their length, and zeros that end all clips of a batch are left out, but for so many
+            samples. It must give the same with zeros and without.
+        prepare: What makes a batch of an array what the model reads; float32 of it unless given.
+
+    Returns:
+        Array (clip, ...), or arrays in the structure of the model's outputs.
+    """
+    n_clips = len(keras.tree.flatten(x)[0])
+    prepare = prepare or (lambda values: values.astype("float32"))
+    made = keras.tree.map_structure(
+        lambda output: np.zeros((n_clips, *output.shape[1:]), dtype), model.output
+    )
+    order = np.arange(n_clips)
+    if shortest:
+        lengths = x.shape[1] - (x[:, ::-1] != 0).argmax(axis=1)
+        order = np.argsort(lengths, kind="stable")
+    for start in range(0, n_clips, batch_size):
+        rows = order[start : start + batch_size]
+        # A last batch as large as the others: TensorFlow traces a network once more for another.
+        filled = np.resize(rows, batch_size) if start else rows
+        batch = keras.tree.map_structure(lambda a, r=filled: prepare(a[r]), x)
+        if shortest:
+            batch = batch[:, : max(shortest, lengths[rows[-1]])]
+        found = model.predict_on_batch(batch)
+        for whole, values in zip(*map(keras.tree.flatten, (made, found)), strict=True):
+            whole[rows] = values[: len(rows)]
+    return made
+
+
+def join_models(encoder, head, *, name):
+    """Return one network from an encoder's input to a head's posteriors.
+
+    Args:
+        encoder: Keras model; its output is what the head reads.
+        head: Keras model with a layer ``embedding`` and a last layer ``posterior`` that reads it
+            (dropout may lie between).
+        name: Of the network.
+
+    Returns:
+        Keras model with the weights of both, which keeps the layers ``embedding`` and
+        ``posterior``.
+    """
+    upper = keras.Model(head.inputs, head.get_layer("embedding").output, name="encoder")
+    embedding = keras.layers.Identity(name="embedding")(upper(encoder.output))
+    return keras.Model(encoder.inputs, head.get_layer("posterior")(embedding), name=name)
+
+
+def average_models(models, *, name):
+    """Return one model that gives the mean of several models' posteriors.
+
+    Args:
+        models: Keras models of one shape of input, each with a layer ``embedding`` and a last
+            layer ``posterior`` that reads it (dropout may lie between).
+        name: Its name.
+
+    Returns:
+        A Keras model whose layer ``embedding`` holds all their embeddings side by side; the model
+        itself where there is one.
+    """
+    if len(models) == 1:
+        return models[0]
+    start, embeddings, heads = keras.Input(models[0].input_shape[1:]), [], []
+    for number, model in enumerate(models, 1):
+        layer = model.get_layer("embedding")
+        encoder = keras.Model(model.inputs, layer.output, name=f"encoder_{number}")
+        embeddings.append(encoder(start))
+        own = keras.Input(layer.output.shape[1:])
+        posterior = model.get_layer("posterior")(own)
+        heads.append(keras.Model(own, posterior, name=f"head_{number}"))
+    joined = keras.layers.Concatenate(name="embedding")(embeddings)
+    width = embeddings[0].shape[-1]
+    posteriors = [
+        head(joined[:, number * width : (number + 1) * width]) for number, head in enumerate(heads)
+    ]
+    return keras.Model(start, keras.layers.Average(name="posterior")(posteriors), name=name)
