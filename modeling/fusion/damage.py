@@ -15,7 +15,7 @@ from data_augmentation import damage
 from data_augmentation.quiet_keras import keras
 from modeling.borrowed import moonshine
 from modeling.expressions import expression_network
-from modeling.fusion import experts, heads
+from modeling.fusion import heads
 from modeling.training import layers, loop
 from preprocessing.disk import arrays
 

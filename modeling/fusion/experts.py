@@ -129,22 +129,18 @@ def align_predictions(tables, emotions):
     if any(table["clip_id"].duplicated().any() for table in tables):
         raise ValueError("A table predicts a clip twice; fuse runs fold by fold.")
     clips = pd.concat([table[COLUMNS] for table in tables])
-    clips = clips.drop_duplicates(["clip_id", "part", "true"]).sort_values("clip_id", kind="stable")
-    disputed = clips[clips["clip_id"].duplicated(keep=False)]
-    if len(disputed):
-        one, other = disputed.head(2).itertuples()
+    clips = clips.drop_duplicates(["clip_id", "part", "true"])
+    for other in clips[clips["clip_id"].duplicated()].itertuples():
+        one = next(clips[clips["clip_id"] == other.clip_id].itertuples())
         if one.part != other.part:
             raise LeakError(
                 f"Clip {one.clip_id} is in part {one.part!r} of one run and {other.part!r} of "
                 "another; fuse runs of the same protocol and fold."
             )
-        raise ValueError(
-            f"Clip {one.clip_id} is {one.true} in one run, {other.true} in another."
-        )
+        raise ValueError(f"Clip {one.clip_id} is {one.true} in one run, {other.true} in another.")
+    clips = clips.sort_values("clip_id", ignore_index=True)
     posteriors = [table.set_index("clip_id")[_name_columns(emotions)] for table in tables]
-    return clips.reset_index(drop=True), [
-        own.reindex(clips["clip_id"]).to_numpy(float) for own in posteriors
-    ]
+    return clips, [own.reindex(clips["clip_id"]).to_numpy(float) for own in posteriors]
 
 
 def calibrate_predictions(predictions, emotions):

@@ -55,28 +55,26 @@ def find_branches(corpus, branches, *, protocol, fold):
 
 
 def group_branches(found):
-    """Return the names of branches by the modality that their runs say: face, voice, or both.
-
-    Args:
-        found: Facts of runs by branch, as ``find_branches`` gives them.
+    """Return the names of branches by their runs' modality.
 
     Raises:
-        ValueError: A run says none.
+        ValueError: A run is older than modalities are.
     """
     groups = {}
     for name, facts in found.items():
-        if not facts.get("modality"):
+        if "modality" not in facts:
             raise ValueError(
-                f"The run {facts['folder'].name} of {name} does not say what it judges, face or "
-                "voice: it is older than this code. Run the branch's notebook again."
+                f"The run of {name} in {arrays.shorten_path(facts['folder'])} does not say whether "
+                "it judges face or voice. Run the notebook of that branch again."
             )
         groups.setdefault(facts["modality"], []).append(name)
     return groups
 
 
 def join_modalities(found):
-    """Return the modality of what is fused of runs, such as ``face and voice``."""
-    return " and ".join(sorted({m for f in found.values() for m in f["modality"].split(" and ")}))
+    """Return the modality of a fusion of runs: ``face``, ``voice`` or ``face and voice``."""
+    single = {part for modality in group_branches(found) for part in modality.split(" and ")}
+    return " and ".join(sorted(single))
 
 
 def fit_on_validation(tables, emotions):
