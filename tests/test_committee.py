@@ -14,7 +14,7 @@ from tests.test_protocol import RAVDESS, list_actors, make_clips
 
 TRAIN = """
 import numpy as np
-from modeling import inputs, runs
+from modeling.training import inputs, runs
 parts = inputs.read_parts(CORPUS, "mels", protocol=PROTOCOL, fold=FOLD)
 split, emotions = parts["train"].clips["protocol"].iloc[0], parts["train"].emotions
 met = set(parts["train"].clips["actor"])
@@ -23,7 +23,8 @@ known = clips["actor"].isin(met).to_numpy()
 posteriors = np.full((len(clips), len(emotions)), 1 / len(emotions))
 posteriors[known] = np.eye(len(emotions))[0]
 table = runs.tabulate_predictions(clips, names, posteriors, emotions=emotions, fold=FOLD)
-run = runs.Run("audio_made", corpus=CORPUS, protocol=split, fold=FOLD, parameters={})
+own = {"modality": "voice", "parameters": runs.take_parameters(globals())}
+run = runs.Run("audio_made", corpus=CORPUS, protocol=split, fold=FOLD, **own)
 run.save_predictions(table)
 run.finish({"accuracy": 0.5})
 """
@@ -92,6 +93,8 @@ def test_the_pipeline_seats_a_committee_that_never_met_whom_it_judges(home):
     assert command.main(["--corpus", "ravdess", "--folds", "3", "--committee"]) == 0
     facts = runs.find_run("ravdess", "audio_made_committee", protocol="luna5", fold=3)
     assert len(set(facts["parameters"]["members"])) == N_MEMBERS
+    assert facts["parameters"]["FOLD"] == 3
+    assert facts["modality"] == "voice"
     table = runs.read_predictions(facts["folder"])
     assert len(table) == 24 * len(EMOTIONS)
     assert set(table["actor"][table["part"] == "test"]) == {"10", "11", "12", "19", "20"}
@@ -104,7 +107,8 @@ def test_members_of_another_preparation_are_not_mixed(tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     for number in range(1, N_MEMBERS + 1):
         protocol = committee.name_member("luna5", number)
-        run = runs.Run("audio_made", corpus="ravdess", protocol=protocol, fold=1, parameters={})
+        facts = {"corpus": "ravdess", "protocol": protocol, "fold": 1, "parameters": {}}
+        run = runs.Run("audio_made", modality="voice", **facts)
         run.facts["inputs"] = {"audio": str(number // 3)}
         run.finish({})
     with pytest.raises(ValueError, match="different arrays"):

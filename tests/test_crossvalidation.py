@@ -12,18 +12,20 @@ from tests.made_corpus import write_made_corpus, write_made_notebook
 
 TRAIN = """
 import json
-from modeling import runs
-from preprocessing import arrays
+from modeling.training import runs
+from preprocessing.disk import arrays
 clips = arrays.read_clips(arrays.corpus_folder(CORPUS))
-run = runs.Run(BRANCH, corpus=CORPUS, protocol="luna5", fold=FOLD, parameters={"EPOCHS": EPOCHS})
+facts = {"modality": "voice", "parameters": runs.take_parameters(globals())}
+run = runs.Run(BRANCH, corpus=CORPUS, protocol="luna5", fold=FOLD, **facts)
 run.save_text("seen", f"{len(clips)} {EPOCHS}")
 run.finish({"score": FOLD / 10})
 """
 FUSE = """
-from modeling import runs
+from modeling.training import runs
 found = runs.find_run(CORPUS, "first", fold=FOLD)
 if FOLD == FAIL_AT: raise KeyError("broken")
-run = runs.Run("second", corpus=CORPUS, protocol="luna5", fold=FOLD, parameters={})
+facts = {"modality": "voice", "parameters": {}}
+run = runs.Run("second", corpus=CORPUS, protocol="luna5", fold=FOLD, **facts)
 run.finish({"score": 2 * found["scores"]["score"]})
 """
 

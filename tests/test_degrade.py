@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 from data_augmentation import damage
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import damage as fusion_damage
-from modeling.fusion import experts, heads, modalities
+from modeling.fusion import experts, heads
 from modeling.training import inputs, loop, runs
 from modeling.training.layers import StatisticsPooling
 from preprocessing import analyse
@@ -100,7 +101,8 @@ def save_branch(branch, array):
     batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
     loop.train_model(model, *batches, epochs=15, patience=15, lines=1)
     predictions, embeddings = loop.predict_parts(model, parts, fold=1)
-    run = runs.Run(branch, corpus="ravdess", protocol="luna5", fold=1, parameters={}, array=array)
+    shared = {"corpus": "ravdess", "protocol": "luna5", "fold": 1, "parameters": {}}
+    run = runs.Run(branch, modality="face" if array == "faces" else "voice", **shared, array=array)
     run.save_model(model)
     run.save_predictions(predictions, embeddings)
     run.finish({})
@@ -108,30 +110,46 @@ def save_branch(branch, array):
 
 def test_curves_begin_where_the_clean_scores_are(folder):
     assert StatisticsPooling  # its module registers the layers
-    for branch, array in {"video_a": "faces", "audio_b": "mels", "audio_c": "waveforms"}.items():
+    for branch, array in {"video_a": "faces", "audio_b": "mels", "voice_c": "waveforms"}.items():
         save_branch(branch, array)
-    found = heads.find_branches("ravdess", "video_a audio_b audio_c", protocol="luna5", fold=1)
+    found = heads.find_branches("ravdess", "video_a audio_b voice_c", protocol="luna5", fold=1)
     tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
-    calibrated = {n: experts.calibrate_predictions(t, EMOTIONS)[0] for n, t in tables.items()}
-    product = modalities.fit_product(calibrated, EMOTIONS)
-    worse = fusion_damage.measure_degradation(found, calibrated, product)
+    product = experts.fit_product(tables, EMOTIONS, heads.group_branches(found))
+    worse = fusion_damage.measure_degradation(found, tables, product)
     assert list(worse) == list(fusion_damage.CONDITIONS)
     noise = worse["Noise over the voice"]
-    assert list(noise) == ["audio_b", "audio_c", "these fused", "with the rest"]
+    assert list(noise) == ["audio_b", "voice_c", "these fused", "with the rest"]
     assert list(noise.index) == ["clean", "20 dB", "10 dB", "5 dB", "0 dB"]
-    fused = product.fuse(calibrated)
+    fused = product.fuse(tables)
     assert noise.loc["clean", "with the rest"] == heads.score_test(fused, EMOTIONS)
-    for name in ("audio_b", "audio_c"):
+    for name in ("audio_b", "voice_c"):
         assert noise.loc["clean", name] == heads.score_test(tables[name], EMOTIONS)
     blur = worse["Faces blurred"]["video_a"]
     assert blur["sharp"] == heads.score_test(tables["video_a"], EMOTIONS)
     assert blur["8 px"] <= blur["sharp"]
 
 
-def test_branches_are_grouped_by_what_they_judge():
-    names = ["audio_x", "video_y", "face_z", "audio_w", "posture"]
-    assert heads.group_branches(names) == {
-        "voice": ["audio_x", "audio_w"],
-        "face": ["video_y", "face_z"],
-        "posture": ["posture"],
+def test_curves_are_described_as_they_lie():
+    curves = {"a": [0.9, 0.5], "b": [0.8, 0.6], "these fused": [0.9, 0.5], "with the rest": [1, 1]}
+    table = pd.DataFrame(curves, index=["clean", "5 dB"])
+    assert fusion_damage.describe_curves(table) == (
+        "these fused: below a branch at 5 dB; with the rest: never below one"
+    )
+    assert fusion_damage.describe_curves(table[["a", "b"]]) == ""
+
+
+def test_branches_are_grouped_by_what_their_runs_say_and_not_by_their_names():
+    said = {"audio_x": "face", "voice_y": "voice", "z": "face and voice", "w": "voice"}
+    found = {name: {"modality": modality} for name, modality in said.items()}
+    assert heads.group_branches(found) == {
+        "face": ["audio_x"],
+        "voice": ["voice_y", "w"],
+        "face and voice": ["z"],
     }
+    assert heads.join_modalities(found) == "face and voice"
+    assert heads.join_modalities({"w": found["w"]}) == "voice"
+
+
+def test_a_run_older_than_modalities_is_named(tmp_path):
+    with pytest.raises(ValueError, match="run of audio_x .* Run the notebook of that branch"):
+        heads.group_branches({"audio_x": {"folder": tmp_path}})

@@ -109,7 +109,8 @@ def write_runs(home, monkeypatch, n_folds=2):
             for part in ("train", "val", "test")
             for i in (0, 1)
         ]
-        run = runs.Run("audio_yamnet", corpus="ravdess", protocol="luna5", fold=fold, parameters={})
+        facts = {"corpus": "ravdess", "protocol": "luna5", "fold": fold, "parameters": {}}
+        run = runs.Run("audio_yamnet", modality="voice", **facts)
         run.save_predictions(pd.DataFrame(rows))
         run.finish({})
 

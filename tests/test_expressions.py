@@ -369,7 +369,8 @@ def test_a_network_to_go_on_from_is_a_file_or_the_newest_run(network, tmp_path, 
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     path = tmp_path / "mine.keras"
     network.save(path)
-    run = runs.Run("expression", corpus="fer2013", protocol="official", fold=1, parameters={})
+    facts = {"corpus": "fer2013", "protocol": "official", "fold": 1, "parameters": {}}
+    run = runs.Run("expression", modality="face", **facts)
     run.save_model(network)
     run.save_predictions(
         expression_network.tabulate_faces(np.array([0]), np.eye(7), fer2013.CLASSES, fold=1)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
-from modeling.fusion import experts, modalities
+from modeling.fusion import experts
 
 THREE = ("neutral", "happy", "sad")
 COLUMNS = [f"p_{emotion}" for emotion in THREE]
@@ -22,54 +22,62 @@ def make_table(seed, *, skill=1.5, sureness=1.0):
     return table
 
 
+GROUPS = {"voice": ["voice_x", "audio_y", "again"], "face": ["seen_z"]}
+
+
+def fit_product(tables):
+    return experts.fit_product(tables, THREE, GROUPS)
+
+
 @pytest.fixture
 def tables():
-    found = {
-        "audio_a": make_table(1),
-        "audio_b": make_table(2, sureness=3),
-        "video_c": make_table(3),
+    return {
+        "voice_x": make_table(1),
+        "audio_y": make_table(2, sureness=3),
+        "seen_z": make_table(3),
     }
-    return {n: experts.calibrate_predictions(table, THREE)[0] for n, table in found.items()}
 
 
 def test_one_branch_a_modality_gives_the_product_of_experts(tables):
-    tables = {name: tables[name] for name in ("audio_a", "video_c")}
-    fused = modalities.fit_product(tables, THREE).fuse(tables)
-    plain = experts.fuse_predictions(list(tables.values()), THREE)
+    tables = {name: tables[name] for name in ("voice_x", "seen_z")}
+    fused = fit_product(tables).fuse(tables)
+    calibrated = [experts.calibrate_predictions(table, THREE)[0] for table in tables.values()]
+    plain = experts.fuse_predictions(calibrated, THREE)
     plain, _ = experts.calibrate_predictions(plain, THREE)
     np.testing.assert_allclose(fused[COLUMNS], plain[COLUMNS], atol=0.02)
     np.testing.assert_allclose(fused[COLUMNS].sum(axis=1), 1)
 
 
 def test_a_branch_twice_counts_once(tables):
-    once = {name: tables[name] for name in ("audio_a", "video_c")}
-    twice = once | {"audio_again": tables["audio_a"]}
-    first, second = (modalities.fit_product(own, THREE).fuse(own) for own in (once, twice))
+    once = {name: tables[name] for name in ("voice_x", "seen_z")}
+    twice = once | {"again": tables["voice_x"]}
+    first, second = (fit_product(own).fuse(own) for own in (once, twice))
     np.testing.assert_allclose(first[COLUMNS], second[COLUMNS], atol=1e-9)
 
 
 def test_temperatures_come_from_the_validation_clips_alone(tables):
-    product = modalities.fit_product(tables, THREE)
-    assert set(product.temperatures) == {"voice", "face", "all"}
+    product = fit_product(tables)
+    assert set(product.branch_temperatures) == set(tables)
+    assert set(product.modality_temperatures) == {"voice", "face"}
     others = {name: table.copy() for name, table in tables.items()}
     for table in others.values():
         hidden = table["part"] != "val"
         table.loc[hidden, COLUMNS] = 1 / 3
         table.loc[hidden, "true"] = "sad"
-    assert modalities.fit_product(others, THREE).temperatures == product.temperatures
+    assert fit_product(others) == product
 
 
 def test_clips_that_a_modality_lacks_are_judged_by_the_other(tables):
-    tables["video_c"] = tables["video_c"].iloc[:100]
-    product = modalities.fit_product(tables, THREE)
+    tables["seen_z"] = tables["seen_z"].iloc[:100]
+    product = fit_product(tables)
     fused = product.fuse(tables)
     assert len(fused) == 120
     assert fused[COLUMNS].notna().all(axis=None)
-    voices = product.fuse({name: tables[name] for name in ("audio_a", "audio_b")})
+    voices = product.fuse({name: tables[name] for name in ("voice_x", "audio_y")})
     np.testing.assert_allclose(fused[COLUMNS].iloc[100:], voices[COLUMNS].iloc[100:])
 
 
 def test_without_validation_clips_nothing_is_fitted(tables):
     tables = {name: table[table["part"] != "val"] for name, table in tables.items()}
     with pytest.raises(ValueError, match="No clip of part 'val'"):
-        modalities.fit_product(tables, THREE)
+        fit_product(tables)

@@ -7,6 +7,8 @@ from modeling.fusion import experts, heads
 from modeling.training import inputs, loop, runs
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
+SHARED = {"corpus": "ravdess", "protocol": "luna5", "fold": 1, "parameters": {}}
+
 
 @pytest.fixture
 def parts(tmp_path, monkeypatch):
@@ -27,12 +29,12 @@ def build_model(part, name="model"):
     return model
 
 
-def save_run(parts, branch, array, stage):
+def save_run(parts, branch, array, modality):
     model = build_model(parts["train"])
     batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
     history = loop.train_model(model, *batches, epochs=3, patience=3)
     predictions, embeddings = loop.predict_parts(model, parts, fold=1)
-    run = runs.Run(branch, corpus="ravdess", protocol="luna5", fold=1, parameters={}, array=array)
+    run = runs.Run(branch, modality=modality, **SHARED, array=array)
     run.save_model(model)
     run.save_history(history)
     run.save_predictions(predictions, embeddings)
@@ -66,13 +68,39 @@ def test_training_keeps_the_best_epoch(parts, capsys):
 
 
 def test_a_run_is_whole_or_not_there(parts):
-    folder, predictions = save_run(parts, "video", "faces", "faces")
+    folder, predictions = save_run(parts, "video", "faces", "face")
     assert runs.find_run("ravdess", "video")["folder"] == folder
     assert (runs.read_predictions(folder)["clip_id"] == predictions["clip_id"]).all()
     assert len(runs.read_embeddings(folder)) == len(predictions)
-    unfinished = runs.Run("video", corpus="ravdess", protocol="luna5", fold=1, parameters={})
+    unfinished = runs.Run("video", modality="face", **SHARED)
     unfinished.save_predictions(predictions)
     assert runs.find_run("ravdess", "video")["folder"] == folder
+
+
+@pytest.mark.parametrize("modality", ["", "audio", None, "voice and face"])
+def test_a_run_without_a_modality_is_refused(parts, modality):
+    with pytest.raises(ValueError, match=f"{modality!r}; expected one of 'face', 'voice'"):
+        runs.Run("audio_x", modality=modality, **SHARED)
+    assert not list(runs.results_folder().glob("*"))
+
+
+def test_a_run_says_its_modality_and_keeps_every_parameter(parts):
+    namespace = {"EPOCHS": 3, "RATE": 2e-3, "WEIGHTS": None, "HEADS": ["a", "b"], "AUGMENT": True}
+    kept = namespace | {"RANGES": {"low": (1, 2.5)}, "N_16": "text"}
+    other = {
+        "x": 1,
+        "Model": 2,
+        "_A": 3,
+        "SCORES": np.ones(2),
+        "NP": np.float64(1),
+        "DEEP": [set()],
+    }
+    assert runs.take_parameters(kept | other | {"KEYS": {1: 2}}) == kept
+    run = runs.Run("x", modality="voice", **SHARED | {"parameters": kept})
+    run.finish({})
+    facts = runs.find_run("ravdess", "x")
+    assert facts["modality"] == "voice"
+    assert facts["parameters"] == kept | {"RANGES": {"low": [1, 2.5]}}
 
 
 def test_missing_run_says_what_to_do(parts):
@@ -90,8 +118,8 @@ def test_posteriors_that_are_none_are_refused(parts):
 
 
 def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(parts):
-    save_run(parts, "video", "faces", "faces")
-    save_run(inputs.read_parts("ravdess", "mels"), "audio", "mels", "audio")
+    save_run(parts, "video", "faces", "face")
+    save_run(inputs.read_parts("ravdess", "mels"), "audio", "mels", "voice")
     found = heads.find_branches("ravdess", "video audio nobody", protocol="luna5", fold=1)
     assert list(found) == ["video", "audio"]
     assert heads.list_without_embeddings(found) == []
@@ -117,8 +145,8 @@ def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(par
 
 def test_late_fusion_predicts_every_clip_that_any_branch_judged(parts):
     tables = [
-        save_run(parts, "video", "faces", "faces")[1],
-        save_run(inputs.read_parts("ravdess", "mels"), "audio", "mels", "audio")[1],
+        save_run(parts, "video", "faces", "face")[1],
+        save_run(inputs.read_parts("ravdess", "mels"), "audio", "mels", "voice")[1],
     ]
     fused = experts.fuse_predictions(tables, EMOTIONS)
     assert len(fused) == 72
@@ -126,10 +154,10 @@ def test_late_fusion_predicts_every_clip_that_any_branch_judged(parts):
 
 
 def test_runs_are_pooled_over_folds_and_carry_their_notes(parts):
-    predictions = save_run(parts, "video", "faces", "faces")[1]
-    facts = {"corpus": "ravdess", "protocol": "luna5", "parameters": {}}
+    predictions = save_run(parts, "video", "faces", "face")[1]
     for fold in (1, 2):
-        run = runs.Run("vgg", fold=fold, notes=["random init"], **facts)
+        facts = SHARED | {"fold": fold, "modality": "voice"}
+        run = runs.Run("vgg", notes=["random init"], **facts)
         run.save_predictions(predictions.assign(fold=fold))
         run.finish({})
     pooled = runs.pool_runs("ravdess", protocol="luna5")
@@ -222,7 +250,7 @@ def test_averaged_models_give_the_mean_of_their_posteriors(parts):
 
 
 def test_test_score_is_that_of_the_test_part_alone(parts):
-    _, predictions = save_run(parts, "audio_conv2d", "faces", "faces")
+    _, predictions = save_run(parts, "audio_conv2d", "faces", "face")
     predictions = predictions.copy()
     wrong = predictions["part"] != "test"
     columns = [f"p_{emotion}" for emotion in EMOTIONS]

@@ -59,6 +59,7 @@ def seat_committee(corpus, branch, *, protocol, fold):
     predictions = merge_members([runs.read_predictions(facts["folder"]) for facts in members])
     run = runs.Run(
         branch + SUFFIX,
+        modality=members[0]["modality"],
         corpus=corpus,
         protocol=protocol,
         fold=fold,

@@ -12,9 +12,13 @@ import argparse
 import ast
 import base64
 import difflib
+import itertools
+import multiprocessing
+import os
 import shlex
 import sys
 import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 
 import nbclient
@@ -56,22 +60,113 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 2
     chosen = add_standard_parameters(notebooks, chosen, options)
-    every = options.folds or options.committee
-    folded = [n for n in notebooks if every and "FOLD" in list_parameters(n)]
-    outcomes = {}
-    for number, notebook in enumerate(notebooks, 1):
-        try:
-            if notebook not in folded:
-                outcomes |= run_once(notebook, options, chosen, f"[{number:2d}/{len(notebooks)}]")
-            elif notebook == folded[0]:
-                run = run_committees if options.committee else run_every_fold
-                outcomes |= run(folded, options, chosen)
-        except ArgumentsError as error:
-            print(error, file=sys.stderr)
-            return 2
-        if any(outcome.startswith("failed") for outcome in outcomes.values()):
-            break
+    try:
+        if options.folds or options.committee:
+            outcomes = run_folded(notebooks, options, chosen)
+        else:
+            outcomes = run_all(notebooks, options, chosen)
+    except ArgumentsError as error:
+        print(error, file=sys.stderr)
+        return 2
     return report_outcome(options.corpus, outcomes)
+
+
+def run_all(notebooks, options, chosen):
+    """Run notebooks in order, those of faces and of voices side by side; return the outcomes."""
+    outcomes = {}
+    for stage in arrange_stages(notebooks, n_lanes=options.jobs):
+        outcomes |= run_stage(stage, notebooks, options, chosen)
+        if any_failed(outcomes):
+            break
+    return outcomes
+
+
+def run_folded(notebooks, options, chosen):
+    """Run notebooks in order, those that have folds for every fold; return the outcomes."""
+    folded = [notebook for notebook in notebooks if "FOLD" in list_parameters(notebook)]
+    outcomes = {}
+    for notebook in notebooks:
+        if notebook not in folded:
+            outcomes |= run_stage([[notebook]], notebooks, options, chosen)
+        elif notebook == folded[0]:
+            run = run_committees if options.committee else run_every_fold
+            outcomes |= run(folded, options, chosen)
+        if any_failed(outcomes):
+            break
+    return outcomes
+
+
+def any_failed(outcomes):
+    """Return whether a notebook stopped with an error."""
+    return any(outcome.startswith("failed") for outcome in outcomes.values())
+
+
+def arrange_stages(notebooks, *, n_lanes):
+    """Return stages, each a list of lanes, each a list of notebooks in order.
+
+    Notebooks of faces (3x) read nothing that those of voices (4x) write, nor the other way round:
+    the two are the lanes of one stage. All others are a stage each.
+
+    Args:
+        notebooks: Paths in order.
+        n_lanes: 1 for no lanes side by side.
+    """
+    stages = []
+    for digit, group in itertools.groupby(notebooks, key=lambda path: path.name[0]):
+        if digit == "4" and stages and stages[-1][0][0].name[0] == "3" and n_lanes > 1:
+            stages[-1].append(list(group))
+        elif digit == "3":
+            stages.append([list(group)])
+        else:
+            stages += [[[notebook]] for notebook in group]
+    return stages
+
+
+def run_stage(lanes, notebooks, options, chosen):
+    """Run lanes of notebooks side by side; print and return what became of each notebook.
+
+    A lane beside another has a process of its own and its share of the cores for linear algebra,
+    whose threads would otherwise wait for each other. After a failure no further notebook starts.
+    """
+    numbers = {path: f"[{n:2d}/{len(notebooks)}]" for n, path in enumerate(notebooks, 1)}
+    outcomes, left = {}, [list(lane) for lane in lanes]
+    if len(lanes) == 1:
+        for notebook in lanes[0]:
+            print(f"{numbers[notebook]} {notebook.stem:<22}", end=" ", flush=True)
+            outcome, elapsed_s = run_once(notebook, chosen[notebook], options)
+            print(f"{elapsed_s:5.0f} s  {outcome}", flush=True)
+            outcomes[notebook.stem] = outcome
+            if any_failed(outcomes):
+                break
+        return outcomes
+    print(f"side by side: {', '.join(f'{lane[0].name[0]}x' for lane in lanes)}", flush=True)
+    spawn = multiprocessing.get_context("spawn")
+    share = max(1, (os.cpu_count() or 1) // len(lanes))
+    with ProcessPoolExecutor(len(lanes), spawn, limit_threads, (share,)) as pool:
+
+        def start(lane):
+            path = lane.pop(0)
+            running[pool.submit(run_once, path, chosen[path], options)] = path, lane
+
+        running = {}
+        for lane in left:
+            start(lane)
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                path, lane = running.pop(future)
+                outcomes[path.stem], elapsed_s = future.result()
+                took = f"{elapsed_s:5.0f} s  {outcomes[path.stem]}"
+                print(f"{numbers[path]} {path.stem:<22} {took}", flush=True)
+                if lane and not any_failed(outcomes):
+                    start(lane)
+    return outcomes
+
+
+def limit_threads(n_threads):
+    """Give the kernels of this process so many threads for linear algebra, and memory by need."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(n_threads))
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 def add_standard_parameters(notebooks, chosen, options):
@@ -85,16 +180,14 @@ def add_standard_parameters(notebooks, chosen, options):
     }
 
 
-def run_once(notebook, options, chosen, number):
-    """Run a notebook; print and return what became of it."""
-    print(f"{number} {notebook.stem:<22}", end=" ", flush=True)
+def run_once(notebook, parameters, options):
+    """Run a notebook; return what became of it and the seconds it took."""
     started = time.perf_counter()
     if options.in_place:
         outcome = refresh_notebook(notebook)
     else:
-        outcome = run_notebook(notebook, chosen[notebook], options.corpus)
-    print(f"{time.perf_counter() - started:5.0f} s  {outcome}", flush=True)
-    return {notebook.stem: outcome}
+        outcome = run_notebook(notebook, parameters, options.corpus)
+    return outcome, time.perf_counter() - started
 
 
 def resolve_data(data):
@@ -186,6 +279,12 @@ def parse_arguments(arguments):
     parser.add_argument("--folds", default="", help="folds to train and test on: all, or 1,3")
     parser.add_argument(
         "--committee", action="store_true", help="five members a fold, each stopped on others"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        help="2: notebooks of faces and of voices side by side, 2 GB of memory each; 1: none",
     )
     parser.add_argument("--scheduler", default="", help="Dask scheduler: tcp://10.0.0.1:8786")
     parser.add_argument(

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
-from modeling.fusion import experts, modalities  # noqa: F401  (importing layers lets Keras know them)
+from modeling.fusion import experts, heads
 from modeling.publishing.experiments import CORPUS, EXPERIMENTS, EXPRESSION, PROTOCOL, SHIPPED
 from modeling.training import layers, runs  # noqa: F401  (importing layers lets Keras know them)
 from preprocessing.disk import arrays
@@ -86,19 +86,17 @@ def build_fusion():
     }
     tables = [runs.read_predictions(facts["folder"]) for facts in found.values()]
     emotions = runs.read_posteriors(tables[0])[1]
-    calibrated, temperatures = zip(
-        *(experts.calibrate_predictions(table, emotions) for table in tables), strict=True
-    )
-    product = modalities.fit_product(dict(zip(found, calibrated, strict=True)), emotions)
-    last = product.temperatures
+    groups = heads.group_branches(found)
+    product = experts.fit_product(dict(zip(found, tables, strict=True)), emotions, groups)
     face = keras.models.load_model(found[FACE]["folder"] / "model.keras", compile=False)
     voice = keras.Input((len(emotions),), name="voice")
     expressions = keras.Input(face.input_shape[1:], name="expressions")
     seen = ops.any(expressions != 0, axis=(1, 2))
     judges = [("voice", voice, ops.any(voice != 0, axis=1)), ("face", face(expressions), seen)]
     evidence = 0
-    for (kind, posterior, there), first in zip(judges, temperatures, strict=True):
-        temperature = first * last[kind] * last["all"]
+    for (modality, posterior, there), branch in zip(judges, found, strict=True):
+        temperature = product.branch_temperatures[branch] * product.last_temperature
+        temperature *= product.modality_temperatures[modality]
         logs = ops.log(ops.maximum(posterior, experts.FLOOR)) / temperature
         evidence += logs * ops.cast(there, "float32")[:, None]
     posterior = keras.layers.Softmax(name="posterior")(evidence)

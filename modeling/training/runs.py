@@ -7,6 +7,7 @@ comparison, calibration and late fusion; ``embeddings.npy`` (row-aligned with it
 """
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -19,6 +20,9 @@ import pandas as pd
 
 from preprocessing.disk import arrays
 
+MODALITIES = ("face", "voice", "face and voice")
+"""What a run may judge by."""
+
 
 def results_folder():
     """Return the folder of all runs."""
@@ -29,21 +33,41 @@ class Run:
     """A run being written; ``finish`` makes it one that exists.
 
     Args:
-        branch: Name of the branch, such as ``video_convlstm``.
+        branch: Name of the branch, such as ``video_convlstm``; it only names.
+        modality: What the run judges by, one of ``MODALITIES``.
         corpus: Name of the corpus.
         protocol: Name of the protocol.
         fold: Number of the fold, from 1.
-        parameters: The notebook's parameters.
+        parameters: All of the notebook's, as ``take_parameters`` gives them, and what was chosen.
         notes: Words that must stand beside every score of this run, such as "random init".
         inputs: Facts of the stages that were read, by stage, as ``arrays.read_facts`` gives them.
         array: Name of the array that ``model.keras`` reads, where it reads one directly.
+
+    Raises:
+        ValueError: The modality is none of ``MODALITIES``.
     """
 
     def __init__(
-        self, branch, *, corpus, protocol, fold, parameters, notes=(), inputs=None, array=""
+        self,
+        branch,
+        *,
+        modality,
+        corpus,
+        protocol,
+        fold,
+        parameters,
+        notes=(),
+        inputs=None,
+        array="",
     ):
+        if modality not in MODALITIES:
+            raise ValueError(
+                f"A run of {branch!r} says modality {modality!r}; expected one of "
+                f"{', '.join(map(repr, MODALITIES))}: fusions multiply across modalities."
+            )
         self.facts = {
             "branch": branch,
+            "modality": modality,
             "corpus": corpus,
             "protocol": protocol,
             "fold": fold,
@@ -108,6 +132,32 @@ class Run:
         self.folder.rename(self.final)
         self.folder = self.final
         return self.final
+
+
+def take_parameters(namespace):
+    """Return a notebook's parameters, so that a run keeps all of them.
+
+    Args:
+        namespace: The notebook's names, ``globals()``.
+
+    Returns:
+        Value by name: each name in capitals whose value is a number, text, ``True``, ``False``,
+        ``None``, or a list, tuple or dictionary of those.
+    """
+    return {
+        name: value
+        for name, value in namespace.items()
+        if re.fullmatch("[A-Z][A-Z0-9_]*", name) and _is_plain(value)
+    }
+
+
+def _is_plain(value):
+    """Return whether JSON can write a value as it is."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def add_files(files):
