@@ -37,11 +37,11 @@ lab: install
 	$(BIN)/jupyter lab
 
 results: install
-	@$(BIN)/python -m modeling.report
+	@$(BIN)/python -m modeling.publishing.report
 
 # With no EXPERIMENT it says which there are.
 reproduce: install
-	@$(BIN)/python -m modeling.experiments reproduce "$(EXPERIMENT)" --data "$(DATA)" --parameters "$(P)"
+	@$(BIN)/python -m modeling.publishing.experiments reproduce "$(EXPERIMENT)" --data "$(DATA)" --parameters "$(P)"
 
 # Executes the notebooks themselves, on the embedded corpus, for committing.
 notebooks: install

@@ -11,8 +11,10 @@ import pandas as pd
 import psutil
 import pytest
 
-from preprocessing import analyse, arrays, extract, indexing, isolation
+from preprocessing import analyse, extract, index
 from preprocessing.corpora.drawn.face import draw_face
+from preprocessing.disk import arrays
+from preprocessing.workers import isolation
 from tests import broken_media
 from tests.test_resume import write_moving_picture
 
@@ -85,7 +87,7 @@ def test_every_damaged_file_ends_as_done_or_as_a_listed_failure(damaged, tmp_pat
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     before = {path: path.stat().st_mtime_ns for path in damaged.parent.rglob("*")}
     options = {"limits": LIMITS, "progress": False}
-    indexing.index_corpus("folder", damaged, **options)
+    index.index_corpus("folder", damaged, **options)
     choices = extract.Choices(n_frames=4, size=16, detector="haar")
     extract.extract_corpus("folder", choices, **options)
     clips = analyse.analyse_corpus("folder", n_mels=32, **options)

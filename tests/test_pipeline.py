@@ -1,6 +1,6 @@
 import pytest
 
-from modeling import pipeline
+from modeling.pipeline import command
 from tests.made_corpus import write_made_notebook
 
 
@@ -22,13 +22,13 @@ def notebooks(tmp_path, monkeypatch):
     }
     for name, cells in sources.items():
         write_made_notebook(tmp_path / name, *cells)
-    monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path
 
 
 def test_notebooks_run_in_order_with_their_parameters(notebooks, capsys):
-    assert pipeline.main(["--parameters", "EPOCHS=5"]) == 0
+    assert command.main(["--parameters", "EPOCHS=5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1:3] for line in lines[:3]] == [
         ["1/3]", "10_first"],
@@ -40,17 +40,17 @@ def test_notebooks_run_in_order_with_their_parameters(notebooks, capsys):
 
 
 def test_only_chooses_by_first_digits(notebooks):
-    assert [p.stem for p in pipeline.find_notebooks("3")] == ["30_second", "31_third"]
-    assert [p.stem for p in pipeline.find_notebooks("10,31")] == ["10_first", "31_third"]
+    assert [p.stem for p in command.find_notebooks("3")] == ["30_second", "31_third"]
+    assert [p.stem for p in command.find_notebooks("10,31")] == ["10_first", "31_third"]
 
 
 def test_unknown_parameter_is_an_error_that_names_the_nearest(notebooks, capsys):
-    assert pipeline.main(["--parameters", "EPOCH=5"]) == 2
+    assert command.main(["--parameters", "EPOCH=5"]) == 2
     assert "Did you mean EPOCHS?" in capsys.readouterr().err
 
 
 def test_parameter_of_a_notebook_not_chosen_is_an_error(notebooks):
-    assert pipeline.main(["--only", "10", "--parameters", "EPOCHS=5"]) == 2
+    assert command.main(["--only", "10", "--parameters", "EPOCHS=5"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -63,24 +63,23 @@ def test_parameter_of_a_notebook_not_chosen_is_an_error(notebooks):
     ],
 )
 def test_wrong_arguments_stop_before_anything_runs(notebooks, arguments):
-    assert pipeline.main(arguments) == 2
+    assert command.main(arguments) == 2
     assert not (notebooks / "results").exists()
 
 
 def test_notebook_without_clips_is_skipped_and_the_rest_runs(notebooks, capsys):
-    assert pipeline.main(["--parameters", "FAIL=skip"]) == 0
+    assert command.main(["--parameters", "FAIL=skip"]) == 0
     assert "skipped: nobody has a face" in capsys.readouterr().out
 
 
 def test_broken_notebook_stops_the_run(notebooks, capsys):
-    assert pipeline.main(["--parameters", "FAIL=break"]) == 1
+    assert command.main(["--parameters", "FAIL=break"]) == 1
     assert "failed: KeyError" in capsys.readouterr().out
 
 
-def test_fusion_and_comparison_come_after_all_branches():
-    numbers = [path.name[:2] for path in pipeline.find_notebooks()]
-    assert numbers[-2:] == ["34", "35"]
-    assert numbers[:-2] == sorted(numbers[:-2])
-    assert {"36", "37", "38"} < set(numbers)
-    only = [path.name[:2] for path in pipeline.find_notebooks("34,38")]
-    assert only == ["38", "34"]
+def test_sorted_order_is_the_order_of_running():
+    numbers = [path.name[:2] for path in command.find_notebooks()]
+    assert numbers == sorted(numbers)
+    assert numbers[-2:] == ["50", "60"]
+    voices = [path.name[:2] for path in command.find_notebooks("4")]
+    assert voices == ["40", "41", "42", "43", "44"]

@@ -1,0 +1,358 @@
+"""Runs the notebooks in order: ``make run`` and ``make notebooks`` call this.
+
+    python -m modeling.pipeline --corpus drawn --only 3 --parameters "EPOCHS=5 N_FRAMES=12"
+    python -m modeling.pipeline --folds all --scheduler tcp://10.0.0.1:8786
+
+Exit status: 0 when all went well; 1 when a notebook stopped with an error; 2 when the arguments
+are wrong; 3 when every notebook ran but some clips of the corpus failed (they are listed in
+``data/<corpus>/clips.csv``).
+"""
+
+import argparse
+import ast
+import base64
+import difflib
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import nbclient
+import nbformat
+import papermill
+
+from modeling.fusion import committee
+from modeling.pipeline.crossvalidation import run_folds
+from modeling.split.folds import N_MEMBERS
+from modeling.split.protocol import choose_protocol, count_folds
+from modeling.training import runs
+from preprocessing import corpora
+from preprocessing.disk import arrays
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+QUIET = ["--IPKernelApp.log_level=ERROR"]
+"""Kernels warn at every start that they talk to this machine over TCP."""
+
+SKIPS = "NotEnoughClipsError"
+"""A notebook that stops with this error has nothing to work on: it is skipped, not failed."""
+
+
+class ArgumentsError(ValueError):
+    """What was asked for on the command line does not exist."""
+
+
+def main(arguments=None):
+    """Run the notebooks; return the exit status."""
+    options = parse_arguments(arguments)
+    try:
+        notebooks = find_notebooks(options.only)
+        given = parse_parameters(options.parameters)
+        if options.corpus not in corpora.NAMES:
+            raise ArgumentsError(
+                f"CORPUS={options.corpus} is unknown; expected one of {', '.join(corpora.NAMES)}."
+            )
+        chosen = share_parameters(notebooks, given)
+    except ArgumentsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    chosen = add_standard_parameters(notebooks, chosen, options)
+    every = options.folds or options.committee
+    folded = [n for n in notebooks if every and "FOLD" in list_parameters(n)]
+    outcomes = {}
+    for number, notebook in enumerate(notebooks, 1):
+        try:
+            if notebook not in folded:
+                outcomes |= run_once(notebook, options, chosen, f"[{number:2d}/{len(notebooks)}]")
+            elif notebook == folded[0]:
+                run = run_committees if options.committee else run_every_fold
+                outcomes |= run(folded, options, chosen)
+        except ArgumentsError as error:
+            print(error, file=sys.stderr)
+            return 2
+        if any(outcome.startswith("failed") for outcome in outcomes.values()):
+            break
+    return report_outcome(options.corpus, outcomes)
+
+
+def add_standard_parameters(notebooks, chosen, options):
+    """Return the parameters by notebook, with those that have options of their own."""
+    standard = {"CORPUS": options.corpus, "DATA": resolve_data(options.data)}
+    standard |= {"SCHEDULER": options.scheduler}
+    declared = {notebook: list_parameters(notebook) for notebook in notebooks}
+    return {
+        notebook: {k: v for k, v in standard.items() if v and k in own} | chosen[notebook]
+        for notebook, own in declared.items()
+    }
+
+
+def run_once(notebook, options, chosen, number):
+    """Run a notebook; print and return what became of it."""
+    print(f"{number} {notebook.stem:<22}", end=" ", flush=True)
+    started = time.perf_counter()
+    if options.in_place:
+        outcome = refresh_notebook(notebook)
+    else:
+        outcome = run_notebook(notebook, chosen[notebook], options.corpus)
+    print(f"{time.perf_counter() - started:5.0f} s  {outcome}", flush=True)
+    return {notebook.stem: outcome}
+
+
+def resolve_data(data):
+    """Return DATA as the notebooks need it, which run in their own folders: URLs as they are."""
+    return str(Path(data).resolve()) if data and "://" not in data else data
+
+
+def run_every_fold(notebooks, options, chosen):
+    """Run notebooks for every fold asked for; print and return what became of them."""
+    outcomes, started = {}, time.perf_counter()
+    protocol = resolve_protocol(options.corpus, chosen)
+    folds = list_folds(options.folds or "all", options.corpus, protocol)
+    names = ", ".join(notebook.stem[:2] for notebook in notebooks)
+    where = options.scheduler or "this machine"
+    print(f"folds {', '.join(map(str, folds))} of notebooks {names} on {where}", flush=True)
+    for n_done, (fold, result) in enumerate(
+        run_folds(
+            run_notebook,
+            notebooks,
+            folds,
+            corpus=options.corpus,
+            parameters=chosen,
+            scheduler=options.scheduler,
+        ),
+        1,
+    ):
+        elapsed_s = time.perf_counter() - started
+        left_s = elapsed_s / n_done * (len(folds) - n_done)
+        bad = "; ".join(f"{k} {v}" for k, v in result.items() if v != "done") or "done"
+        print(f"  fold {fold}: {elapsed_s:5.0f} s, about {left_s:.0f} s left  {bad}", flush=True)
+        outcomes |= {f"{name}, fold {fold}": outcome for name, outcome in result.items()}
+    return outcomes
+
+
+def run_committees(notebooks, options, chosen):
+    """Run notebooks for every fold and member, then seat the committees; return the outcomes."""
+    protocol, before = resolve_protocol(options.corpus, chosen), runs.list_runs(options.corpus)
+    outcomes = {}
+    for number in range(1, N_MEMBERS + 1):
+        member = committee.name_member(protocol, number)
+        print(f"member {number} of {N_MEMBERS}: ", end="")
+        own = {notebook: given | {"PROTOCOL": member} for notebook, given in chosen.items()}
+        result = run_every_fold(notebooks, options, own)
+        outcomes |= {f"{name}, member {number}": outcome for name, outcome in result.items()}
+        if any(outcome.startswith("failed") for outcome in result.values()):
+            return outcomes
+    known = {facts["folder"] for facts in before}
+    made = [f for f in runs.list_runs(options.corpus, protocol=member) if f["folder"] not in known]
+    for branch, fold in sorted({(facts["branch"], facts["fold"]) for facts in made}):
+        folder = committee.seat_committee(options.corpus, branch, protocol=protocol, fold=fold)
+        print(f"committee: {arrays.shorten_path(folder)}")
+    return outcomes
+
+
+def resolve_protocol(corpus, chosen):
+    """Return the name of the protocol that notebooks with these parameters follow."""
+    protocol = next((own["PROTOCOL"] for own in chosen.values() if "PROTOCOL" in own), "auto")
+    if protocol != "auto":
+        return protocol
+    clips = arrays.read_clips(arrays.corpus_folder(corpus))
+    return choose_protocol(clips, corpora.get(corpus).PROTOCOL)
+
+
+def list_folds(text, corpus, protocol):
+    """Return the numbers of the folds that ``--folds`` means, such as "all" or "1,3".
+
+    Raises:
+        ArgumentsError: A fold does not exist.
+    """
+    clips = arrays.read_clips(arrays.corpus_folder(corpus))
+    n_folds = count_folds(protocol, clips)
+    if text == "all":
+        return list(range(1, n_folds + 1))
+    folds = [int(word) if word.isdecimal() else 0 for word in text.replace(",", " ").split()]
+    if wrong := [fold for fold in folds if not 1 <= fold <= n_folds]:
+        raise ArgumentsError(
+            f"FOLDS={text}: fold {wrong[0]} does not exist; {protocol} has 1 to {n_folds}."
+        )
+    return folds
+
+
+def parse_arguments(arguments):
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(prog="python -m modeling.pipeline", description=__doc__)
+    parser.add_argument("--corpus", default="drawn", help="a name of preprocessing.corpora")
+    parser.add_argument("--data", default="", help="where the corpus's raw clips lie")
+    parser.add_argument("--only", default="", help="first digits of the notebooks: 3 or 11,12")
+    parser.add_argument("--parameters", default="", help='such as "EPOCHS=5 N_FRAMES=12"')
+    parser.add_argument("--folds", default="", help="folds to train and test on: all, or 1,3")
+    parser.add_argument(
+        "--committee", action="store_true", help="five members a fold, each stopped on others"
+    )
+    parser.add_argument("--scheduler", default="", help="Dask scheduler: tcp://10.0.0.1:8786")
+    parser.add_argument(
+        "--in-place", action="store_true", help="execute the notebooks themselves, to commit them"
+    )
+    return parser.parse_args(arguments)
+
+
+def find_notebooks(only=""):
+    """Return the notebooks in order, reduced to the numbers that begin with those asked for.
+
+    Raises:
+        ArgumentsError: No notebook's number begins so.
+    """
+    every = sorted(REPOSITORY.glob("*/[0-9][0-9]_*.ipynb"), key=lambda path: path.name)
+    prefixes = [word for word in only.replace(",", " ").split() if word]
+    if not prefixes:
+        return every
+    for prefix in prefixes:
+        if not any(path.name.startswith(prefix) for path in every):
+            numbers = ", ".join(path.name[:2] for path in every)
+            raise ArgumentsError(f"ONLY={prefix} matches no notebook; there are {numbers}.")
+    return [path for path in every if path.name.startswith(tuple(prefixes))]
+
+
+def list_parameters(notebook):
+    """Return the names and defaults that a notebook's parameters cell declares."""
+    found = {}
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if "parameters" not in cell.metadata.get("tags", []):
+            continue
+        for line in ast.parse(cell.source).body:
+            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                found[line.targets[0].id] = ast.literal_eval(line.value)
+    return found
+
+
+def parse_parameters(text):
+    """Return the parameters of a text such as ``EPOCHS=5 NAME='a b'``.
+
+    Raises:
+        ArgumentsError: A word is not of the form NAME=VALUE.
+    """
+    parameters = {}
+    for word in shlex.split(text):
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise ArgumentsError(f"P holds {word!r}; expected NAME=VALUE, as in P='EPOCHS=5'.")
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parameters[name] = value
+    return parameters
+
+
+def share_parameters(notebooks, given):
+    """Return, by notebook, those of the given parameters that it declares.
+
+    Raises:
+        ArgumentsError: No chosen notebook declares a name, or a number is given as a word.
+    """
+    declared = {notebook: list_parameters(notebook) for notebook in notebooks}
+    known = {name: value for own in declared.values() for name, value in own.items()}
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ArgumentsError(
+                f"No chosen notebook has a parameter {name}.{hint} "
+                f"There are {', '.join(sorted(known))}."
+            )
+        if isinstance(known[name], int | float) and not isinstance(value, int | float):
+            raise ArgumentsError(f"{name}={value} is a word; expected a number like {known[name]}.")
+    return {
+        notebook: {name: value for name, value in given.items() if name in own}
+        for notebook, own in declared.items()
+    }
+
+
+def run_notebook(notebook, parameters, corpus):
+    """Execute a copy of a notebook under ``results/notebooks/<corpus>/``; return the outcome."""
+    target = runs.results_folder() / "notebooks" / corpus / notebook.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            notebook,
+            target,
+            parameters=parameters,
+            cwd=notebook.parent,
+            kernel_name="python3",
+            extra_arguments=QUIET,
+            progress_bar=False,
+        )
+        outcome = "done"
+    except papermill.PapermillExecutionError as error:
+        words = "skipped" if error.ename == SKIPS else f"failed: {error.ename}"
+        outcome = f"{words}: {error.evalue} (see {arrays.shorten_path(target)})"
+    save_figures(target, runs.results_folder() / "figures" / corpus)
+    return outcome
+
+
+def refresh_notebook(notebook):
+    """Execute a notebook in place, from a fresh kernel, for committing; return the outcome."""
+    content = nbformat.read(notebook, as_version=4)
+    client = nbclient.NotebookClient(
+        content,
+        timeout=None,
+        kernel_name="python3",
+        extra_arguments=QUIET,
+        resources={"metadata": {"path": notebook.parent}},
+        coalesce_streams=True,
+        record_timing=False,
+    )
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        return f"failed: {error.ename}: {error.evalue}"
+    content.metadata.pop("widgets", None)
+    for cell in content.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_widget(output)]
+    with arrays.replace_file(notebook) as temporary:
+        nbformat.write(content, temporary)
+    return "done"
+
+
+def _is_widget(output):
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+
+
+def save_figures(executed, folder):
+    """Save every figure of an executed notebook as ``<notebook>-<number>.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f"{executed.stem}-*.png"):
+        old.unlink()
+    number = 0
+    for cell in nbformat.read(executed, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            picture = output.get("data", {}).get("image/png")
+            if picture:
+                number += 1
+                path = folder / f"{executed.stem}-{number:02d}.png"
+                with arrays.replace_file(path) as temporary:
+                    temporary.write_bytes(base64.b64decode(picture))
+
+
+def report_outcome(corpus, outcomes):
+    """Print the comparison table, where the figures are and what failed; return the exit status."""
+    compared = runs.list_runs(corpus, branch="compare")
+    if outcomes.get("60_compare") == "done" and compared:
+        print(f"\n{(compared[-1]['folder'] / 'table.txt').read_text('utf-8')}")
+        print("figures of the comparison:")
+        for path in sorted(compared[-1]["folder"].glob("*.png")):
+            print(f"  {arrays.shorten_path(path)}")
+    print(f"all figures: {arrays.shorten_path(runs.results_folder() / 'figures' / corpus)}")
+    print(
+        f"executed notebooks: {arrays.shorten_path(runs.results_folder() / 'notebooks' / corpus)}"
+    )
+    failed = [name for name, outcome in outcomes.items() if outcome.startswith("failed")]
+    if failed:
+        print(f"{failed[0]} stopped with an error; the notebooks after it were not run.")
+        return 1
+    folder = arrays.corpus_folder(corpus)
+    if not (folder / "clips.csv").is_file():
+        return 0
+    clips = arrays.read_clips(folder)
+    n_failed = int(clips["status"].isin(["failed", "partial"]).sum())
+    where = arrays.shorten_path(folder / "clips.csv")
+    print(f"{n_failed} of {len(clips)} clips failed wholly or in part; reasons in {where}.")
+    return 3 if n_failed else 0
