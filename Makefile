@@ -1,14 +1,15 @@
 # make run    build the environment, run every notebook in order, print the comparison
-# make test   lint, unit tests, and the notebooks with small parameters
-# make lab    open JupyterLab
+# make test   lint, unit tests, and the notebooks with small parameters; SLOW=1 adds the long runs
+# make lab    open JupyterLab at the first notebook
 # make results   recompute the README's tables and figures from modeling/published, in seconds
 # make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess   train one published row again
 #
 # make run CORPUS=ravdess DATA=/path/to/ravdess   another corpus
-# make run ONLY=3                                 only the notebooks whose number begins with 3
+# make run ONLY=4                                 only the notebooks whose number begins with 4: voices
 # make run P="EPOCHS=5 N_FRAMES=12"               other parameters
 # make run FOLDS=all                              every fold, not the first alone
 # make run FOLDS=all COMMITTEE=1                  five networks a fold, each stopped on other actors
+# make run JOBS=1                                 one notebook after the other, in less memory
 # make run SCHEDULER=tcp://10.0.0.1:8786          clips (and folds) on a Dask cluster
 
 PYTHON ?= python3
@@ -19,6 +20,8 @@ P ?=
 FOLDS ?=
 COMMITTEE ?=
 SCHEDULER ?=
+JOBS ?=
+SLOW ?=
 EXPERIMENT ?=
 BIN = .venv/bin
 
@@ -26,22 +29,22 @@ BIN = .venv/bin
 
 run: install
 	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)" \
-		--folds "$(FOLDS)" $(if $(COMMITTEE),--committee) --scheduler "$(SCHEDULER)"
+		--folds "$(FOLDS)" $(if $(COMMITTEE),--committee) $(if $(JOBS),--jobs $(JOBS)) --scheduler "$(SCHEDULER)"
 
 test: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 $(if $(SLOW),,-m "not slow")
 
 lab: install
-	$(BIN)/jupyter lab
+	$(BIN)/jupyter lab preprocessing/10_corpus.ipynb
 
 results: install
-	@$(BIN)/python -m modeling.report
+	@$(BIN)/python -m modeling.publishing.report
 
 # With no EXPERIMENT it says which there are.
 reproduce: install
-	@$(BIN)/python -m modeling.experiments reproduce "$(EXPERIMENT)" --data "$(DATA)" --parameters "$(P)"
+	@$(BIN)/python -m modeling.publishing.experiments reproduce "$(EXPERIMENT)" --data "$(DATA)" --parameters "$(P)"
 
 # Executes the notebooks themselves, on the embedded corpus, for committing.
 notebooks: install

@@ -11,7 +11,7 @@ import numpy as np
 
 from opencv_model import resnet_ssd
 from preprocessing import analyse, extract
-from preprocessing.resumable import ResumableArrays
+from preprocessing.disk.resumable import ResumableArrays
 
 CHOICES = extract.Choices(n_frames=16, size=64)
 WINDOW_S, RATE_HZ = 6.0, 16000

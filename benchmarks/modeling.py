@@ -41,8 +41,9 @@ import nbformat  # noqa: E402
 import pandas as pd  # noqa: E402
 
 from data_augmentation.quiet_keras import keras  # noqa: E402
-from modeling import inputs, pipeline, training  # noqa: E402
-from preprocessing import arrays  # noqa: E402
+from modeling.pipeline import command  # noqa: E402
+from modeling.training import inputs, loop  # noqa: E402
+from preprocessing.disk import arrays  # noqa: E402
 
 FIRST_CHECK = "measure_untrained_loss"
 """The cell that holds it, and all after it, are left out of a notebook."""
@@ -98,8 +99,8 @@ def main(arguments=None):
     for title in (f"{OURS}, mixed_bfloat16", f"{OURS}, 8 steps a call"):
         facts["effects"][title] = find_ratio(rounds, title, OURS)
         print(f"{title}: {facts['effects'][title]:.2f} times the default's clips a second.")
-    title = "31 audio_conv2d, mixed_bfloat16"
-    facts["effects"][title] = find_ratio(rounds, title, "31 audio_conv2d")
+    title = "41 audio_conv2d, mixed_bfloat16"
+    facts["effects"][title] = find_ratio(rounds, title, "41 audio_conv2d")
     print(f"{title}: {facts['effects'][title]:.2f} times the default's clips a second.")
     if options.accuracy:
         facts["validation_accuracy"] = compare_accuracy(options.accuracy)
@@ -120,7 +121,7 @@ def prepare_corpus():
     folder = arrays.corpus_folder("drawn")
     if (folder / "expressions.json").is_file() and (folder / "augmented.json").is_file():
         return
-    if status := pipeline.main(["--only", "10,11,12,21,37"]):
+    if status := command.main(["--only", "10,11,12,21,31"]):
         raise RuntimeError(f"The embedded corpus could not be made: exit status {status}.")
 
 
@@ -131,7 +132,7 @@ def open_notebook(number, **parameters):
         number: First digits of its name.
         **parameters: In the place of those in its parameters cell.
     """
-    (path,) = pipeline.find_notebooks(number)
+    (path,) = command.find_notebooks(number)
     names = {"display": lambda *_: None, "__name__": path.stem}
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type != "code":
@@ -156,11 +157,11 @@ def make_contenders():
         open_plain(RIVAL, "30", STEM="none"),
     ]
     made.append(build_cnn_lstm(made[0]))
-    made.append(open_plain("31 audio_conv2d", "31"))
-    made.append(open_plain("31 audio_conv2d, mixed_bfloat16", "31", PRECISION="mixed_bfloat16"))
+    made.append(open_plain("41 audio_conv2d", "41"))
+    made.append(open_plain("41 audio_conv2d, mixed_bfloat16", "41", PRECISION="mixed_bfloat16"))
     made.append(open_vgg19())
-    made.append(open_frozen("33 audio_yamnet, tuned blocks", "33"))
-    made.append(open_frozen("39 audio_moonshine, head", "39"))
+    made.append(open_frozen("43 audio_yamnet, tuned blocks", "43"))
+    made.append(open_frozen("44 audio_moonshine, head", "44"))
     made.append(open_expressions())
     return made
 
@@ -190,13 +191,13 @@ def build_cnn_lstm(ours):
 
 def open_vgg19():
     """Return VGG19: its head trains on what the frozen layers found."""
-    names = open_notebook("32")
+    names = open_notebook("42")
     head, features = names["head"], names["features"]["train"]
     head.compile("adam", loss="categorical_crossentropy", metrics=["accuracy"])
     batch_size = names["BATCH_SIZE"]
     batches = inputs.make_batches(features, batch_size=batch_size, seed=0)
     x = names["parts"]["train"].x
-    return Contender("32 audio_vgg19, head", head, batches, names["model"], x, batch_size)
+    return Contender("42 audio_vgg19, head", head, batches, names["model"], x, batch_size)
 
 
 def open_frozen(title, number):
@@ -213,13 +214,13 @@ def open_frozen(title, number):
 
 def open_expressions():
     """Return the convolution over time on our expression network's embeddings."""
-    names = open_notebook("38", HEADS=["convolution"])
+    names = open_notebook("32", HEADS=["convolution"])
     part = names["train"]
     model = names["build_network"]("convolution", part.x.shape[1:])
     model.compile("adam", loss="categorical_crossentropy", metrics=["accuracy"])
     batch_size = names["BATCH_SIZE"]
     batches = inputs.make_batches(part, batch_size=batch_size, seed=0)
-    return Contender("38 video_expression", model, batches, model, part.x, batch_size)
+    return Contender("32 video_expression", model, batches, model, part.x, batch_size)
 
 
 def measure_all(contenders, seconds):
@@ -311,7 +312,7 @@ def compare_accuracy(epochs):
     best = {}
     for title, stem in ((OURS, "strided"), (RIVAL, "none")):
         own = open_plain(title, "30", STEM=stem)
-        history = training.train_model(
+        history = loop.train_model(
             own.trained, own.batches, own.val, epochs=epochs, patience=epochs
         )
         best[title] = float(history["val_accuracy"][history["best"]].iloc[0])

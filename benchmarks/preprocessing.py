@@ -40,10 +40,13 @@ import psutil  # noqa: E402
 
 from benchmarks.contenders import Contenders, process_clip  # noqa: E402
 from opencv_model import resnet_ssd  # noqa: E402
-from preprocessing import analyse, arrays, extract, faces, indexing, media  # noqa: E402
+from preprocessing import analyse, extract, index  # noqa: E402
+from preprocessing.clips import decode  # noqa: E402
 from preprocessing.corpora import drawn  # noqa: E402
 from preprocessing.corpora.drawn.face import draw_face  # noqa: E402
-from preprocessing.isolation import Children, Limits  # noqa: E402
+from preprocessing.disk import arrays  # noqa: E402
+from preprocessing.faces import crop  # noqa: E402
+from preprocessing.workers.isolation import Children, Limits  # noqa: E402
 
 TEST_DATA = Path(os.environ.get("EMOTION_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 N_CORES = joblib.effective_n_jobs(-1)
@@ -111,10 +114,10 @@ def profile(paths):
     names, totals = (detector.name, detector.weights_sha256), {}
     process_clip(0, paths[0], names)
     parts = {
-        "decode": [(media, "read_clip")],
+        "decode": [(decode, "read_clip")],
         "detect": [(resnet_ssd, "_run_network")],
-        "follow": [(faces, "_follow_cheaply")],
-        "faces": [(faces, "crop_clip")],
+        "follow": [(crop, "_follow_cheaply")],
+        "faces": [(crop, "crop_clip")],
         "spectra and features": [(analyse.audio, "analyse")],
         "sound quality": [(analyse.audio, "measure_quality")],
     }
@@ -148,7 +151,7 @@ def measure_memory(sizes=(100, 1000, 10000)):
             rows = {"clip_id": [f"{i:06d}" for i in range(n_clips)], "video": "clip.mp4"}
             table = pd.DataFrame(rows | {"audio": "clip.mp4", "emotion": "sad", "actor": "1"})
             table.to_csv(folder / "list.csv", index=False)
-            indexing.index_corpus("folder", folder / "list.csv", progress=False)
+            index.index_corpus("folder", folder / "list.csv", progress=False)
             choices = extract.Choices(n_frames=16, size=64, detector="haar")
             peaks, started = {}, time.perf_counter()
             for name, work in (

@@ -1,8 +1,8 @@
 """Altered copies of the voices of a whole corpus, on disk as spectrograms.
 
 Copies are made of every clip, since which clips train differs from fold to fold; only those of
-training clips are ever read, see ``modeling.inputs.add_copies``. Workers are pure functions from a
-waveform to small arrays; only the process that called writes.
+training clips are ever read, see ``modeling.training.inputs.add_copies``. Workers are pure
+functions from a waveform to small arrays; only the process that called writes.
 """
 
 import time
@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from data_augmentation import waveforms
-from preprocessing import arrays, audio
 from preprocessing.analyse import list_voices
-from preprocessing.indexing import explain_error
-from preprocessing.parallel import stream_results
+from preprocessing.disk import arrays
+from preprocessing.index import explain_error
+from preprocessing.voice import spectra
+from preprocessing.workers.parallel import stream_results
 
 SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 """The parameters of the audio stage that a spectrogram depends on."""
@@ -111,7 +112,7 @@ def allocate_copies(mels, sounds, n_copies, *, keep_waveforms):
         sample), whose rounding lies 66 dB below the sound.
     """
     shape = (len(mels), n_copies, *mels.shape[1:])
-    made = {"mels_augmented": np.full(shape, audio.FLOOR_DB, np.float32)}
+    made = {"mels_augmented": np.full(shape, spectra.FLOOR_DB, np.float32)}
     if keep_waveforms:
         shape = (len(sounds), n_copies, sounds.shape[1])
         made["waveforms_augmented"] = np.zeros(shape, np.float16)
@@ -158,10 +159,10 @@ def _alter_voice(voice, rate_hz, seed_parts, options):
     """Return a voice's altered copies, arrays by name, and a record of each."""
     changes = {name: options[name] for name in ("n_copies", "ranges", "probability")}
     altered, amounts = waveforms.make_copies(voice, rate_hz, seed_parts=seed_parts, **changes)
-    n_times = audio.count_frames(len(voice), rate_hz, hop_ms=options["spectrum"]["hop_ms"])
+    n_times = spectra.count_frames(len(voice), rate_hz, hop_ms=options["spectrum"]["hop_ms"])
     mels = np.zeros((len(altered), n_times, options["spectrum"]["n_mels"]), np.float32)
     for copy, waveform in enumerate(altered):
-        mels[copy] = audio.log_mel(waveform, rate_hz, **options["spectrum"])
+        mels[copy] = spectra.log_mel(waveform, rate_hz, **options["spectrum"])
     records = [amount | {"reason": ""} for amount in amounts]
     return {"mels_augmented": mels, "waveforms_augmented": altered}, records
 

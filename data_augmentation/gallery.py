@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from IPython.display import Image
 from PIL import Image as pillow
 
-from preprocessing import arrays
+from preprocessing.disk import arrays
 
 FOLDER = "data_augmentation/gallery"
 """Where the pictures lie, below ``arrays.find_home()``."""

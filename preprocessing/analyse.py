@@ -8,10 +8,11 @@ import time
 import numpy as np
 import pandas as pd
 
-from preprocessing import arrays, audio
-from preprocessing.indexing import explain_error
-from preprocessing.parallel import stream_results
-from preprocessing.resumable import ResumableArrays
+from preprocessing.disk import arrays
+from preprocessing.disk.resumable import ResumableArrays
+from preprocessing.index import explain_error
+from preprocessing.voice import spectra
+from preprocessing.workers.parallel import stream_results
 
 QUALITY = ("rms_db", "clipping", "speech_fraction", "snr_db")
 """Columns of ``clips.csv`` that say how good each recording is, see ``audio.measure_quality``."""
@@ -67,7 +68,7 @@ def analyse_corpus(
         print(f"{arrays.shorten_path(folder)} is up to date: same waveforms, same parameters.")
         return clips
     started = time.perf_counter()
-    n_times = audio.count_frames(waveforms.shape[1], rate_hz, hop_ms=hop_ms)
+    n_times = spectra.count_frames(waveforms.shape[1], rate_hz, hop_ms=hop_ms)
     silence = make_silence(n_times, rate_hz, options)
     specs = {name: ((len(clips), *rows.shape), rows.dtype) for name, rows in silence.items()}
     signature = arrays.sign_stage(folder, "audio", parameters)
@@ -76,7 +77,7 @@ def analyse_corpus(
     todo = [row for row in voices if not writer.is_done(row)]
     tasks = ((row, np.array(voices[row]), rate_hz, options) for row in todo)
     try:
-        for _, (row, spectra, record) in stream_results(
+        for _, (row, made, record) in stream_results(
             _analyse_voice,
             tasks,
             lost=_list_lost,
@@ -87,7 +88,7 @@ def analyse_corpus(
             n_tasks=len(todo),
             progress=progress,
         ):
-            writer.write_row(row, _fill_up(spectra, silence), record)
+            writer.write_row(row, _fill_up(made, silence), record)
         for row in range(len(clips)):
             if not writer.is_done(row):
                 writer.write_row(row, silence, {})
@@ -131,15 +132,15 @@ def make_silence(n_times, rate_hz, options):
     Raises:
         ValueError: An option is out of its range.
     """
-    mel, coefficients, _ = audio.analyse(np.zeros(rate_hz, np.float32), rate_hz, **options)
+    mel, coefficients, _ = spectra.analyse(np.zeros(rate_hz, np.float32), rate_hz, **options)
     return {"mels": np.tile(mel[0], (n_times, 1)), "mfcc": np.tile(coefficients[0], (n_times, 1))}
 
 
 def _analyse_voice(row, waveform, rate_hz, options):
     """Return the row, a voice's spectra by array name, and numbers by name or the problem."""
     try:
-        mel, coefficients, named = audio.analyse(waveform, rate_hz, **options)
-        quality = audio.measure_quality(waveform, rate_hz)
+        mel, coefficients, named = spectra.analyse(waveform, rate_hz, **options)
+        quality = spectra.measure_quality(waveform, rate_hz)
     except MemoryError:
         raise  # of the limit of memory, which is named where it is known
     except Exception as error:  # one clip must never stop a run of thousands: it is listed
@@ -154,12 +155,10 @@ def _list_lost(reason, row, *_):
     return row, {}, {"problem": f"voice not analysed ({reason})"}
 
 
-def _fill_up(spectra, silence):
+def _fill_up(made, silence):
     """Return a clip's spectra with what silence gives behind its end."""
     return {
-        name: np.concatenate([spectra[name], rows[len(spectra[name]) :]])
-        if name in spectra
-        else rows
+        name: np.concatenate([made[name], rows[len(made[name]) :]]) if name in made else rows
         for name, rows in silence.items()
     }
 
@@ -167,7 +166,7 @@ def _fill_up(spectra, silence):
 def _finish_analysis(folder, clips, writer, parameters):
     """Rename the finished arrays, write the tables and the facts, and return the clips."""
     (folder / "audio.json").unlink(missing_ok=True)
-    columns = list(dict.fromkeys([*QUALITY, *audio.FEATURE_NAMES]))
+    columns = list(dict.fromkeys([*QUALITY, *spectra.FEATURE_NAMES]))
     values = np.full((len(clips), len(columns)), np.nan)
     for row in range(len(clips)):
         record = writer.read_record(row)
@@ -178,7 +177,7 @@ def _finish_analysis(folder, clips, writer, parameters):
     numbers = pd.DataFrame(values, index=clips.index, columns=columns)
     clips[list(QUALITY)] = numbers[list(QUALITY)].round(4)
     arrays.write_clips(folder, clips)
-    features = pd.concat([clips["clip_id"], numbers[list(audio.FEATURE_NAMES)]], axis=1)
+    features = pd.concat([clips["clip_id"], numbers[list(spectra.FEATURE_NAMES)]], axis=1)
     arrays.write_table(folder / "features.csv", features)
     shapes = {name: shape for name, (shape, _) in writer.specs.items()}
     files = ["mels.npy", "mfcc.npy", "features.csv"]

@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 
 from opencv_model import resnet_ssd
-from preprocessing import arrays, corpora, faces, locations, media
-from preprocessing.indexing import explain_error, read_base
-from preprocessing.parallel import stream_results
-from preprocessing.resumable import ResumableArrays
+from preprocessing import corpora
+from preprocessing.clips import decode, locations
+from preprocessing.disk import arrays
+from preprocessing.disk.resumable import ResumableArrays
+from preprocessing.faces import crop
+from preprocessing.index import explain_error, read_base
+from preprocessing.workers.parallel import stream_results
 
 LONGEST_WINDOW_S = 6.0
 """The window where none is asked for: the longest clip's length, but at most this."""
@@ -223,7 +226,7 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
     rows, problems, frames, found = {}, [], [], {}
     try:
         problems += _find_changes(base, clip)
-        read = media.read_clip(
+        read = decode.read_clip(
             *(locations.join(base, clip[kind]) if clip[kind] else None for kind in MODALITIES),
             strategy=choices.strategy,
             n_frames=choices.n_frames,
@@ -240,7 +243,7 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
         if read.waveform is not None:
             rows["waveforms"] = _pad(read.waveform, round(window_s * choices.rate_hz))
         if read.frames is not None:
-            track = faces.crop_clip(
+            track = crop.crop_clip(
                 read.frames,
                 detector,
                 size=choices.size,
@@ -252,7 +255,7 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
             rows |= {"faces": track.faces, "face_times": read.frame_times}
             found |= track.quality
             frames = _tabulate_track(track, read.frame_times)
-    except (media.MediaError, faces.NoFaceError, OSError) as error:
+    except (decode.MediaError, crop.NoFaceError, OSError) as error:
         problems.append(explain_error(error))
     except MemoryError:
         raise  # of the limit of memory, which is named where it is known

@@ -4,7 +4,8 @@ import nbformat
 import numpy as np
 import pandas as pd
 
-from preprocessing import arrays, corpora
+from preprocessing import corpora
+from preprocessing.disk import arrays
 
 EMOTIONS = ("neutral", "happy", "sad")
 

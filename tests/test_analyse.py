@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from preprocessing import analyse, arrays, audio, corpora
+from preprocessing import analyse, corpora
+from preprocessing.disk import arrays
+from preprocessing.voice import spectra
 
 RATE_HZ = 16000
 DURATIONS_S = (0.5, 1.0, np.nan, 0.3)
@@ -61,12 +63,12 @@ def test_arrays_hold_each_voice_and_silence_behind_its_end(folder):
     assert np.isfinite(mfcc).all()
     voice = make_waveforms()[0, : RATE_HZ // 2]
     with threadpool_limits(1):  # as in a worker: sums round alike
-        mel, coefficients, _ = audio.analyse(voice, RATE_HZ)
+        mel, coefficients, _ = spectra.analyse(voice, RATE_HZ)
     assert np.array_equal(mels[0, : len(mel)], mel)
     assert np.array_equal(mfcc[0, : len(mel)], coefficients)
-    assert (mels[0, len(mel) :] == audio.FLOOR_DB).all()
-    assert (mels[2] == audio.FLOOR_DB).all()
-    assert np.array_equal(mfcc[2, 0], audio.mfcc(mels[2])[0])
+    assert (mels[0, len(mel) :] == spectra.FLOOR_DB).all()
+    assert (mels[2] == spectra.FLOOR_DB).all()
+    assert np.array_equal(mfcc[2, 0], spectra.mfcc(mels[2])[0])
 
 
 def test_padding_changes_no_feature(folder):
@@ -74,14 +76,14 @@ def test_padding_changes_no_feature(folder):
     features = arrays.read_table(folder, "features")
     for row in (0, 1, 3):
         voice = make_waveforms()[row, : round(DURATIONS_S[row] * RATE_HZ)]
-        expected = audio.named_features(voice, RATE_HZ)
+        expected = spectra.named_features(voice, RATE_HZ)
         assert features.iloc[row, 1:].astype(float).to_dict() == pytest.approx(expected)
 
 
 def test_clip_without_voice_has_an_empty_row(folder):
     clips = run_analysis()
     features = arrays.read_table(folder, "features")
-    assert list(features.columns) == ["clip_id", *audio.FEATURE_NAMES]
+    assert list(features.columns) == ["clip_id", *spectra.FEATURE_NAMES]
     assert features["clip_id"].tolist() == clips["clip_id"].tolist()
     assert features.iloc[2, 1:].isna().all()
     assert features.iloc[[0, 1, 3], 1:].notna().all(axis=None)
@@ -133,19 +135,19 @@ def test_waveforms_too_slow_for_the_features_are_refused(folder, tmp_path):
 
 
 def test_voice_that_cannot_be_analysed_is_listed_and_the_run_goes_on(folder, monkeypatch):
-    original = audio.measure_quality
+    original = spectra.measure_quality
 
     def fail_on_the_short_one(waveform, rate_hz):
         if len(waveform) < 0.4 * RATE_HZ:
             raise ValueError("made to fail")
         return original(waveform, rate_hz)
 
-    monkeypatch.setattr(audio, "measure_quality", fail_on_the_short_one)
+    monkeypatch.setattr(spectra, "measure_quality", fail_on_the_short_one)
     clips = run_analysis()
     assert clips["reason"][3] == "voice not analysed (ValueError: made to fail)"
     assert clips["status"].tolist() == ["ok", "ok", "ok", "partial"]
     assert clips["has_voice"].tolist() == [True, True, False, False]
-    assert (arrays.read_array(folder, "mels")[3] == audio.FLOOR_DB).all()
+    assert (arrays.read_array(folder, "mels")[3] == spectra.FLOOR_DB).all()
 
 
 def test_waveforms_that_are_missing_or_stale_are_refused(folder):
@@ -160,4 +162,4 @@ def test_waveforms_that_are_missing_or_stale_are_refused(folder):
 def test_corpus_without_any_voice_gives_empty_rows(folder):
     arrays.write_clips(folder, arrays.read_clips(folder).assign(has_voice=False))
     run_analysis()
-    assert (arrays.read_array(folder, "mels") == audio.FLOOR_DB).all()
+    assert (arrays.read_array(folder, "mels") == spectra.FLOOR_DB).all()

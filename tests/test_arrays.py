@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing import arrays, corpora
-from preprocessing.resumable import ResumableArrays
+from preprocessing import corpora
+from preprocessing.disk import arrays
+from preprocessing.disk.resumable import ResumableArrays
 from tests.made_corpus import write_made_corpus
 
 

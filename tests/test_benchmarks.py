@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from opencv_model.resnet_ssd import open_detector
-from preprocessing import audio
+from preprocessing.voice import spectra
 
 
 @pytest.mark.real_data
@@ -21,7 +21,7 @@ def test_contenders_give_faces_and_features_of_the_same_clip(real_data, monkeypa
     _, rows, record = contenders.process_clip(0, path, names)
     assert rows["faces"].shape == (16, 64, 64)
     assert rows["mels"].shape[1] == 64
-    assert set(audio.FEATURE_NAMES) <= set(record["numbers"])
+    assert set(spectra.FEATURE_NAMES) <= set(record["numbers"])
     crops, mel, numbers = contenders.read_usually(path, detector)
     assert crops.shape == (16, 64, 64)
     assert np.isfinite(numbers).all()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from opencv_model.resnet_ssd import open_detector
-from preprocessing import faces, media
+from preprocessing.clips import decode
+from preprocessing.faces import crop
 
 FRAMES = np.random.default_rng(0).integers(60, 200, (1, 120, 160, 3), np.uint8).repeat(8, axis=0)
 LARGE, SMALL = [40, 30, 100, 95, 0.99], [40, 30, 58, 50, 0.99]
@@ -27,7 +28,7 @@ class TwoWayDetector:
 
 def test_one_large_face_needs_reduced_frames_alone():
     detector = TwoWayDetector([LARGE], [LARGE])
-    track = faces.crop_clip(FRAMES, detector)
+    track = crop.crop_clip(FRAMES, detector)
     assert (detector.n_full, detector.n_close, track.n_detected) == (0, 2, 2)
     assert track.found.all()
 
@@ -35,14 +36,14 @@ def test_one_large_face_needs_reduced_frames_alone():
 @pytest.mark.parametrize("close_boxes", [[], [SMALL], [LARGE, SMALL], [[*LARGE[:4], 0.6]]], ids=str)
 def test_anything_else_is_looked_at_in_full(close_boxes):
     detector = TwoWayDetector([LARGE, SMALL], close_boxes)
-    track = faces.crop_clip(FRAMES, detector)
+    track = crop.crop_clip(FRAMES, detector)
     assert detector.n_full == 2
     assert track.quality["n_faces"] == 2
 
 
 def test_every_never_uses_reduced_frames():
     detector = TwoWayDetector([LARGE], [LARGE])
-    faces.crop_clip(FRAMES, detector, detect="every")
+    crop.crop_clip(FRAMES, detector, detect="every")
     assert (detector.n_full, detector.n_close) == (8, 0)
 
 
@@ -67,10 +68,10 @@ def test_fast_boxes_agree_with_full_detection_on_every_frame(real_data, monkeypa
         type(detector), "detect", lambda own, frame: looks.append(1) or full_look(own, frame)
     )
     for path in films:
-        frames = media.read_clip(path, None, n_frames=16, as_frames=True).frames
-        every = faces.crop_clip(frames, detector, detect="every")
+        frames = decode.read_clip(path, None, n_frames=16, as_frames=True).frames
+        every = crop.crop_clip(frames, detector, detect="every")
         n_before = len(looks)
-        fast = faces.crop_clip(frames, detector)
+        fast = crop.crop_clip(frames, detector)
         assert len(looks) == n_before, f"{path.name} needed the full network"
         assert (fast.found == every.found).all()
         overlaps += measure_overlaps(fast.boxes, every.boxes).tolist()

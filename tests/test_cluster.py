@@ -8,10 +8,14 @@ import psutil
 import pytest
 from distributed import Client, LocalCluster
 
-from preprocessing import analyse, arrays, extract, indexing, isolation
-from preprocessing.parallel import collect_results
+from preprocessing import analyse, extract, index
+from preprocessing.disk import arrays
+from preprocessing.workers import isolation
+from preprocessing.workers.parallel import collect_results
 from tests import stand_ins
 from tests.test_resume import CHOICES, N_CLIPS, read_bytes, source  # noqa: F401
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def cluster():
 def run(source, home, monkeypatch, **options):  # noqa: F811
     monkeypatch.setenv("EMOTION_HOME", str(home))
     options = {"progress": False} | options
-    indexing.index_corpus("folder", source, **options)
+    index.index_corpus("folder", source, **options)
     extract.extract_corpus("folder", CHOICES, **options)
     analyse.analyse_corpus("folder", n_mels=32, **options)
     return read_bytes(arrays.corpus_folder("folder"))
@@ -83,7 +87,7 @@ def test_what_is_lost_on_a_worker_is_listed(cluster):
 
 
 def test_a_scheduler_that_does_not_answer_is_a_clear_error(monkeypatch):
-    monkeypatch.setattr("preprocessing.parallel.CONNECT_S", 1)
+    monkeypatch.setattr("preprocessing.workers.parallel.CONNECT_S", 1)
     with pytest.raises(ConnectionError, match="No Dask scheduler answers at .*dask scheduler"):
         collect_results(
             stand_ins.double, [(1,)], lost=stand_ins.report_loss, scheduler="tcp://127.0.0.1:9"
@@ -107,7 +111,7 @@ def test_a_scheduler_without_workers_is_a_clear_error():
 def test_workers_with_other_libraries_are_refused(cluster, monkeypatch):
     own = {"numpy": "0.1"}  # each process names its own number: all differ
     monkeypatch.setattr(
-        "preprocessing.parallel.list_versions", lambda: own | {"av": str(os.getpid())}
+        "preprocessing.workers.parallel.list_versions", lambda: own | {"av": str(os.getpid())}
     )
     with pytest.raises(RuntimeError, match="other versions than this process"):
         collect_results(

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modeling import committee, pipeline, runs
-from modeling.folds import N_MEMBERS
-from modeling.protocol import LeakError, check_leak, split_clips
+from modeling.fusion import committee
+from modeling.pipeline import command
+from modeling.split.folds import N_MEMBERS
+from modeling.split.protocol import LeakError, check_leak, split_clips
+from modeling.training import runs
 from tests.made_corpus import EMOTIONS, write_made_corpus, write_made_notebook
 from tests.test_protocol import RAVDESS, list_actors, make_clips
 
@@ -81,13 +83,13 @@ def home(tmp_path, monkeypatch):
     write_made_corpus(tmp_path)
     parameters = 'CORPUS = "ravdess"\nPROTOCOL = "auto"\nFOLD = 1'
     write_made_notebook(tmp_path / "modeling/31_made.ipynb", parameters, TRAIN)
-    monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path
 
 
 def test_the_pipeline_seats_a_committee_that_never_met_whom_it_judges(home):
-    assert pipeline.main(["--corpus", "ravdess", "--folds", "3", "--committee"]) == 0
+    assert command.main(["--corpus", "ravdess", "--folds", "3", "--committee"]) == 0
     facts = runs.find_run("ravdess", "audio_made_committee", protocol="luna5", fold=3)
     assert len(set(facts["parameters"]["members"])) == N_MEMBERS
     table = runs.read_predictions(facts["folder"])

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from data_augmentation import copies, gallery, plots, waveforms
-from preprocessing import arrays, audio, corpora
+from preprocessing import corpora
+from preprocessing.disk import arrays
+from preprocessing.voice import spectra
 
 matplotlib.use("Agg")
 
@@ -26,11 +28,11 @@ def write_voices(home, monkeypatch, clip_ids=tuple(SECONDS)):
     clips["has_voice"] = clips["clip_id"] != "mute"
     arrays.write_clips(folder, clips)
     sounds = np.zeros((len(clips), RATE // 2), np.float32)
-    mels = np.full((len(clips), 42, 24), audio.FLOOR_DB, np.float32)
+    mels = np.full((len(clips), 42, 24), spectra.FLOOR_DB, np.float32)
     for row, clip_id in enumerate(clip_ids):
         if clip_id != "mute":
             voice = make_voice(SECONDS[clip_id])
-            mel = audio.log_mel(voice, RATE, **SPECTRUM)
+            mel = spectra.log_mel(voice, RATE, **SPECTRUM)
             sounds[row, : len(voice)], mels[row, : len(mel)] = voice, mel
     arrays.write_stage(
         folder, "waveforms", parameters={"rate_hz": RATE}, arrays={"waveforms": sounds}
@@ -69,13 +71,13 @@ def test_copies_differ_from_the_clip_and_each_other_and_stay_within_its_end(fold
     for row, (clip_id, seconds) in enumerate(SECONDS.items()):
         n_samples = round(seconds * RATE)
         assert not sounds[row, :, n_samples:].any()
-        assert (made[row, :, audio.count_frames(n_samples, RATE, hop_ms=12) :] == -100).all()
+        assert (made[row, :, spectra.count_frames(n_samples, RATE, hop_ms=12) :] == -100).all()
         if clip_id == "mute":
             assert not sounds[row].any()
-            assert (made[row] == audio.FLOOR_DB).all()
+            assert (made[row] == spectra.FLOOR_DB).all()
         else:
             sound = sounds[row, 1, :n_samples].astype(np.float32)
-            mel = audio.log_mel(sound, RATE, **SPECTRUM)
+            mel = spectra.log_mel(sound, RATE, **SPECTRUM)
             np.testing.assert_allclose(made[row, 1, : len(mel)], mel, atol=0.5)  # 16-bit sound
             assert np.abs(sounds[row, :, n_samples - 1]).min() > 0  # noise up to the end
     assert list(zip(table["clip_id"], table["copy"], strict=True)) == [

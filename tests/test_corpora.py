@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from modeling.folds import PROTOCOLS
+from modeling.split.folds import PROTOCOLS
 from preprocessing import corpora
 from preprocessing.corpora import crema_d, folder, headers, ravdess
 

@@ -5,8 +5,9 @@ import json
 import pytest
 from distributed import LocalCluster
 
-from modeling import pipeline, runs
-from preprocessing import arrays
+from modeling.pipeline import command
+from modeling.training import runs
+from preprocessing.disk import arrays
 from tests.made_corpus import write_made_corpus, write_made_notebook
 
 TRAIN = """
@@ -35,7 +36,7 @@ def home(tmp_path, monkeypatch):
     write_made_notebook(tmp_path / "modeling/30_first.ipynb", parameters, TRAIN)
     parameters = 'CORPUS = "ravdess"\nFOLD = 1\nFAIL_AT = 0'
     write_made_notebook(tmp_path / "modeling/34_second.ipynb", parameters, FUSE)
-    monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path
 
@@ -55,7 +56,7 @@ def expect_scores(folds):
 
 def test_every_fold_runs_and_each_finds_its_own_runs(home, capsys):
     arguments = ["--corpus", "ravdess", "--folds", "1,4", "--parameters", "EPOCHS=3"]
-    assert pipeline.main(arguments) == 0
+    assert command.main(arguments) == 0
     said = capsys.readouterr().out
     assert "folds 1, 4 of notebooks 30, 34 on this machine" in said
     assert list_scores() == expect_scores([1, 4])
@@ -65,12 +66,13 @@ def test_every_fold_runs_and_each_finds_its_own_runs(home, capsys):
     assert not list(home.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_a_cluster_leaves_the_same_runs(home):
     with LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as cluster:
         arguments = ["--corpus", "ravdess", "--folds", "1,3"]
-        assert pipeline.main([*arguments, "--scheduler", cluster.scheduler_address]) == 0
+        assert command.main([*arguments, "--scheduler", cluster.scheduler_address]) == 0
     assert list_scores() == expect_scores([1, 3])
     facts = runs.find_run("ravdess", "second", fold=3)
     assert json.loads((facts["folder"] / "parameters.json").read_text())["fold"] == 3
@@ -78,27 +80,27 @@ def test_a_cluster_leaves_the_same_runs(home):
 
 def test_later_notebooks_find_the_runs_of_earlier_calls(home):
     first = ["--corpus", "ravdess", "--folds", "2"]
-    assert pipeline.main([*first, "--only", "30"]) == 0
-    assert pipeline.main([*first, "--only", "34"]) == 0
+    assert command.main([*first, "--only", "30"]) == 0
+    assert command.main([*first, "--only", "34"]) == 0
     assert list_scores() == expect_scores([2])
 
 
 def test_a_broken_fold_is_named_and_the_others_are_kept(home, capsys):
     arguments = ["--corpus", "ravdess", "--folds", "1,2", "--parameters", "FAIL_AT=1"]
-    assert pipeline.main(arguments) == 1
+    assert command.main(arguments) == 1
     assert "34_second failed: KeyError" in capsys.readouterr().out
     assert list_scores() == [("first", 1, 0.1), *expect_scores([2])]
 
 
 def test_all_folds_are_those_of_the_protocol(home):
-    assert pipeline.resolve_protocol("ravdess", {}) == "luna5"
-    assert pipeline.list_folds("all", "ravdess", "luna5") == [1, 2, 3, 4, 5]
-    assert pipeline.list_folds("all", "ravdess", "msaf6") == [1, 2, 3, 4, 5, 6]
+    assert command.resolve_protocol("ravdess", {}) == "luna5"
+    assert command.list_folds("all", "ravdess", "luna5") == [1, 2, 3, 4, 5]
+    assert command.list_folds("all", "ravdess", "msaf6") == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("folds", ["6", "0", "one"])
 def test_a_fold_that_does_not_exist_is_an_error(home, folds, capsys):
-    assert pipeline.main(["--corpus", "ravdess", "--folds", folds]) == 2
+    assert command.main(["--corpus", "ravdess", "--folds", folds]) == 2
     assert "luna5 has 1 to 5" in capsys.readouterr().err
     assert not (home / "results").exists()
 

@@ -3,11 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_augmentation import degrade
+from data_augmentation import damage
 from data_augmentation.quiet_keras import keras
-from modeling import degradation, fusion, inputs, joint, modalities, runs, training
-from modeling.layers import StatisticsPooling
-from preprocessing import analyse, arrays
+from modeling.fusion import damage as fusion_damage
+from modeling.fusion import experts, heads, modalities
+from modeling.training import inputs, loop, runs
+from modeling.training.layers import StatisticsPooling
+from preprocessing import analyse
+from preprocessing.disk import arrays
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
 
@@ -17,7 +20,7 @@ def test_lost_frames_are_frozen_or_gone_and_one_stays(share, n_frames, freeze):
     sequences = np.zeros((2, 10, 3), np.float32)
     sequences[:, :n_frames] = np.arange(1, n_frames + 1)[None, :, None]
     rng = np.random.default_rng(0)
-    worse = degrade.lose_frames(sequences, share, rng=rng, freeze=freeze)
+    worse = damage.lose_frames(sequences, share, rng=rng, freeze=freeze)
     n_lost = min(round(share * n_frames), n_frames - 1)
     for clip in worse[:, :n_frames, 0]:
         assert (clip > 0).sum() == (n_frames if freeze else n_frames - n_lost)
@@ -29,7 +32,7 @@ def test_lost_frames_are_frozen_or_gone_and_one_stays(share, n_frames, freeze):
 def test_a_frozen_frame_is_the_last_one_seen():
     sequences = np.arange(1, 9, dtype=np.float32)[None, :, None]
     rng = np.random.default_rng(1)
-    worse = degrade.lose_frames(sequences, 0.5, rng=rng, freeze=True)[0, :, 0]
+    worse = damage.lose_frames(sequences, 0.5, rng=rng, freeze=True)[0, :, 0]
     kept = [frame for frame in range(8) if worse[frame] == frame + 1]
     for frame in range(8):
         before = [k for k in kept if k <= frame]
@@ -40,7 +43,7 @@ def test_a_frozen_frame_is_the_last_one_seen():
 def test_blur_spreads_within_a_frame_only(shape):
     faces = np.zeros(shape, np.uint8)
     faces[0, 0, 8, 8] = 255
-    blurred = degrade.blur_faces(faces, 2)
+    blurred = damage.blur_faces(faces, 2)
     assert blurred.shape == shape
     assert blurred.dtype == np.uint8
     assert 0 < blurred[0, 0].max() < 60
@@ -66,20 +69,20 @@ def folder(tmp_path, monkeypatch):
 def test_noise_has_the_power_asked_for_and_ends_with_the_clip(folder):
     rows = np.array([3, 0])
     clean = arrays.read_array(folder, "waveforms")[rows]
-    noisy = degrade.add_noise("ravdess", rows, "waveforms", 10)
+    noisy = damage.add_noise("ravdess", rows, "waveforms", 10)
     n = 1440
     noise = (noisy - clean)[:, :n]
     ratio = 10 * np.log10(np.mean(clean[:, :n] ** 2) / np.mean(noise**2))
     assert ratio == pytest.approx(10, abs=1)
     np.testing.assert_array_equal(noisy[:, n:], clean[:, n:])
-    again = degrade.add_noise("ravdess", rows[::-1], "waveforms", 10)
+    again = damage.add_noise("ravdess", rows[::-1], "waveforms", 10)
     np.testing.assert_array_equal(again[::-1], noisy)  # a clip's noise is its own
 
 
 def test_noise_fills_the_spectrogram(folder):
     rows = np.arange(4)
     clean = arrays.read_array(folder, "mels")[rows]
-    noisy = degrade.add_noise("ravdess", rows, "mels", 0)
+    noisy = damage.add_noise("ravdess", rows, "mels", 0)
     assert noisy.shape == clean.shape
     assert (noisy - clean).mean() > 1
 
@@ -87,7 +90,7 @@ def test_noise_fills_the_spectrogram(folder):
 def save_branch(branch, array):
     """Train a tiny network on an array and save it as a run."""
     parts = inputs.read_parts("ravdess", array)
-    training.set_seed(1)
+    loop.set_seed(1)
     start = keras.Input(parts["train"].x.shape[1:])
     x = keras.layers.Flatten()(keras.layers.Rescaling(0.01)(start))
     x = keras.layers.Dense(8, activation="relu", name="embedding")(x)
@@ -95,8 +98,8 @@ def save_branch(branch, array):
     model = keras.Model(start, posterior)
     model.compile("adam", loss="categorical_crossentropy", metrics=["accuracy"])
     batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
-    training.train_model(model, *batches, epochs=15, patience=15, lines=1)
-    predictions, embeddings = training.predict_parts(model, parts, fold=1)
+    loop.train_model(model, *batches, epochs=15, patience=15, lines=1)
+    predictions, embeddings = loop.predict_parts(model, parts, fold=1)
     run = runs.Run(branch, corpus="ravdess", protocol="luna5", fold=1, parameters={}, array=array)
     run.save_model(model)
     run.save_predictions(predictions, embeddings)
@@ -107,27 +110,27 @@ def test_curves_begin_where_the_clean_scores_are(folder):
     assert StatisticsPooling  # its module registers the layers
     for branch, array in {"video_a": "faces", "audio_b": "mels", "audio_c": "waveforms"}.items():
         save_branch(branch, array)
-    found = joint.find_branches("ravdess", "video_a audio_b audio_c", protocol="luna5", fold=1)
+    found = heads.find_branches("ravdess", "video_a audio_b audio_c", protocol="luna5", fold=1)
     tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
-    calibrated = {n: fusion.calibrate_predictions(t, EMOTIONS)[0] for n, t in tables.items()}
+    calibrated = {n: experts.calibrate_predictions(t, EMOTIONS)[0] for n, t in tables.items()}
     product = modalities.fit_product(calibrated, EMOTIONS)
-    worse = degradation.measure_degradation(found, calibrated, product)
-    assert list(worse) == list(degradation.CONDITIONS)
+    worse = fusion_damage.measure_degradation(found, calibrated, product)
+    assert list(worse) == list(fusion_damage.CONDITIONS)
     noise = worse["Noise over the voice"]
     assert list(noise) == ["audio_b", "audio_c", "these fused", "with the rest"]
     assert list(noise.index) == ["clean", "20 dB", "10 dB", "5 dB", "0 dB"]
     fused = product.fuse(calibrated)
-    assert noise.loc["clean", "with the rest"] == joint.score_test(fused, EMOTIONS)
+    assert noise.loc["clean", "with the rest"] == heads.score_test(fused, EMOTIONS)
     for name in ("audio_b", "audio_c"):
-        assert noise.loc["clean", name] == joint.score_test(tables[name], EMOTIONS)
+        assert noise.loc["clean", name] == heads.score_test(tables[name], EMOTIONS)
     blur = worse["Faces blurred"]["video_a"]
-    assert blur["sharp"] == joint.score_test(tables["video_a"], EMOTIONS)
+    assert blur["sharp"] == heads.score_test(tables["video_a"], EMOTIONS)
     assert blur["8 px"] <= blur["sharp"]
 
 
 def test_branches_are_grouped_by_what_they_judge():
     names = ["audio_x", "video_y", "face_z", "audio_w", "posture"]
-    assert joint.group_branches(names) == {
+    assert heads.group_branches(names) == {
         "voice": ["audio_x", "audio_w"],
         "face": ["video_y", "face_z"],
         "posture": ["posture"],

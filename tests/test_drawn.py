@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from opencv_model import resnet_ssd
-from preprocessing import corpora, media
+from preprocessing import corpora
+from preprocessing.clips import decode
 from preprocessing.corpora import drawn
 from preprocessing.corpora.drawn import clip, expression, face, phones, prosody, voice
 from preprocessing.corpora.drawn.cast import cast_actor
@@ -185,7 +186,7 @@ def test_lips_move_with_the_voice(emotion):
 def test_decoded_picture_and_sound_are_in_step(corpus):
     take = Take(1, "angry", 1)
     frames, fps, speech = clip.perform_take(take)
-    read = media.read_clip(corpus / take.file, corpus / take.file, strategy="linspace", n_frames=8)
+    read = decode.read_clip(corpus / take.file, corpus / take.file, strategy="linspace", n_frames=8)
     heard, made = read.waveform[:16000], speech.waveform[:16000]
     lag = np.argmax(np.correlate(heard, made, mode="full")) - (len(made) - 1)
     assert abs(lag) <= 0.01 * voice.RATE_HZ
@@ -251,6 +252,6 @@ def find_faces(corpus, detector):
     """Return the share of frames, three of each clip, with a face of confidence 0.5 or more."""
     hits = []
     for file in drawn.index(corpus)["video"]:
-        frames = media.read_clip(corpus / file, None, n_frames=3).frames
+        frames = decode.read_clip(corpus / file, None, n_frames=3).frames
         hits += [any(detector.detect(frame)[:, 4] >= 0.5) for frame in frames]
     return np.mean(hits)

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modeling import experiments, fer2013, pipeline, report, runs
-from modeling.experiments import EXPERIMENTS, EXPRESSION_TABLES, PUBLISHED
-from modeling.folds import get_protocol
+from modeling.expressions import fer2013
+from modeling.pipeline import command
+from modeling.publishing import experiments, report
+from modeling.publishing.experiments import EXPERIMENTS, EXPRESSION_TABLES, PUBLISHED
+from modeling.split.folds import get_protocol
+from modeling.training import runs
 from preprocessing import corpora
 
 EMOTIONS = corpora.EMOTIONS
@@ -82,8 +85,8 @@ def test_steps_come_once_and_in_order(name):
     assert steps[0] is experiments.CLIPS
     assert steps[-1] is EXPERIMENTS[name].steps[-1]
     for step in steps:
-        notebooks = pipeline.find_notebooks(step.notebooks)
-        declared = {name for path in notebooks for name in pipeline.list_parameters(path)}
+        notebooks = command.find_notebooks(step.notebooks)
+        declared = {name for path in notebooks for name in command.list_parameters(path)}
         assert set(step.parameters) | set(step.asks) <= declared
 
 
@@ -129,22 +132,22 @@ def test_what_is_published_are_the_test_clips_of_all_folds(tmp_path, monkeypatch
 def test_reproducing_runs_each_step_for_every_fold(tmp_path, monkeypatch, capsys):
     write_runs(tmp_path, monkeypatch)
     called = []
-    monkeypatch.setattr(pipeline, "main", lambda arguments: called.append(arguments) or 0)
+    monkeypatch.setattr(command, "main", lambda arguments: called.append(arguments) or 0)
     arguments = ["reproduce", "audio_yamnet", "--data", "/d", "--parameters", "EPOCHS=3"]
     assert experiments.main(arguments) == 0
     assert [a[a.index("--only") + 1] for a in called] == ["10,11", "12,21", "33"]
     assert ["--folds" in a for a in called] == [False, False, True]
-    words = pipeline.parse_parameters(called[-1][-1])
+    words = command.parse_parameters(called[-1][-1])
     assert words["EPOCHS"] == 3
     assert words["N_COPIES"] == 6
-    assert pipeline.parse_parameters(called[1][-1])["SPEED"] == [0.88, 1.12]
+    assert command.parse_parameters(called[1][-1])["SPEED"] == [0.88, 1.12]
     assert not any("--committee" in a for a in called)
     assert "accuracy 0.500" in capsys.readouterr().out
 
 
 def test_reproducing_a_committee_runs_its_members(tmp_path, monkeypatch):
     called = []
-    monkeypatch.setattr(pipeline, "main", lambda arguments: called.append(arguments) or 0)
+    monkeypatch.setattr(command, "main", lambda arguments: called.append(arguments) or 0)
     steps = experiments.list_steps("audio_yamnet_committee")
     assert experiments.run_steps("audio_yamnet_committee", steps, {}, corpus="ravdess") == 0
     assert ["--committee" in arguments for arguments in called] == [False, False, True]

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from opencv_model import resnet_ssd
-from preprocessing import arrays, extract, indexing
+from preprocessing import extract, index
+from preprocessing.disk import arrays
 from tests import broken_media
 
 ONE_FACE, TWO_FACES, NO_FACE, BREAKS = (64, 48), (96, 48), (32, 32), (48, 32)
@@ -93,7 +94,7 @@ def extracted(media_folder, module_patch, tmp_path_factory):
     """Return the corpus folder of all clips, extracted with four frames each."""
     module_patch.setenv("EMOTION_HOME", str(tmp_path_factory.mktemp("home")))
     module_patch.setattr(resnet_ssd, "open_detector", lambda *_, **__: FakeDetector())
-    indexing.index_corpus("folder", write_list(media_folder, FAILURES), n_jobs=0, progress=False)
+    index.index_corpus("folder", write_list(media_folder, FAILURES), n_jobs=0, progress=False)
     run_extraction()
     return arrays.corpus_folder("folder")
 
@@ -179,12 +180,12 @@ def test_longer_window_than_the_clips_is_padded(extracted):
 
 def test_other_clips_rebuild(extracted, media_folder):
     source = write_list(media_folder, ["good", "two_faces"])
-    indexing.index_corpus("folder", source, n_jobs=0, progress=False)
+    index.index_corpus("folder", source, n_jobs=0, progress=False)
     with pytest.raises(ValueError, match="Rerun preprocessing/11_faces"):
         arrays.read_array(extracted, "waveforms")
     run_extraction()
     assert arrays.read_array(extracted, "waveforms").shape[0] == 2
-    indexing.index_corpus("folder", write_list(media_folder, FAILURES), n_jobs=0, progress=False)
+    index.index_corpus("folder", write_list(media_folder, FAILURES), n_jobs=0, progress=False)
     run_extraction()
 
 
@@ -202,7 +203,7 @@ def test_detector_that_cannot_be_had_stops_before_any_work(extracted, monkeypatc
 def test_indexing_again_keeps_what_extraction_found(extracted, media_folder):
     before = read_bytes(extracted)
     source = write_list(media_folder, FAILURES)
-    clips = indexing.index_corpus("folder", source, n_jobs=0, progress=False)
+    clips = index.index_corpus("folder", source, n_jobs=0, progress=False)
     assert clips["has_face"].sum() > 0
     assert read_bytes(extracted) == before
 
@@ -210,7 +211,7 @@ def test_indexing_again_keeps_what_extraction_found(extracted, media_folder):
 def test_index_reads_headers_and_names_what_cannot_be_read(media_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     source = write_list(media_folder, FAILURES)
-    clips = indexing.index_corpus("folder", source, n_jobs=0, progress=False)
+    clips = index.index_corpus("folder", source, n_jobs=0, progress=False)
     clips.index = list(FAILURES)
     assert clips["duration_s"]["good"] == pytest.approx(0.5, abs=0.06)
     assert clips["fps"]["good"] == pytest.approx(25)
@@ -218,7 +219,7 @@ def test_index_reads_headers_and_names_what_cannot_be_read(media_folder, tmp_pat
     assert set(clips.index[clips["status"] == "failed"]) == failed
     assert clips["reason"]["no_audio"] == "no audio stream"
     assert (clips["reason"][sorted(failed)] != "").all()
-    assert indexing.read_base("folder") == media_folder
+    assert index.read_base("folder") == media_folder
 
 
 def test_duplicate_clip_ids_are_refused(media_folder, tmp_path, monkeypatch):
@@ -226,7 +227,7 @@ def test_duplicate_clip_ids_are_refused(media_folder, tmp_path, monkeypatch):
     source = write_list(media_folder, ["good", "two_faces"])
     source.write_text(source.read_text("utf-8").replace("01\n", "00\n"), "utf-8")
     with pytest.raises(ValueError, match="'00' is not the only one"):
-        indexing.index_corpus("folder", source, n_jobs=0, progress=False)
+        index.index_corpus("folder", source, n_jobs=0, progress=False)
     assert not (tmp_path / "data" / "folder" / "clips.csv").exists()
 
 
@@ -248,14 +249,14 @@ def test_window_is_the_longest_clip_unless_asked(durations, asked, window_s):
 def test_examples_that_cannot_be_read_are_named_and_left_out(extracted, monkeypatch, capsys):
     clips = arrays.read_clips(extracted)
     ids = arrays.choose_examples(clips)
-    read_clip = indexing.media.read_clip
+    read_clip = index.media.read_clip
 
     def fail_on_the_second(video, audio, **options):
         if video.as_posix().endswith(clips.set_index("clip_id")["video"][ids[1]]):
-            raise indexing.media.MediaError("made to fail")
+            raise index.media.MediaError("made to fail")
         return read_clip(video, audio, **options)
 
-    monkeypatch.setattr(indexing.media, "read_clip", fail_on_the_second)
-    examples = indexing.read_examples("folder", clips, n_frames=2)
+    monkeypatch.setattr(index.media, "read_clip", fail_on_the_second)
+    examples = index.read_examples("folder", clips, n_frames=2)
     assert list(examples) == [ids[0], *ids[2:]]
     assert f"{ids[1]} cannot be read: made to fail" in capsys.readouterr().out

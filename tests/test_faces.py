@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from opencv_model.resnet_ssd import open_detector
-from preprocessing import faces
+from preprocessing.faces import crop
 
 HEIGHT, WIDTH = 120, 160
 
@@ -44,12 +44,12 @@ def box(x, y, side=40, confidence=0.9):
 
 def test_boxes_below_the_confidence_are_left_out():
     detector = FakeDetector([box(50, 50), box(90, 50, confidence=0.3)], [])
-    found = faces.detect_faces(number_frames(2), detector, min_confidence=0.5)
+    found = crop.detect_faces(number_frames(2), detector, min_confidence=0.5)
     assert [len(boxes) for boxes in found] == [1, 0]
 
 
 def link(*frames):
-    return faces.link_tracks([np.array(found, np.float32).reshape(-1, 5) for found in frames])
+    return crop.link_tracks([np.array(found, np.float32).reshape(-1, 5) for found in frames])
 
 
 def test_two_faces_become_two_tracks_whatever_their_order():
@@ -109,7 +109,7 @@ def test_each_box_lands_in_exactly_one_track(found):
 
 def choose(*frames):
     tracks = link(*frames)
-    return tracks[faces.choose_track(tracks, (HEIGHT, WIDTH))]
+    return tracks[crop.choose_track(tracks, (HEIGHT, WIDTH))]
 
 
 def test_larger_face_wins():
@@ -135,15 +135,15 @@ def test_lasting_face_wins_over_a_surer_larger_passer_by():
 def test_gaps_are_filled_on_the_line_between_neighbours():
     boxes = np.full((5, 4), np.nan)
     boxes[1], boxes[3] = (10, 20, 30, 40), (20, 20, 40, 60)
-    filled = faces.fill_boxes(boxes)
+    filled = crop.fill_boxes(boxes)
     np.testing.assert_allclose(filled[2], (15, 20, 35, 50))
     np.testing.assert_allclose(filled[[0, 4]], boxes[[1, 3]])
     assert filled.dtype == np.float32
 
 
 def test_nothing_to_fill_from_is_an_error():
-    with pytest.raises(faces.NoFaceError):
-        faces.fill_boxes(np.full((3, 4), np.nan))
+    with pytest.raises(crop.NoFaceError):
+        crop.fill_boxes(np.full((3, 4), np.nan))
 
 
 @given(
@@ -153,21 +153,21 @@ def test_nothing_to_fill_from_is_an_error():
 )
 def test_steady_motion_is_not_smoothed_and_does_not_lag(n_frames, line, sigma):
     boxes = line[0] + np.arange(n_frames)[:, None] * line[1]
-    np.testing.assert_allclose(faces.smooth_boxes(boxes, sigma=sigma), boxes, atol=1e-2)
+    np.testing.assert_allclose(crop.smooth_boxes(boxes, sigma=sigma), boxes, atol=1e-2)
 
 
 def test_trembling_is_smoothed_and_time_has_no_direction():
     rng = np.random.default_rng(0)
     boxes = 50 + rng.normal(0, 3, (40, 4))
-    smooth = faces.smooth_boxes(boxes)
+    smooth = crop.smooth_boxes(boxes)
     assert np.abs(np.diff(smooth, axis=0)).mean() < 0.5 * np.abs(np.diff(boxes, axis=0)).mean()
-    np.testing.assert_allclose(faces.smooth_boxes(boxes[::-1])[::-1], smooth, atol=1e-4)
+    np.testing.assert_allclose(crop.smooth_boxes(boxes[::-1])[::-1], smooth, atol=1e-4)
 
 
 def test_single_outlier_is_removed():
     boxes = np.tile([10.0, 10, 50, 50], (9, 1))
     boxes[4] += 100
-    np.testing.assert_allclose(faces.smooth_boxes(boxes), np.tile([10, 10, 50, 50], (9, 1)))
+    np.testing.assert_allclose(crop.smooth_boxes(boxes), np.tile([10, 10, 50, 50], (9, 1)))
 
 
 @given(
@@ -176,7 +176,7 @@ def test_single_outlier_is_removed():
 )
 def test_squares_are_square_and_hold_the_box(corners, margin):
     boxes = np.concatenate([corners[:, :2], corners[:, :2] + np.abs(corners[:, 2:])], axis=1)
-    squares = faces.square_boxes(boxes, margin=margin)
+    squares = crop.square_boxes(boxes, margin=margin)
     sides = squares[:, 2:] - squares[:, :2]
     np.testing.assert_allclose(sides[:, 0], sides[:, 1], atol=1e-2)
     longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
@@ -199,25 +199,25 @@ def test_any_box_gives_a_crop_of_the_size_asked_for(corners, shape, size, grey):
     frame = np.full((*shape, 3), 90, np.uint8)
     if np.ptp(np.reshape(corners, (2, 2)), axis=0).max() > 8 * max(shape):
         with pytest.raises(ValueError, match="does not suit"):
-            faces.crop_face(frame, corners, size=size, grey=grey)
+            crop.crop_face(frame, corners, size=size, grey=grey)
         return
-    crop = faces.crop_face(frame, corners, size=size, grey=grey)
-    assert crop.shape == ((size, size) if grey else (size, size, 3))
-    assert crop.dtype == np.uint8
-    assert (crop == 90).all()
+    face = crop.crop_face(frame, corners, size=size, grey=grey)
+    assert face.shape == ((size, size) if grey else (size, size, 3))
+    assert face.dtype == np.uint8
+    assert (face == 90).all()
 
 
 def test_crop_inside_the_frame_is_that_part_of_it():
     frame = number_frames(1)[0]
-    crop = faces.crop_face(frame, (20.2, 30.4, 52.2, 62.4), size=32, grey=False)
-    np.testing.assert_array_equal(crop, frame[30:62, 20:52])
+    face = crop.crop_face(frame, (20.2, 30.4, 52.2, 62.4), size=32, grey=False)
+    np.testing.assert_array_equal(face, frame[30:62, 20:52])
 
 
 def test_edge_is_repeated_beyond_the_frame():
     frame = np.zeros((50, 50, 3), np.uint8)
     frame[:, 0], frame[:, -1] = 200, 100
-    left = faces.crop_face(frame, (-40, 10, -10, 40), size=30)
-    right = faces.crop_face(frame, (60, 10, 90, 40), size=30)
+    left = crop.crop_face(frame, (-40, 10, -10, 40), size=30)
+    right = crop.crop_face(frame, (60, 10, 90, 40), size=30)
     assert (left == 200).all()
     assert (right == 100).all()
 
@@ -234,14 +234,14 @@ def test_beyond_the_frame_each_pixel_is_the_nearest_of_the_frame(corner, sides):
         (16, 16),
         interpolation=cv2.INTER_AREA if min(sides) > 16 else cv2.INTER_LINEAR,
     )
-    np.testing.assert_array_equal(faces.crop_face(frame, box, size=16, grey=False), expected)
+    np.testing.assert_array_equal(crop.crop_face(frame, box, size=16, grey=False), expected)
 
 
 def test_endless_box_is_an_error():
     with pytest.raises(ValueError, match="does not suit"):
-        faces.crop_face(number_frames(1)[0], (0, 0, np.inf, 10))
+        crop.crop_face(number_frames(1)[0], (0, 0, np.inf, 10))
     with pytest.raises(ValueError, match="does not suit"):
-        faces.crop_face(number_frames(1)[0], (0, 0, np.nan, 10))
+        crop.crop_face(number_frames(1)[0], (0, 0, np.nan, 10))
 
 
 # Quality
@@ -252,8 +252,8 @@ def test_quality_tells_sharp_from_blurred_and_bright_from_dark():
     sharp = tiles.repeat(8, axis=1).repeat(8, axis=2)
     blurred = np.stack([cv2.GaussianBlur(face, None, 4) for face in sharp])
     boxes, confidence = np.tile([0, 0, 30, 40.0], (3, 1)), np.array([0.8, 0, 0.6])
-    first = faces.measure_quality(sharp, boxes, confidence)
-    second = faces.measure_quality(blurred // 2, boxes, confidence)
+    first = crop.measure_quality(sharp, boxes, confidence)
+    second = crop.measure_quality(blurred // 2, boxes, confidence)
     assert first["blur"] > 20 * second["blur"] > 0
     assert first["brightness"] == pytest.approx(0.5, abs=0.05)
     assert second["brightness"] == pytest.approx(0.25, abs=0.05)
@@ -265,7 +265,7 @@ def test_quality_tells_sharp_from_blurred_and_bright_from_dark():
 def test_flat_faces_have_finite_quality():
     for shape in ((2, 16, 16), (2, 16, 16, 3)):
         flat = np.zeros(shape, np.uint8)
-        quality = faces.measure_quality(flat, np.zeros((2, 4)), np.zeros(2))
+        quality = crop.measure_quality(flat, np.zeros((2, 4)), np.zeros(2))
         assert np.isfinite(list(quality.values())).all()
 
 
@@ -275,7 +275,7 @@ def test_flat_faces_have_finite_quality():
 @pytest.mark.parametrize("grey", [True, False])
 def test_clip_gives_a_face_for_each_frame(grey):
     detector = FakeDetector([box(50, 60)], [], [box(60, 60), box(20, 20, side=20)], [box(65, 60)])
-    track = faces.crop_clip(number_frames(4), detector, size=24, grey=grey)
+    track = crop.crop_clip(number_frames(4), detector, size=24, grey=grey)
     assert track.faces.shape == ((4, 24, 24) if grey else (4, 24, 24, 3))
     assert track.faces.dtype == np.uint8
     assert track.boxes.shape == (4, 4)
@@ -289,20 +289,20 @@ def test_clip_gives_a_face_for_each_frame(grey):
 
 
 def test_clip_of_one_frame_works():
-    track = faces.crop_clip(number_frames(1), FakeDetector([box(50, 60)]), size=16)
+    track = crop.crop_clip(number_frames(1), FakeDetector([box(50, 60)]), size=16)
     assert track.faces.shape == (1, 16, 16)
 
 
 def test_clip_without_a_face_says_how_many_frames_it_has():
-    with pytest.raises(faces.NoFaceError, match="no face in 3 frames"):
-        faces.crop_clip(number_frames(3), FakeDetector([], [], [box(9, 9, confidence=0.2)]))
+    with pytest.raises(crop.NoFaceError, match="no face in 3 frames"):
+        crop.crop_clip(number_frames(3), FakeDetector([], [], [box(9, 9, confidence=0.2)]))
 
 
 def test_blank_frame_shows_the_nearest_picture():
     frames = number_frames(3)
     frames[2] = 0
     frames[2, 0, 0, 0] = 2
-    track = faces.crop_clip(frames, FakeDetector([box(50, 60)], [box(50, 60)], []), size=16)
+    track = crop.crop_clip(frames, FakeDetector([box(50, 60)], [box(50, 60)], []), size=16)
     np.testing.assert_array_equal(track.faces[2], track.faces[1])
     assert not track.found[2]
 
@@ -338,7 +338,7 @@ def real_clips(real_data):
 @pytest.mark.real_data
 def test_faces_are_found_in_real_clips(detector, real_clips):
     assert len(real_clips) == 10
-    tracks = [faces.crop_clip(frames, detector) for frames in real_clips]
+    tracks = [crop.crop_clip(frames, detector) for frames in real_clips]
     assert np.mean([track.found.mean() for track in tracks]) >= 0.99
     for track in tracks:
         assert track.quality["n_faces"] == 1
@@ -353,7 +353,7 @@ def test_close_crops_keep_their_face_and_blank_frames_are_filled(detector, real_
     clips = sorted((real_data / "ravdess_face_crops").glob("*.avi"))[::15]
     for clip in clips:
         frames = read_frames(clip, 15)
-        track = faces.crop_clip(frames, detector)
+        track = crop.crop_clip(frames, detector)
         blank = frames.max(axis=(1, 2, 3)) < 9
         np.testing.assert_array_equal(track.found, ~blank)
         assert track.faces.std(axis=(1, 2)).min() > 20
@@ -368,7 +368,7 @@ def test_faces_of_48_pixels_are_found(detector, real_data):
             io.BytesIO(archive.read(name)).getbuffer() for name in names[:: len(names) // 40]
         ]
     images = [cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) for image in content]
-    found = faces.detect_faces(images, detector)
+    found = crop.detect_faces(images, detector)
     assert np.mean([len(boxes) == 1 for boxes in found]) >= 0.95
 
 
@@ -381,7 +381,7 @@ def test_speaker_is_followed_beside_a_second_face(detector, real_clips):
         cv2.resize(frame[:, 260:1031], (300, 280), interpolation=cv2.INTER_AREA)
         for frame in other[2:]
     ]
-    track = faces.crop_clip(frames, detector)
+    track = crop.crop_clip(frames, detector)
     assert track.quality["n_faces"] == 2
     assert track.found.all()
     centres = (track.boxes[:, :2] + track.boxes[:, 2:]) / 2
@@ -394,5 +394,5 @@ def test_clip_without_a_face_raises(detector):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (2, 240, 320, 3), np.uint8)
     for frames in (np.zeros_like(noise), noise):
-        with pytest.raises(faces.NoFaceError, match="no face in 2 frames"):
-            faces.crop_clip(frames, detector)
+        with pytest.raises(crop.NoFaceError, match="no face in 2 frames"):
+            crop.crop_clip(frames, detector)

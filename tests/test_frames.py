@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from preprocessing import faces, frames, media
+from preprocessing.clips import decode
+from preprocessing.faces import crop, frames
 from tests import broken_media
 
 
@@ -15,8 +16,8 @@ def clip(request, tmp_path):
 
 
 def read_both(path, **options):
-    whole = media.read_clip(path, None, n_frames=6, **options).frames
-    return whole, media.read_clip(path, None, n_frames=6, as_frames=True, **options).frames
+    whole = decode.read_clip(path, None, n_frames=6, **options).frames
+    return whole, decode.read_clip(path, None, n_frames=6, as_frames=True, **options).frames
 
 
 def test_frames_are_the_same_in_either_form(clip):
@@ -51,10 +52,10 @@ def test_turned_and_rescaled_frames_are_grey_by_way_of_rgb(tmp_path):
 def test_crops_differ_by_rounding_alone(clip):
     whole, lazy = read_both(clip)
     for box in ((10, 10, 70, 70), (-20, 40, 60, 120)):
-        of_rgb = faces.crop_grey(whole, 2, box, size=24).astype(int)
-        assert np.abs(faces.crop_grey(lazy, 2, box, size=24) - of_rgb).max() <= 4
-        colour = faces.crop_colour(lazy, 2, box, size=24)
-        np.testing.assert_array_equal(colour, faces.crop_colour(whole, 2, box, size=24))
+        of_rgb = crop.crop_grey(whole, 2, box, size=24).astype(int)
+        assert np.abs(crop.crop_grey(lazy, 2, box, size=24) - of_rgb).max() <= 4
+        colour = crop.crop_colour(lazy, 2, box, size=24)
+        np.testing.assert_array_equal(colour, crop.crop_colour(whole, 2, box, size=24))
 
 
 def test_averaged_frames_stay_an_array(clip):

@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from modeling import functionals, leaks
-from preprocessing import arrays
+from modeling.split import leak_meter
+from modeling.training import functionals
 from preprocessing.corpora import COLUMNS
+from preprocessing.disk import arrays
 
 
 def test_statistics_of_a_ramp_are_known():
@@ -60,7 +61,7 @@ def make_clips(n_actors=10):
 def test_the_leak_meter_shows_what_knowing_the_speakers_is_worth():
     clips, features = make_clips()
     model = LogisticRegression(max_iter=500)
-    leak = leaks.measure_leak(clips, features, model, split="group_kfold")
+    leak = leak_meter.measure_leak(clips, features, model, split="group_kfold")
     assert list(leak.index) == ["random split", "by actor", "by actor, actors centred"]
     assert leak["known_speakers"].tolist() == [True, False, True]
     assert leak.loc["random split", "accuracy"] > leak.loc["by actor", "accuracy"] + 0.2
@@ -75,6 +76,6 @@ def test_the_leak_meter_shows_what_hearing_a_speaker_before_is_worth():
     pairs = zip(clips["emotion"], clips["actor"], strict=True)
     features = np.array([pattern[emotion] + voice[actor] for emotion, actor in pairs])
     model = LogisticRegression(max_iter=500)
-    leak = leaks.measure_leak(clips, features, model, split="group_kfold")["accuracy"]
+    leak = leak_meter.measure_leak(clips, features, model, split="group_kfold")["accuracy"]
     assert leak["by actor, actors centred"] == 1
     assert leak["by actor"] < 0.9

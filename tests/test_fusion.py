@@ -9,8 +9,8 @@ from hypothesis.extra import numpy as npst
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
-from modeling import fusion
-from modeling.protocol import LeakError
+from modeling.fusion import experts as fusion
+from modeling.split.protocol import LeakError
 
 THREE = ("neutral", "happy", "sad")
 

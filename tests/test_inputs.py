@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling import inputs
-from preprocessing import arrays
+from modeling.training import inputs
+from preprocessing.disk import arrays
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
 

@@ -9,8 +9,8 @@ import time
 import psutil
 import pytest
 
-from preprocessing.isolation import Children, Limits, LostError
-from preprocessing.parallel import collect_results, stream_results
+from preprocessing.workers.isolation import Children, Limits, LostError
+from preprocessing.workers.parallel import collect_results, stream_results
 from tests import stand_ins
 
 LIMITS = Limits(time_s=1.5, memory_gb=1.0)
@@ -65,7 +65,7 @@ def test_a_child_killed_for_anothers_sake_is_tried_again(children):
 
 def test_children_end_when_their_parent_is_killed():
     code = (
-        "import time; from preprocessing.isolation import *; from tests import stand_ins\n"
+        "import time; from preprocessing.workers.isolation import *; from tests import stand_ins\n"
         "children = Children(Limits())\n"
         "print(children.call(stand_ins.name_process, (0,)), flush=True)\n"
         "time.sleep(600)"

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_augmentation.quiet_keras import keras
-from modeling.layers import (
+from modeling.training.layers import (
     ClearPadding,
     FusedBatchNormalization,
     ModalityDropout,

@@ -15,7 +15,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import indexing, locations, media
+from preprocessing import index
+from preprocessing.clips import decode, locations
 from preprocessing.corpora import crema_d, folder, headers, meld, ravdess
 from tests.test_corpora import HEADER, MP4, WAV, make_file, write_table
 
@@ -109,8 +110,8 @@ def test_name_is_joined_to_folder_or_url(base, name, joined):
     ],
 )
 def test_base_of_a_list_is_its_folder(source, base, name):
-    assert indexing.find_source("folder", source) == source
-    assert indexing.find_base(source) == base
+    assert index.find_source("folder", source) == source
+    assert index.find_base(source) == base
     assert locations.get_path(source).name == name
 
 
@@ -118,11 +119,11 @@ def test_local_source_is_an_absolute_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_file(tmp_path / "list.txt", b"")
     (tmp_path / "loop").symlink_to("loop")
-    assert indexing.find_source("folder", "list.txt") == tmp_path.resolve() / "list.txt"
-    assert indexing.find_base(tmp_path / "list.txt") == tmp_path
-    assert indexing.find_source("folder", "loop").name == "loop"
+    assert index.find_source("folder", "list.txt") == tmp_path.resolve() / "list.txt"
+    assert index.find_base(tmp_path / "list.txt") == tmp_path
+    assert index.find_source("folder", "loop").name == "loop"
     with pytest.raises(FileNotFoundError):
-        ravdess.index(indexing.find_source("ravdess", "loop"))
+        ravdess.index(index.find_source("ravdess", "loop"))
 
 
 @given(st.text(), st.text())
@@ -248,10 +249,10 @@ def test_probe_is_given_the_url_of_a_clip(memory, monkeypatch):
 
     def probe(location):
         asked.append(location)
-        raise media.MediaError("not decoded here")
+        raise decode.MediaError("not decoded here")
 
-    monkeypatch.setattr(media, "probe", probe)
-    facts = indexing._probe_clip("memory://bucket", "gone.mp4", "a.wav")
+    monkeypatch.setattr(decode, "probe", probe)
+    facts = index._probe_clip("memory://bucket", "gone.mp4", "a.wav")
     assert asked == ["memory://bucket/a.wav"] and facts["audio_bytes"] == len(WAV)
     assert facts["status"] == "failed"
     assert facts["reason"] == (
@@ -265,7 +266,7 @@ def test_corpus_on_the_web_is_indexed_with_its_headers(tmp_path, web, monkeypatc
     sound = np.zeros(8000, np.float32)
     soundfile.write(tmp_path / "web/a ü.wav", sound, 8000)
     write_table(tmp_path / "web/clips.csv", HEADER, ",a ü.wav,sad,1", ",gone.wav,sad,2")
-    clips = indexing.index_corpus("folder", f"{url}/clips.csv", n_jobs=1, progress=False)
+    clips = index.index_corpus("folder", f"{url}/clips.csv", n_jobs=1, progress=False)
     assert clips["status"].tolist() == ["indexed", "failed"]
     assert clips["duration_s"][0] == 1 and clips["audio_bytes"][0] > 16_000
-    assert indexing.read_base("folder") == url
+    assert index.read_base("folder") == url

@@ -13,7 +13,8 @@ from av.stream import Disposition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing import media, synchrony, tracks
+from preprocessing.clips import clock, decode
+from preprocessing.voice import synchrony
 from tests.broken_media import (
     damage,
     truncate,
@@ -60,7 +61,7 @@ def decode_all(path):
 @pytest.mark.parametrize("name", KINDS)
 def test_flash_and_click_of_one_instant_are_one_frame_apart_at_most(tmp_path, name):
     path = write_clip(tmp_path / name, flash_s=1.2, click_s=1.2, **KINDS[name])
-    clip = media.read_clip(path, path, n_frames=300)
+    clip = decode.read_clip(path, path, n_frames=300)
     assert clip.problems == []
     assert abs(find_flash(clip) - find_click(clip)) <= 1 / 25
     assert clip.start_s + find_click(clip) == pytest.approx(1.2, abs=0.03)
@@ -71,7 +72,7 @@ def test_flash_and_click_of_one_instant_are_one_frame_apart_at_most(tmp_path, na
 @pytest.mark.parametrize("name", [n for n in KINDS if n.endswith(("mp4", "pcm.avi", "mkv"))])
 def test_formats_that_store_exact_times_are_exact(tmp_path, name):
     path = write_clip(tmp_path / name, flash_s=1.2, click_s=1.2, **KINDS[name])
-    clip = media.read_clip(path, path, n_frames=300)
+    clip = decode.read_clip(path, path, n_frames=300)
     assert find_flash(clip) == pytest.approx(1.2, abs=0.001)
     assert find_click(clip) == pytest.approx(1.2, abs=0.002)
     assert clip.start_s == 0
@@ -84,7 +85,7 @@ def test_separate_files_share_a_clock_that_starts_with_each(tmp_path, name, soun
     video = write_clip(tmp_path / name, flash_s=1.2, **{**KINDS[name], "audio": None})
     audio = tmp_path / sound
     write_clip(audio, click_s=1.2, duration_s=2.5, video=None, audio=codecs[audio.suffix])
-    clip = media.read_clip(video, audio, n_frames=300)
+    clip = decode.read_clip(video, audio, n_frames=300)
     assert clip.problems == []
     assert find_flash(clip) == pytest.approx(1.2, abs=0.001)
     assert find_click(clip) == pytest.approx(1.2, abs=0.003)
@@ -101,7 +102,7 @@ def test_separate_files_share_a_clock_that_starts_with_each(tmp_path, name, soun
 )
 def test_window_starts_where_both_streams_have_started(tmp_path, name, shift, flash_s, click_s):
     path = write_clip(tmp_path / name, flash_s=1.2, click_s=1.2, **shift)
-    clip = media.read_clip(path, path, n_frames=300)
+    clip = decode.read_clip(path, path, n_frames=300)
     assert clip.start_s == pytest.approx(0.5, abs=0.001)
     assert clip.duration_s == pytest.approx(1.5, abs=0.025)
     assert clip.start_s + find_flash(clip) == pytest.approx(flash_s, abs=0.002)
@@ -119,7 +120,7 @@ def test_start_offsets_are_kept_to_within_a_frame(tmp_path, name, offset):
     """Flash and click lie at 1.2 s of their streams; the later stream moves its own."""
     options = {**KINDS[name], **OFFSETS[offset]}
     path = write_clip(tmp_path / name, flash_s=1.2, click_s=1.2, **options)
-    clip = media.read_clip(path, path, n_frames=300)
+    clip = decode.read_clip(path, path, n_frames=300)
     apart_s = options.get("video_start_s", 0) - options.get("audio_start_s", 0)
     assert find_flash(clip) - find_click(clip) == pytest.approx(apart_s, abs=1 / 25)
 
@@ -131,24 +132,24 @@ def test_separate_recording_is_laid_on_the_sound_beside_the_picture(tmp_path, na
     video = write_clip(tmp_path / name, flash_s=1.2, click_s=1.2, **KINDS[name])
     audio = tmp_path / "sound.wav"
     write_clip(audio, click_s=1.2 - lag_s, duration_s=2.5, video=None, audio="pcm_s16le")
-    clip = media.read_clip(video, audio, n_frames=300)
+    clip = decode.read_clip(video, audio, n_frames=300)
     assert clip.problems == []
     assert clip.audio_lag_s == pytest.approx(lag_s, abs=0.03 if name.endswith("flv") else 0.002)
     assert abs(find_flash(clip) - find_click(clip)) <= 1 / 25
     assert clip.start_s == pytest.approx(max(clip.audio_lag_s, 0), abs=0.03)
-    duration_s, _ = media.read_frame_times(video, audio)
+    duration_s, _ = decode.read_frame_times(video, audio)
     assert duration_s == pytest.approx(clip.duration_s, abs=1e-4)
 
 
 def test_known_lag_is_taken_as_given(tmp_path):
     video = write_clip(tmp_path / "clip.mp4", flash_s=1.2, audio=None)
     audio = write_clip(tmp_path / "s.wav", click_s=0.9, video=None, audio="pcm_s16le")
-    clip = media.read_clip(video, audio, n_frames=300, audio_lag_s=0.3)
+    clip = decode.read_clip(video, audio, n_frames=300, audio_lag_s=0.3)
     assert (clip.audio_lag_s, clip.start_s) == (0.3, 0.3)
     assert find_flash(clip) == pytest.approx(find_click(clip), abs=0.003)
-    assert media.read_clip(video, audio).audio_lag_s == 0
+    assert decode.read_clip(video, audio).audio_lag_s == 0
     with pytest.raises(ValueError, match="audio_lag_s = nan"):
-        media.read_clip(video, audio, audio_lag_s=float("nan"))
+        decode.read_clip(video, audio, audio_lag_s=float("nan"))
 
 
 @pytest.mark.parametrize("sound", [{"tone": 0}, {"click_s": 0.5}])
@@ -156,7 +157,7 @@ def test_sound_that_tells_no_lag_moves_nothing(tmp_path, sound):
     video = write_clip(tmp_path / "clip.mp4", **sound)
     noise = np.random.default_rng(0).normal(size=32000) * 3000
     audio = write_wav(tmp_path / "noise.wav", noise.astype(np.int16), 16000)
-    clip = media.read_clip(video, audio)
+    clip = decode.read_clip(video, audio)
     assert (clip.audio_lag_s, clip.problems) == (0.0, [])
 
 
@@ -165,9 +166,9 @@ def test_silence_is_trimmed_from_picture_and_sound_alike(tmp_path):
     samples[16000:32000] = 0.3 * np.random.default_rng(0).uniform(-1, 1, 16000)
     audio = write_wav(tmp_path / "voice.wav", samples, 16000)
     video = write_clip(tmp_path / "clip.mp4", frame_times=np.arange(75) / 25, audio=None)
-    trimmed = media.read_clip(video, audio, n_frames=100, trim_db=40)
-    whole = media.read_clip(video, audio, n_frames=100)
-    pad_s = tracks.PAD_S
+    trimmed = decode.read_clip(video, audio, n_frames=100, trim_db=40)
+    whole = decode.read_clip(video, audio, n_frames=100)
+    pad_s = clock.PAD_S
     assert trimmed.start_s == pytest.approx(1 - pad_s, abs=0.05)
     assert trimmed.duration_s == pytest.approx(1 + 2 * pad_s, abs=0.1)
     first = round(trimmed.start_s * 16000)
@@ -176,30 +177,30 @@ def test_silence_is_trimmed_from_picture_and_sound_alike(tmp_path):
     shown = np.searchsorted(whole.frame_times, trimmed.start_s + trimmed.frame_times + 1e-6) - 1
     assert (trimmed.frames == whole.frames[shown]).all()
     assert trimmed.frame_times[-1] <= trimmed.duration_s
-    duration_s, _ = media.read_frame_times(video, audio, trim_db=40)
+    duration_s, _ = decode.read_frame_times(video, audio, trim_db=40)
     assert duration_s == trimmed.duration_s
-    short = media.read_clip(video, audio, trim_db=40, window_s=0.5)
+    short = decode.read_clip(video, audio, trim_db=40, window_s=0.5)
     assert short.start_s + 0.25 == pytest.approx(trimmed.start_s + trimmed.duration_s / 2)
-    mute = media.read_clip(video, None, trim_db=40)
+    mute = decode.read_clip(video, None, trim_db=40)
     assert (mute.start_s, mute.duration_s) == (0.0, 3.0)
 
 
 def test_window_is_cut_from_the_middle_for_picture_and_sound(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", flash_s=1.2, click_s=1.2)
-    clip = media.read_clip(path, path, n_frames=100, window_s=0.9)
+    clip = decode.read_clip(path, path, n_frames=100, window_s=0.9)
     assert (clip.start_s, clip.duration_s) == pytest.approx((0.55, 0.9))
     assert find_flash(clip) == pytest.approx(1.2 - 0.55, abs=0.001)
     assert find_click(clip) == pytest.approx(1.2 - 0.55, abs=0.002)
     assert len(clip.waveform) == 14400
     assert clip.fps == pytest.approx(25)
-    whole = media.read_clip(path, path, window_s=9.0)
+    whole = decode.read_clip(path, path, window_s=9.0)
     assert (whole.start_s, whole.duration_s) == (0.0, 2.0)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_chosen_frames_are_those_of_plain_decoding(tmp_path, name):
     path = write_clip(tmp_path / name, **{**KINDS[name], "audio": None})
-    clip = media.read_clip(path, None, n_frames=10)
+    clip = decode.read_clip(path, None, n_frames=10)
     times, frames = decode_all(path)
     n = len(frames)
     if name == "variable.mp4":
@@ -214,26 +215,26 @@ def test_chosen_frames_are_those_of_plain_decoding(tmp_path, name):
 def test_unwanted_pictures_are_left_out_and_the_others_stay_equal(tmp_path, monkeypatch):
     """The decoder may skip B-frames; nothing after the last wanted frame is decoded."""
     path = write_clip(tmp_path / "clip.mp4", audio=None, b_frames=3, fps=30, size=(160, 120))
-    taken = media.read_clip(path, None, n_frames=5)
-    n_decoded, decode = [], media._decode
+    taken = decode.read_clip(path, None, n_frames=5)
+    n_decoded, decode_all = [], decode._decode
 
     def count(*args):
-        for frame in decode(*args):
+        for frame in decode_all(*args):
             n_decoded.append(1)
             yield frame
 
-    monkeypatch.setattr(media, "_decode", count)
-    assert media.read_clip(path, None, n_frames=5).frames.tobytes() == taken.frames.tobytes()
+    monkeypatch.setattr(decode, "_decode", count)
+    assert decode.read_clip(path, None, n_frames=5).frames.tobytes() == taken.frames.tobytes()
     assert len(n_decoded) < 45
     n_decoded.clear()
-    monkeypatch.setattr(media, "_take_only", lambda *_, **__: None)
-    assert media.read_clip(path, None, n_frames=5).frames.tobytes() == taken.frames.tobytes()
+    monkeypatch.setattr(decode, "_take_only", lambda *_, **__: None)
+    assert decode.read_clip(path, None, n_frames=5).frames.tobytes() == taken.frames.tobytes()
     assert len(n_decoded) == 60
 
 
 def test_window_mean_averages_the_frames_of_each_span(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", audio=None)
-    clip = media.read_clip(path, None, n_frames=10, strategy="window_mean")
+    clip = decode.read_clip(path, None, n_frames=10, strategy="window_mean")
     _, frames = decode_all(path)
     means = frames.reshape(10, 5, *frames.shape[1:]).mean(axis=1)
     assert (clip.frames == np.floor(means + 0.5)).all()
@@ -243,7 +244,7 @@ def test_window_mean_averages_the_frames_of_each_span(tmp_path):
 def test_random_segments_follow_the_seed(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", audio=None)
     one, same, other = (
-        media.read_clip(path, None, strategy="random_segment", rng=np.random.default_rng(seed))
+        decode.read_clip(path, None, strategy="random_segment", rng=np.random.default_rng(seed))
         for seed in (1, 1, 2)
     )
     assert (one.frame_times == same.frame_times).all()
@@ -265,7 +266,7 @@ def test_any_clip_gives_n_frames_and_the_sound_of_the_same_seconds(
     path = tmp_path_factory.mktemp("clips") / f"clip{suffix}"
     audio = "pcm_s16le" if suffix == ".avi" else "aac"
     write_clip(path, duration_s=duration_s, fps=fps, audio=audio)
-    clip = media.read_clip(path, path, n_frames=n_frames, window_s=window_s, strategy=strategy)
+    clip = decode.read_clip(path, path, n_frames=n_frames, window_s=window_s, strategy=strategy)
     assert clip.frames.shape == (n_frames, 48, 64, 3)
     assert clip.frames.dtype == np.uint8
     assert clip.frame_times.shape == (n_frames,)
@@ -284,7 +285,7 @@ def test_rotated_video_comes_upright(tmp_path, turns):
     """A display matrix turns the stored picture, its black quarter with it, counterclockwise."""
     degrees = {0: 0, 1: 90, 2: 180, 3: -90}[turns]
     path = write_clip(tmp_path / "phone.mp4", audio=None, rotation=degrees, pattern=True)
-    clip = media.read_clip(path, None, n_frames=2)
+    clip = decode.read_clip(path, None, n_frames=2)
     stored = np.full((48, 64), 100)
     stored[:24, :32] = 0
     upright = np.rot90(stored, turns)
@@ -296,7 +297,7 @@ def test_rotated_video_comes_upright(tmp_path, turns):
 @pytest.mark.parametrize("layout", ["mono", "stereo"])
 def test_sound_of_any_rate_and_channels_becomes_16_khz_mono(tmp_path, rate_hz, layout):
     path = write_clip(tmp_path / "clip.mp4", rate_hz=rate_hz, layout=layout)
-    waveform = media.read_clip(path, path).waveform
+    waveform = decode.read_clip(path, path).waveform
     assert waveform.shape == (32000,)
     spectrum = np.abs(np.fft.rfft(waveform[8000:24000]))
     assert spectrum.argmax() == 440
@@ -306,10 +307,10 @@ def test_sound_of_any_rate_and_channels_becomes_16_khz_mono(tmp_path, rate_hz, l
 def test_channels_are_averaged(tmp_path):
     tone = 0.5 * np.sin(np.arange(16000) * 0.1)
     stereo = np.stack([tone, np.zeros(16000)], axis=1).astype(np.float32)
-    clip = media.read_clip(None, write_wav(tmp_path / "left.wav", stereo, 16000))
+    clip = decode.read_clip(None, write_wav(tmp_path / "left.wav", stereo, 16000))
     assert clip.waveform == pytest.approx(tone / 2, abs=1e-6)
     six = (np.repeat(tone[:, None], 6, axis=1) * 32767).astype(np.int16)
-    clip = media.read_clip(None, write_wav(tmp_path / "six.wav", six, 16000))
+    clip = decode.read_clip(None, write_wav(tmp_path / "six.wav", six, 16000))
     assert clip.waveform == pytest.approx(tone, abs=1e-3)
 
 
@@ -317,7 +318,7 @@ def test_many_channels_are_averaged(tmp_path):
     """PyAV crashes on planes beyond the eighth channel; a damaged AAC file can claim 23."""
     tone = 0.5 * np.sin(np.arange(16000) * 0.1).astype(np.float32)
     path = write_wav(tmp_path / "many.wav", np.repeat(tone[:, None], 23, axis=1), 16000)
-    clip = media.read_clip(None, path, rate_hz=8000)
+    clip = decode.read_clip(None, path, rate_hz=8000)
     assert clip.waveform[100:-100] == pytest.approx(tone[::2][100:-100], abs=1e-3)
 
 
@@ -332,7 +333,7 @@ def test_gap_in_the_sound_keeps_what_follows_in_place(tmp_path):
             if packet.dts is not None and not lost:
                 packet.stream = copies[packet.stream.index]
                 target.mux(packet)
-    clip = media.read_clip(path, path, n_frames=100)
+    clip = decode.read_clip(path, path, n_frames=100)
     assert find_click(clip) == pytest.approx(1.2, abs=0.002)
     assert find_flash(clip) == pytest.approx(1.2, abs=0.001)
 
@@ -340,15 +341,15 @@ def test_gap_in_the_sound_keeps_what_follows_in_place(tmp_path):
 @pytest.mark.parametrize("name", ["h264_aac.mp4", "h264_pcm.avi", "h264_aac.flv"])
 def test_reading_again_gives_equal_bytes(tmp_path, name):
     path = write_clip(tmp_path / name, size=(320, 240), **KINDS[name])
-    one, two = media.read_clip(path, path), media.read_clip(str(path), str(path))
+    one, two = decode.read_clip(path, path), decode.read_clip(str(path), str(path))
     assert one.frames.tobytes() == two.frames.tobytes()
     assert one.waveform.tobytes() == two.waveform.tobytes()
 
 
 def test_only_what_is_asked_for_is_read(tmp_path):
     path = write_clip(tmp_path / "clip.mp4")
-    seen = media.read_clip(path, None)
-    heard = media.read_clip(None, path)
+    seen = decode.read_clip(path, None)
+    heard = decode.read_clip(None, path)
     assert (seen.waveform, seen.problems) == (None, [])
     assert (heard.frames, heard.fps, heard.problems) == (None, None, [])
     assert heard.frame_times.shape == (0,)
@@ -359,7 +360,7 @@ def test_only_what_is_asked_for_is_read(tmp_path):
 
 def test_no_audio_stream_is_named_and_gives_the_pictures(tmp_path):
     path = write_clip(tmp_path / "mute.mp4", audio=None)
-    clip = media.read_clip(path, path)
+    clip = decode.read_clip(path, path)
     assert clip.frames.shape == (16, 48, 64, 3)
     assert clip.waveform is None
     assert clip.problems == ["no audio stream"]
@@ -367,7 +368,7 @@ def test_no_audio_stream_is_named_and_gives_the_pictures(tmp_path):
 
 def test_no_video_stream_is_named_and_gives_the_sound(tmp_path):
     path = write_clip(tmp_path / "sound.mp4", video=None)
-    clip = media.read_clip(path, path)
+    clip = decode.read_clip(path, path)
     assert clip.frames is None
     assert clip.waveform is not None
     assert clip.problems == ["no video stream"]
@@ -375,16 +376,16 @@ def test_no_video_stream_is_named_and_gives_the_sound(tmp_path):
 
 def test_silent_audio_is_no_voice(tmp_path):
     path = write_clip(tmp_path / "silent.mp4", tone=0)
-    clip = media.read_clip(path, path)
+    clip = decode.read_clip(path, path)
     assert clip.waveform is None
     assert clip.problems == ["silent audio"]
-    with pytest.raises(media.MediaError, match="^silent audio$"):
-        media.read_clip(None, path)
+    with pytest.raises(decode.MediaError, match="^silent audio$"):
+        decode.read_clip(None, path)
 
 
 def test_silence_inside_the_window_is_no_voice(tmp_path):
     path = write_clip(tmp_path / "late.mp4", click_s=1.9)
-    clip = media.read_clip(path, path, window_s=0.5)
+    clip = decode.read_clip(path, path, window_s=0.5)
     assert clip.waveform is None
     assert clip.problems == ["silent audio"]
 
@@ -394,17 +395,17 @@ def test_nan_samples_fail_the_sound_only(tmp_path):
     samples[5000] = np.nan
     audio = write_wav(tmp_path / "nan.wav", samples, 16000)
     video = write_clip(tmp_path / "clip.mp4", audio=None)
-    clip = media.read_clip(video, audio)
+    clip = decode.read_clip(video, audio)
     assert clip.frames is not None
     assert clip.waveform is None
     assert clip.problems == ["audio holds NaN samples"]
-    with pytest.raises(media.MediaError, match="^audio holds NaN samples$"):
-        media.read_clip(None, audio)
+    with pytest.raises(decode.MediaError, match="^audio holds NaN samples$"):
+        decode.read_clip(None, audio)
 
 
 def test_float_sound_out_of_full_scale_is_clipped_and_named(tmp_path):
     samples = (9000 * np.sin(np.arange(16000) * 0.1)).astype(np.float32)
-    clip = media.read_clip(None, write_wav(tmp_path / "loud.wav", samples, 16000))
+    clip = decode.read_clip(None, write_wav(tmp_path / "loud.wav", samples, 16000))
     assert np.abs(clip.waveform).max() == 1
     assert clip.problems == ["audio clipped: its peak is 9e+03 times full scale"]
 
@@ -414,19 +415,19 @@ def test_float_sound_out_of_full_scale_is_clipped_and_named(tmp_path):
 def test_one_frame_and_100_ms_clips_repeat_their_frames(tmp_path, suffix, n):
     audio = "pcm_s16le" if suffix == ".avi" else "aac"
     path = write_clip(tmp_path / f"short{suffix}", duration_s=n / 30, fps=30, audio=audio)
-    clip = media.read_clip(path, path)
+    clip = decode.read_clip(path, path)
     assert clip.frames.shape == (16, 48, 64, 3)
     assert len(np.unique(clip.frame_times)) == n
     assert clip.duration_s == pytest.approx(n / 30, abs=0.012)
     assert len(clip.waveform) == round(clip.duration_s * 16000)
     mute = write_clip(tmp_path / f"mute{suffix}", duration_s=n / 30, fps=30, audio=None)
-    assert media.read_clip(mute, None).frames.shape == (16, 48, 64, 3)
+    assert decode.read_clip(mute, None).frames.shape == (16, 48, 64, 3)
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.8])
 def test_truncated_mp4_gives_its_beginning_and_says_so(tmp_path, part):
     path = truncate(write_faststart_mp4(tmp_path / "cut.mp4", flash_s=0.12), part)
-    clip = media.read_clip(path, path, n_frames=60)
+    clip = decode.read_clip(path, path, n_frames=60)
     assert 0.1 < clip.duration_s < 1.75
     assert any("video truncated" in problem for problem in clip.problems)
     assert any("audio truncated" in problem for problem in clip.problems)
@@ -437,7 +438,7 @@ def test_truncated_mp4_gives_its_beginning_and_says_so(tmp_path, part):
 @pytest.mark.parametrize("name", ["h264_pcm.avi", "h264_aac.flv", "h264_aac.mkv", "vp8_opus.webm"])
 def test_truncated_files_of_other_kinds_say_so(tmp_path, name):
     path = truncate(write_clip(tmp_path / name, **KINDS[name]), 0.5)
-    clip = media.read_clip(path, path)
+    clip = decode.read_clip(path, path)
     assert clip.frames is not None
     assert clip.waveform is not None
     assert any("truncated" in problem for problem in clip.problems)
@@ -447,7 +448,7 @@ def test_truncated_files_of_other_kinds_say_so(tmp_path, name):
 def test_truncated_sound_says_so(tmp_path, name):
     codec = {"mp3": "libmp3lame", "flac": "flac"}[name[-4:].strip(".")]
     path = truncate(write_clip(tmp_path / name, video=None, audio=codec), 0.5)
-    clip = media.read_clip(None, path)
+    clip = decode.read_clip(None, path)
     assert any("audio truncated" in problem for problem in clip.problems)
 
 
@@ -457,7 +458,7 @@ def test_frames_lost_to_damage_are_not_chosen(tmp_path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
     path.write_bytes(data)
-    clip = media.read_clip(path, path)
+    clip = decode.read_clip(path, path)
     assert clip.frames.shape[0] == 16
     assert clip.duration_s < 1.5
     assert any("video damaged" in problem for problem in clip.problems)
@@ -466,7 +467,7 @@ def test_frames_lost_to_damage_are_not_chosen(tmp_path):
 
 def test_long_files_are_read_no_further_than_asked(tmp_path):
     path = write_clip(tmp_path / "long.mp4", duration_s=6.0)
-    clip = media.read_clip(path, path, max_seconds=2.0)
+    clip = decode.read_clip(path, path, max_seconds=2.0)
     assert clip.duration_s == pytest.approx(2.0, abs=0.001)
     assert len(clip.waveform) == 32000
     assert clip.problems == ["longer than 2 s: the rest was not read"]
@@ -474,7 +475,7 @@ def test_long_files_are_read_no_further_than_asked(tmp_path):
 
 def test_streams_that_never_meet_give_the_pictures(tmp_path):
     path = write_clip(tmp_path / "apart.mkv", duration_s=0.5, audio_start_s=3.0)
-    clip = media.read_clip(path, path)
+    clip = decode.read_clip(path, path)
     assert clip.frames is not None
     assert clip.waveform is None
     assert clip.problems == ["sound and picture do not overlap: sound left out"]
@@ -482,7 +483,7 @@ def test_streams_that_never_meet_give_the_pictures(tmp_path):
 
 def test_little_overlap_is_named(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", frame_times=np.arange(75) / 25, duration_s=0.5)
-    clip = media.read_clip(path, path)
+    clip = decode.read_clip(path, path)
     assert clip.duration_s == pytest.approx(0.5, abs=0.03)
     assert clip.problems == ["sound and picture share only 0.51 of 3.00 s"]
 
@@ -506,9 +507,9 @@ def test_cover_art_is_no_video(tmp_path):
                     target.mux(packet)
     with av.open(str(path)) as container:
         assert len(container.streams.video) == 1
-    clip = media.read_clip(path, path)
+    clip = decode.read_clip(path, path)
     assert clip.problems == ["no video stream"]
-    assert not media.probe(path).has_video
+    assert not decode.probe(path).has_video
 
 
 # Files behind URLs
@@ -551,14 +552,14 @@ def served(tmp_path):
 def test_clip_behind_a_url_is_that_of_the_local_file(served):
     path, address = served
     fsspec.filesystem("memory").pipe("/clips/clip.mp4", path.read_bytes())
-    local = media.read_clip(path, path)
+    local = decode.read_clip(path, path)
     for url in ("memory://clips/clip.mp4", f"{address}/clip.mp4?key=secret"):
-        clip = media.read_clip(url, url)
+        clip = decode.read_clip(url, url)
         assert clip.problems == []
         assert clip.frames.tobytes() == local.frames.tobytes()
         assert clip.waveform.tobytes() == local.waveform.tobytes()
-        assert media.probe(url) == media.probe(path)
-        assert media.read_frame_times(url, url)[0] == local.duration_s
+        assert decode.probe(url) == decode.probe(path)
+        assert decode.read_frame_times(url, url)[0] == local.duration_s
 
 
 @pytest.mark.parametrize(
@@ -566,16 +567,16 @@ def test_clip_behind_a_url_is_that_of_the_local_file(served):
     [("/none.mp4?key=secret", "does not exist"), ("/cut/clip.mp4?key=secret", "cannot be")],
 )
 def test_url_that_fails_gives_a_reason_without_its_secrets(served, name, reason):
-    for read in (media.probe, lambda url: media.read_clip(url, url)):
-        with pytest.raises(media.MediaError, match=reason) as caught:
+    for read in (decode.probe, lambda url: decode.read_clip(url, url)):
+        with pytest.raises(decode.MediaError, match=reason) as caught:
             read(served[1] + name)
         assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1:9/clip.mp4", "what://clip.mp4"])
 def test_url_out_of_reach_gives_a_short_reason(url):
-    with pytest.raises(media.MediaError) as caught:
-        media.probe(url)
+    with pytest.raises(decode.MediaError) as caught:
+        decode.probe(url)
     assert "secret" not in str(caught.value)
 
 
@@ -583,8 +584,8 @@ def test_playlist_behind_a_url_opens_no_other_file(tmp_path):
     real = write_clip(tmp_path / "real.mp4")
     text = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{real}\n#EXT-X-ENDLIST\n"
     fsspec.filesystem("memory").pipe("/list.m3u8", text.encode())
-    with pytest.raises(media.MediaError, match="not a media file"):
-        media.read_clip("memory://list.m3u8", None)
+    with pytest.raises(decode.MediaError, match="not a media file"):
+        decode.read_clip("memory://list.m3u8", None)
 
 
 # Files that give nothing
@@ -607,8 +608,8 @@ def test_playlist_behind_a_url_opens_no_other_file(tmp_path):
 )
 def test_what_is_no_media_file_ends_in_a_short_reason(tmp_path, make, reason):
     path = make(tmp_path / "clip.mp4")
-    for read in (lambda: media.read_clip(path, path), lambda: media.probe(path)):
-        with pytest.raises(media.MediaError, match=reason) as caught:
+    for read in (lambda: decode.read_clip(path, path), lambda: decode.probe(path)):
+        with pytest.raises(decode.MediaError, match=reason) as caught:
             read()
         assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
@@ -620,9 +621,9 @@ def test_refused_access_ends_in_a_short_reason(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(media.av, "open", refuse)
-    with pytest.raises(media.MediaError, match="^permission denied$"):
-        media.read_clip(path, path)
+    monkeypatch.setattr(decode.av, "open", refuse)
+    with pytest.raises(decode.MediaError, match="^permission denied$"):
+        decode.read_clip(path, path)
 
 
 def test_text_cannot_make_us_open_other_files(tmp_path):
@@ -631,25 +632,25 @@ def test_text_cannot_make_us_open_other_files(tmp_path):
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nreal.mp4\n#EXT-X-ENDLIST\n"
     for name, text in (("a.m3u8", playlist), ("b.mp4", "ffconcat version 1.0\nfile real.mp4\n")):
         (tmp_path / name).write_text(text)
-        with pytest.raises(media.MediaError, match="not a media file"):
-            media.read_clip(tmp_path / name, None)
+        with pytest.raises(decode.MediaError, match="not a media file"):
+            decode.read_clip(tmp_path / name, None)
 
 
 def test_each_of_two_files_is_named_when_both_fail(tmp_path):
     empty = write_empty(tmp_path / "clip.mp4")
     with pytest.raises(
-        media.MediaError, match="video file: empty file.*; audio file: no such file"
+        decode.MediaError, match="video file: empty file.*; audio file: no such file"
     ):
-        media.read_clip(empty, tmp_path / "missing.wav")
-    with pytest.raises(media.MediaError, match="^empty file"):
-        media.read_clip(empty, None)
-    with pytest.raises(media.MediaError, match="neither a video nor an audio file is given"):
-        media.read_clip(None, "")
+        decode.read_clip(empty, tmp_path / "missing.wav")
+    with pytest.raises(decode.MediaError, match="^empty file"):
+        decode.read_clip(empty, None)
+    with pytest.raises(decode.MediaError, match="neither a video nor an audio file is given"):
+        decode.read_clip(None, "")
 
 
 def test_one_bad_file_of_two_leaves_the_other(tmp_path):
     audio = write_clip(tmp_path / "sound.wav", video=None, audio="pcm_s16le")
-    clip = media.read_clip(write_text(tmp_path / "clip.mp4"), audio)
+    clip = decode.read_clip(write_text(tmp_path / "clip.mp4"), audio)
     assert clip.frames is None
     assert len(clip.waveform) == 32000
     assert clip.problems[0].startswith("video file: not a media file")
@@ -664,13 +665,13 @@ def test_any_name_can_be_read(tmp_path, name, monkeypatch):
     made.rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     for path in (tmp_path / name, str(tmp_path / name), name):
-        assert media.read_clip(path, path).problems == []
+        assert decode.read_clip(path, path).problems == []
 
 
 def test_name_that_is_no_utf8_can_be_read(tmp_path):
     path = tmp_path / os.fsdecode(b"bad\xff.mp4")
     write_clip(tmp_path / "plain.mp4", duration_s=0.2).rename(path)
-    assert media.read_clip(path, path).problems == []
+    assert decode.read_clip(path, path).problems == []
 
 
 def test_wrong_options_are_errors_before_any_file_is_opened():
@@ -682,14 +683,14 @@ def test_wrong_options_are_errors_before_any_file_is_opened():
         ({"strategy": "random_segment"}, "rng"),
     ]:
         with pytest.raises(ValueError, match=message):
-            media.read_clip("missing.mp4", None, **options)
+            decode.read_clip("missing.mp4", None, **options)
 
 
 def test_damaged_files_print_nothing(tmp_path, capfd):
     path = truncate(write_clip(tmp_path / "clip.flv"), 0.5)
-    media.read_clip(path, path)
-    with pytest.raises(media.MediaError):
-        media.read_clip(write_noise(tmp_path / "noise.mp4"), None)
+    decode.read_clip(path, path)
+    with pytest.raises(decode.MediaError):
+        decode.read_clip(write_noise(tmp_path / "noise.mp4"), None)
     assert capfd.readouterr() == ("", "")
 
 
@@ -715,8 +716,8 @@ def test_damaged_files_give_a_clip_or_a_media_error(sound_files, tmp_path_factor
     path = tmp_path_factory.mktemp("damaged") / name
     path.write_bytes(damage(sound_files[name], rng, n_bytes))
     try:
-        clip = media.read_clip(path, path, n_frames=4)
-    except media.MediaError as error:
+        clip = decode.read_clip(path, path, n_frames=4)
+    except decode.MediaError as error:
         assert 0 < len(str(error)) < 300
         return
     assert clip.frames is not None or clip.waveform is not None
@@ -727,7 +728,7 @@ def test_damaged_files_give_a_clip_or_a_media_error(sound_files, tmp_path_factor
 
 def test_probe_tells_what_the_header_promises(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", video_start_s=0.5, rate_hz=48000, layout="stereo")
-    probe = media.probe(path)
+    probe = decode.probe(path)
     assert (probe.has_video, probe.has_audio) == (True, True)
     assert (probe.width, probe.height, probe.fps) == (64, 48, 25.0)
     assert (probe.rate_hz, probe.n_channels, probe.n_frames_hint) == (48000, 2, 50)
@@ -738,10 +739,10 @@ def test_probe_tells_what_the_header_promises(tmp_path):
         probe.audio_duration_s,
     )
     assert starts_and_lengths == pytest.approx((0.5, 2.0, 0.0, 2.0), abs=0.001)
-    flv = media.probe(write_clip(tmp_path / "clip.flv"))
+    flv = decode.probe(write_clip(tmp_path / "clip.flv"))
     assert flv.n_frames_hint == 0
     assert flv.video_duration_s == pytest.approx(2.0, abs=0.05)
-    assert not media.probe(write_clip(tmp_path / "sound.m4a", video=None)).has_video
+    assert not decode.probe(write_clip(tmp_path / "sound.m4a", video=None)).has_video
 
 
 # Real clips
@@ -752,8 +753,8 @@ def test_ravdess_clips_have_their_known_shape(real_data):
     paths = sorted((real_data / "ravdess" / "Actor_05").glob("01-01-*.mp4"))
     assert len(paths) == 10
     for path in paths[:4]:
-        clip = media.read_clip(path, path)
-        probe = media.probe(path)
+        clip = decode.read_clip(path, path)
+        probe = decode.probe(path)
         assert clip.problems == []
         assert clip.frames.shape == (16, 720, 1280, 3)
         assert clip.fps == pytest.approx(30000 / 1001)
@@ -766,7 +767,7 @@ def test_ravdess_clips_have_their_known_shape(real_data):
 @pytest.mark.real_data
 def test_ravdess_clip_read_twice_gives_equal_bytes(real_data):
     path = real_data / "ravdess" / "Actor_05" / "01-01-06-02-01-01-05.mp4"
-    one, two = media.read_clip(path, path), media.read_clip(path, path)
+    one, two = decode.read_clip(path, path), decode.read_clip(path, path)
     assert one.frames.tobytes() == two.frames.tobytes()
     assert one.waveform.tobytes() == two.waveform.tobytes()
     assert one.frame_times.tolist() == two.frame_times.tolist()
@@ -776,11 +777,13 @@ def test_ravdess_clip_read_twice_gives_equal_bytes(real_data):
 def test_ravdess_clip_and_its_recording_sound_alike(real_data):
     """The 03 recording is the 01 clip's sound, started one video frame later."""
     folder = real_data / "ravdess" / "Actor_05"
-    clip = media.read_clip(folder / "01-01-06-02-01-01-05.mp4", folder / "01-01-06-02-01-01-05.mp4")
-    alone = media.read_clip(None, folder / "03-01-06-02-01-01-05.flac")
+    clip = decode.read_clip(
+        folder / "01-01-06-02-01-01-05.mp4", folder / "01-01-06-02-01-01-05.mp4"
+    )
+    alone = decode.read_clip(None, folder / "03-01-06-02-01-01-05.flac")
     lag_s = synchrony.estimate_lag(clip.waveform, alone.waveform, 16000)
     assert lag_s == pytest.approx(1001 / 30000, abs=0.001)
-    both = media.read_clip(
+    both = decode.read_clip(
         folder / "01-01-06-02-01-01-05.mp4", folder / "03-01-06-02-01-01-05.flac"
     )
     assert (both.audio_lag_s, both.problems) == (lag_s, [])
@@ -791,7 +794,7 @@ def test_ravdess_recordings_keep_every_sample(real_data):
     paths = sorted((real_data / "ravdess").glob("Actor_*/*-01-01-01-*.flac"))
     assert len(paths) >= 24
     for path in paths[:24]:
-        probe, clip = media.probe(path), media.read_clip(None, path)
+        probe, clip = decode.probe(path), decode.read_clip(None, path)
         assert (probe.rate_hz, probe.n_channels, probe.has_video) == (16000, 1, False)
         assert len(clip.waveform) == round(probe.audio_duration_s * 16000)
         assert clip.problems == []
@@ -804,8 +807,8 @@ def test_face_crops_and_recordings_share_the_shorter_length(real_data):
     for video in videos[:12]:
         code = video.name[2 : len("01-01-01-01-01-01-05")]
         audio = real_data / "ravdess" / "Actor_05" / f"03{code}.flac"
-        clip = media.read_clip(video, audio, n_frames=15)
-        recording = media.probe(audio)
+        clip = decode.read_clip(video, audio, n_frames=15)
+        recording = decode.probe(audio)
         assert clip.frames.shape == (15, 224, 224, 3)
         assert clip.fps == pytest.approx(5)
         assert clip.frame_times == pytest.approx(np.arange(15) / 5)
@@ -815,10 +818,10 @@ def test_face_crops_and_recordings_share_the_shorter_length(real_data):
 def test_frame_times_are_those_of_the_window_that_is_read(tmp_path):
     times = np.array([0.0, 0.1, 0.15, 0.4, 0.7, 0.9])
     path = write_clip(tmp_path / "a.mp4", frame_times=times, duration_s=0.8)
-    duration_s, found = media.read_frame_times(path, path)
-    clip = media.read_clip(path, path, strategy="linspace", n_frames=len(found))
+    duration_s, found = decode.read_frame_times(path, path)
+    clip = decode.read_clip(path, path, strategy="linspace", n_frames=len(found))
     assert duration_s == clip.duration_s
     assert found == pytest.approx(clip.frame_times)
     assert found == pytest.approx(times[times < duration_s], abs=0.002)
-    with pytest.raises(media.MediaError, match="no video stream"):
-        media.read_frame_times(write_clip(tmp_path / "b.mp4", video=None))
+    with pytest.raises(decode.MediaError, match="no video stream"):
+        decode.read_frame_times(write_clip(tmp_path / "b.mp4", video=None))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import binomtest
 
-from modeling import bootstrap, metrics
+from modeling.scores import bootstrap, metrics
 from preprocessing.corpora import EMOTIONS
 
 THREE = ("neutral", "happy", "sad")

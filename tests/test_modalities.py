@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
-from modeling import fusion, modalities
+from modeling.fusion import experts, modalities
 
 THREE = ("neutral", "happy", "sad")
 COLUMNS = [f"p_{emotion}" for emotion in THREE]
@@ -29,14 +29,14 @@ def tables():
         "audio_b": make_table(2, sureness=3),
         "video_c": make_table(3),
     }
-    return {n: fusion.calibrate_predictions(table, THREE)[0] for n, table in found.items()}
+    return {n: experts.calibrate_predictions(table, THREE)[0] for n, table in found.items()}
 
 
 def test_one_branch_a_modality_gives_the_product_of_experts(tables):
     tables = {name: tables[name] for name in ("audio_a", "video_c")}
     fused = modalities.fit_product(tables, THREE).fuse(tables)
-    plain = fusion.fuse_predictions(list(tables.values()), THREE)
-    plain, _ = fusion.calibrate_predictions(plain, THREE)
+    plain = experts.fuse_predictions(list(tables.values()), THREE)
+    plain, _ = experts.calibrate_predictions(plain, THREE)
     np.testing.assert_allclose(fused[COLUMNS], plain[COLUMNS], atol=0.02)
     np.testing.assert_allclose(fused[COLUMNS].sum(axis=1), 1)
 

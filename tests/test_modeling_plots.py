@@ -9,7 +9,8 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt  # noqa: E402
 
-from modeling import bootstrap, plots  # noqa: E402
+from modeling import plots  # noqa: E402
+from modeling.scores import bootstrap  # noqa: E402
 from preprocessing.corpora import EMOTIONS  # noqa: E402
 from preprocessing.plots import EMOTION_COLOURS  # noqa: E402
 

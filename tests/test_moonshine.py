@@ -7,10 +7,18 @@ import pytest
 from onnx import helper, numpy_helper
 
 from data_augmentation.quiet_keras import keras
-from modeling import moonshine, pretrained
-from modeling.layers import StatisticsPooling
-from modeling.moonshine import FRAME, HOP, Moonshine, draw_weights, list_shapes, read_weights
-from modeling.pretrained import RANDOM_INIT, PretrainedError, load_moonshine
+from modeling.borrowed import moonshine
+from modeling.borrowed import weights as borrowed
+from modeling.borrowed.moonshine import (
+    FRAME,
+    HOP,
+    Moonshine,
+    draw_weights,
+    list_shapes,
+    read_weights,
+)
+from modeling.borrowed.weights import RANDOM_INIT, PretrainedError, load_moonshine
+from modeling.training.layers import StatisticsPooling
 from tests.test_pretrained import serve
 
 WIDTH, N_LAYERS = 288, 2  # of the tiny model, with fewer layers
@@ -20,7 +28,7 @@ WIDTH, N_LAYERS = 288, 2  # of the tiny model, with fewer layers
 def offline(tmp_path, monkeypatch):
     monkeypatch.delenv("EMOTION_MOONSHINE", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(pretrained, "MOONSHINE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(borrowed, "MOONSHINE_URL", "http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +237,7 @@ def test_if_available_falls_back_and_says_so(size, capsys):
 
 
 def test_random_on_purpose_asks_nobody(monkeypatch):
-    monkeypatch.setattr(pretrained, "_fetch_moonshine", lambda _: pytest.fail("asked the network"))
+    monkeypatch.setattr(borrowed, "_fetch_moonshine", lambda _: pytest.fail("asked the network"))
     assert load_moonshine(pretrained=False, weights="tiny")[1] == RANDOM_INIT
 
 
@@ -237,7 +245,7 @@ def test_required_stops_with_what_to_do():
     with pytest.raises(PretrainedError) as caught:
         load_moonshine(pretrained=True)
     for words in (
-        pretrained.MOONSHINE_SHA256["base"],
+        weights.MOONSHINE_SHA256["base"],
         "EMOTION_MOONSHINE",
         "npm pack @usefulsensors",
     ):
@@ -274,12 +282,12 @@ def test_it_is_downloaded_verified_and_kept(tmp_path, weights, monkeypatch):
     file.parent.mkdir(parents=True)
     write_onnx(file, weights, bits=8)
     with serve(tmp_path / "site") as address:
-        monkeypatch.setattr(pretrained, "MOONSHINE_URL", address)
+        monkeypatch.setattr(borrowed, "MOONSHINE_URL", address)
         with pytest.raises(PretrainedError, match="hash"):  # what arrives is something else
             load_moonshine(pretrained=True, weights="tiny")
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        monkeypatch.setitem(pretrained.MOONSHINE_SHA256, "tiny", sha256)
+        monkeypatch.setitem(weights.MOONSHINE_SHA256, "tiny", sha256)
         load_moonshine(pretrained=True, weights="tiny")
     network, note = load_moonshine(pretrained=True, weights="tiny")  # the server is gone
     assert (network.n_layers, note) == (N_LAYERS, "")
-    assert pretrained.find_moonshine("tiny").read_bytes() == file.read_bytes()
+    assert weights.find_moonshine("tiny").read_bytes() == file.read_bytes()

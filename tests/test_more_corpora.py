@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling import protocol
+from modeling.split import protocol
 from preprocessing import corpora
 from preprocessing.corpora import crema_d, emodb, enterface05, meld, ravdess, savee, tess
 from tests.test_corpora import list_found, make_file

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modeling import pipeline, runs
-from preprocessing import arrays
+from modeling.pipeline import command
+from modeling.training import runs
+from preprocessing.disk import arrays
 
 SMALL = (
     "N_FRAMES=6 FACE_SIZE=32 N_MELS=32 N_COPIES=1 EPOCHS=2 PATIENCE=2 FINE_TUNE_EPOCHS=1 "
@@ -46,8 +47,24 @@ def check_run(corpus, branch):
     return facts, predictions
 
 
+def test_one_face_and_one_voice_from_clips_to_the_comparison(home, capsys):
+    small = (
+        "N_ACTORS=6 N_TAKES=1 N_FRAMES=4 FACE_SIZE=32 N_MELS=32 N_COPIES=0 EPOCHS=2 RESAMPLES=100 "
+        """BRANCHES='video_convlstm audio_conv2d' HEADS="['dense']" """
+    )
+    status = command.main(["--only", "10,11,12,30,41,50,60", "--parameters", small])
+    said = capsys.readouterr().out
+    assert status == 0, said
+    assert "skipped" not in said
+    for branch in ("video_convlstm", "audio_conv2d", "fusion_late", "fusion_dense"):
+        check_run("drawn", branch)
+    table = pd.read_csv(runs.find_run("drawn", "compare")["folder"] / "table.csv")
+    assert {"chance", "majority", "video_convlstm", "fusion_late"} < set(table["run"])
+
+
+@pytest.mark.slow
 def test_whole_chain_on_drawn_actors(home, capsys):
-    status = pipeline.main(["--parameters", f"N_ACTORS=6 N_TAKES=1 {SMALL}"])
+    status = command.main(["--parameters", f"N_ACTORS=6 N_TAKES=1 {SMALL}"])
     said = capsys.readouterr().out
     assert status == 0, said
     assert "skipped" not in said
@@ -80,7 +97,7 @@ def test_whole_chain_on_drawn_actors(home, capsys):
     assert {"chance", "majority", *BRANCHES, *FUSIONS} == set(table["run"])
     assert "random init" in said
     assert "scores.png" in said
-    for path in pipeline.find_notebooks():
+    for path in command.find_notebooks():
         executed = home / "results" / "notebooks" / "drawn" / path.name
         outputs = json.loads(executed.read_text("utf-8"))["cells"]
         noise = [
@@ -89,11 +106,12 @@ def test_whole_chain_on_drawn_actors(home, capsys):
         assert not noise, path.name
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_whole_chain_on_a_real_face_and_voice(home, real_data, monkeypatch, capsys):
     use_real_detector(monkeypatch, real_data)
     table = real_data / "actor05.csv"
-    status = pipeline.main(["--corpus", "folder", "--data", str(table), "--parameters", SMALL])
+    status = command.main(["--corpus", "folder", "--data", str(table), "--parameters", SMALL])
     said = capsys.readouterr().out
     assert status == 0, said
     clips = arrays.read_clips(home / "data" / "folder")
@@ -106,14 +124,13 @@ def test_whole_chain_on_a_real_face_and_voice(home, real_data, monkeypatch, caps
     assert not set(statements.get_group("test")) & set(statements.get_group("train"))
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_corpus_with_few_faces_runs_its_voices(home, real_data, monkeypatch, capsys):
     use_real_detector(monkeypatch, real_data)
-    notebooks = ["--only", "10,11,12,30,31,34,35", "--corpus", "ravdess"]
+    notebooks = ["--only", "10,11,12,30,41,50,60", "--corpus", "ravdess"]
     small = "N_FRAMES=4 FACE_SIZE=32 N_MELS=32 N_COPIES=0 EPOCHS=1 RESAMPLES=100"
-    status = pipeline.main(
-        [*notebooks, "--data", str(real_data / "ravdess"), "--parameters", small]
-    )
+    status = command.main([*notebooks, "--data", str(real_data / "ravdess"), "--parameters", small])
     said = capsys.readouterr().out
     assert status == 0, said
     assert "30_video_convlstm" in said

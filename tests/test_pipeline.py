@@ -1,6 +1,6 @@
 import pytest
 
-from modeling import pipeline
+from modeling.pipeline import command
 from tests.made_corpus import write_made_notebook
 
 
@@ -13,44 +13,52 @@ def notebooks(tmp_path, monkeypatch):
             "EPOCHS = 2  # epochs\nRATE = 0.1  # step",
             "open('seen.txt', 'w').write(f'{EPOCHS} {RATE}')",
         ],
-        "modeling/31_third.ipynb": [
+        "modeling/40_third.ipynb": [
             "FAIL = ''  # how",
             "class NotEnoughClipsError(ValueError): pass\n"
             "if FAIL == 'skip': raise NotEnoughClipsError('nobody has a face')\n"
             "if FAIL == 'break': raise KeyError('broken')",
         ],
+        "modeling/41_fourth.ipynb": ["CORPUS = 'drawn'  # which", "open('fourth.txt', 'w')"],
+        "modeling/50_fifth.ipynb": ["CORPUS = 'drawn'  # which", "open('fourth.txt')"],
     }
     for name, cells in sources.items():
         write_made_notebook(tmp_path / name, *cells)
-    monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path
 
 
 def test_notebooks_run_in_order_with_their_parameters(notebooks, capsys):
-    assert pipeline.main(["--parameters", "EPOCHS=5"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1:3] for line in lines[:3]] == [
-        ["1/3]", "10_first"],
-        ["2/3]", "30_second"],
-        ["3/3]", "31_third"],
+    assert command.main(["--parameters", "EPOCHS=5"]) == 0
+    lines = [line.split()[1:3] for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["1/5]", "10_first"]
+    assert sorted(lines[2:5]) == [
+        ["2/5]", "30_second"],
+        ["3/5]", "40_third"],
+        ["4/5]", "41_fourth"],
     ]
+    assert lines[5] == ["5/5]", "50_fifth"]
     assert (notebooks / "modeling" / "seen.txt").read_text() == "5 0.1"
     assert (notebooks / "results/notebooks/drawn/30_second.ipynb").is_file()
 
 
 def test_only_chooses_by_first_digits(notebooks):
-    assert [p.stem for p in pipeline.find_notebooks("3")] == ["30_second", "31_third"]
-    assert [p.stem for p in pipeline.find_notebooks("10,31")] == ["10_first", "31_third"]
+    assert [p.stem for p in command.find_notebooks("3")] == ["30_second"]
+    assert [p.stem for p in command.find_notebooks("10,4")] == [
+        "10_first",
+        "40_third",
+        "41_fourth",
+    ]
 
 
 def test_unknown_parameter_is_an_error_that_names_the_nearest(notebooks, capsys):
-    assert pipeline.main(["--parameters", "EPOCH=5"]) == 2
+    assert command.main(["--parameters", "EPOCH=5"]) == 2
     assert "Did you mean EPOCHS?" in capsys.readouterr().err
 
 
 def test_parameter_of_a_notebook_not_chosen_is_an_error(notebooks):
-    assert pipeline.main(["--only", "10", "--parameters", "EPOCHS=5"]) == 2
+    assert command.main(["--only", "10", "--parameters", "EPOCHS=5"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -63,24 +71,36 @@ def test_parameter_of_a_notebook_not_chosen_is_an_error(notebooks):
     ],
 )
 def test_wrong_arguments_stop_before_anything_runs(notebooks, arguments):
-    assert pipeline.main(arguments) == 2
+    assert command.main(arguments) == 2
     assert not (notebooks / "results").exists()
 
 
 def test_notebook_without_clips_is_skipped_and_the_rest_runs(notebooks, capsys):
-    assert pipeline.main(["--parameters", "FAIL=skip"]) == 0
+    assert command.main(["--parameters", "FAIL=skip"]) == 0
     assert "skipped: nobody has a face" in capsys.readouterr().out
 
 
 def test_broken_notebook_stops_the_run(notebooks, capsys):
-    assert pipeline.main(["--parameters", "FAIL=break"]) == 1
-    assert "failed: KeyError" in capsys.readouterr().out
+    assert command.main(["--parameters", "FAIL=break"]) == 1
+    said = capsys.readouterr().out
+    assert "failed: KeyError" in said
+    assert "41_fourth" not in said
+    assert not (notebooks / "modeling" / "fourth.txt").exists()
 
 
-def test_fusion_and_comparison_come_after_all_branches():
-    numbers = [path.name[:2] for path in pipeline.find_notebooks()]
-    assert numbers[-2:] == ["34", "35"]
-    assert numbers[:-2] == sorted(numbers[:-2])
-    assert {"36", "37", "38"} < set(numbers)
-    only = [path.name[:2] for path in pipeline.find_notebooks("34,38")]
-    assert only == ["38", "34"]
+def test_faces_and_voices_run_side_by_side_and_the_rest_in_order(notebooks, capsys):
+    paths = command.find_notebooks()
+    stages = command.arrange_stages(paths, n_lanes=2)
+    names = [[[path.name[:2] for path in lane] for lane in stage] for stage in stages]
+    assert names == [[["10"]], [["30"], ["40", "41"]], [["50"]]]
+    assert all(len(stage) == 1 for stage in command.arrange_stages(paths, n_lanes=1))
+    assert command.main(["--jobs", "1"]) == 0
+    assert "side by side" not in capsys.readouterr().out
+
+
+def test_sorted_order_is_the_order_of_running():
+    numbers = [path.name[:2] for path in command.find_notebooks()]
+    assert numbers == sorted(numbers)
+    assert numbers[-2:] == ["50", "60"]
+    voices = [path.name[:2] for path in command.find_notebooks("4")]
+    assert voices == ["40", "41", "42", "43", "44"]

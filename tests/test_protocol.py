@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling import protocol
-from modeling.protocol import LeakError, check_leak, choose_protocol, count_folds, split_clips
+from modeling.split import protocol
+from modeling.split.protocol import LeakError, check_leak, choose_protocol, count_folds, split_clips
 from preprocessing import corpora
 
 RAVDESS = [f"{n:02d}" for n in range(1, 25)]

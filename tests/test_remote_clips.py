@@ -8,7 +8,9 @@ import fsspec
 import numpy as np
 import pytest
 
-from preprocessing import arrays, containers, extract, indexing, media
+from preprocessing import extract, index
+from preprocessing.clips import containers, decode
+from preprocessing.disk import arrays
 from tests import broken_media
 from tests.test_extract import write_list
 
@@ -63,10 +65,10 @@ def read_bytes(clip):
 @pytest.mark.parametrize("kind", ["web", "memory"])
 def test_a_clip_at_a_url_is_read_like_a_file(clips, kind, request):
     url, path = f"{request.getfixturevalue(kind)}/a.mp4", clips / "a.mp4"
-    assert media.probe(url) == media.probe(path)
-    local = media.read_clip(path, path, n_frames=4)
-    assert read_bytes(media.read_clip(url, url, n_frames=4)) == read_bytes(local)
-    assert media.read_frame_times(url)[0] == media.read_frame_times(path)[0]
+    assert decode.probe(url) == decode.probe(path)
+    local = decode.read_clip(path, path, n_frames=4)
+    assert read_bytes(decode.read_clip(url, url, n_frames=4)) == read_bytes(local)
+    assert decode.read_frame_times(url)[0] == decode.read_frame_times(path)[0]
 
 
 @pytest.mark.parametrize(
@@ -75,26 +77,26 @@ def test_a_clip_at_a_url_is_read_like_a_file(clips, kind, request):
 )
 def test_what_a_server_does_not_give_is_a_short_reason(web, clips, name, reason):
     (clips / "a.txt").write_text("#EXTM3U\nfile:///etc/passwd\n")
-    for read in (media.probe, lambda url: media.read_clip(url, url, n_frames=2)):
-        with pytest.raises(media.MediaError, match=reason) as caught:
+    for read in (decode.probe, lambda url: decode.read_clip(url, url, n_frames=2)):
+        with pytest.raises(decode.MediaError, match=reason) as caught:
             read(f"{web}/{name}?token=secret")
         assert "secret" not in str(caught.value)
 
 
 def test_a_server_that_is_not_there_is_a_short_reason():
-    with pytest.raises(media.MediaError):
-        media.read_clip("http://127.0.0.1:9/a.mp4", None, n_frames=2)
+    with pytest.raises(decode.MediaError):
+        decode.read_clip("http://127.0.0.1:9/a.mp4", None, n_frames=2)
 
 
 def test_too_large_a_file_is_not_fetched(memory, monkeypatch):
     monkeypatch.setattr(containers, "MAX_REMOTE_BYTES", 1000)
-    with pytest.raises(media.MediaError, match="fetch it to a disk first"):
-        media.read_clip(f"{memory}/a.mp4", None, n_frames=2)
+    with pytest.raises(decode.MediaError, match="fetch it to a disk first"):
+        decode.read_clip(f"{memory}/a.mp4", None, n_frames=2)
 
 
 def run(source, home, monkeypatch, n_jobs):
     monkeypatch.setenv("EMOTION_HOME", str(home))
-    indexing.index_corpus("folder", str(source), n_jobs=n_jobs, progress=False)
+    index.index_corpus("folder", str(source), n_jobs=n_jobs, progress=False)
     choices = extract.Choices(n_frames=3, size=16, detector="haar")
     extract.extract_corpus("folder", choices, n_jobs=n_jobs, progress=False)
     return np.array(arrays.read_array(arrays.corpus_folder("folder"), "waveforms"))

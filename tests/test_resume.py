@@ -12,11 +12,13 @@ import pandas as pd
 import psutil
 import pytest
 
-from preprocessing import arrays, extract, indexing, isolation, resumable
+from preprocessing import extract, index
 from preprocessing.corpora.drawn.face import draw_face
+from preprocessing.disk import arrays, resumable
+from preprocessing.workers import isolation
 from tests import broken_media, stand_ins
 
-N_CLIPS, N_FILES, N_KILLS = 40, 4, 20
+N_CLIPS, N_FILES = 40, 4
 CHOICES = extract.Choices(n_frames=3, size=16, detector="haar")
 
 
@@ -54,7 +56,7 @@ def write_list(folder, files):
 def run(source, home, monkeypatch, *, n_jobs=2, limits=None):
     """Index and extract into a home of its own; return the corpus's folder."""
     monkeypatch.setenv("EMOTION_HOME", str(home))
-    indexing.index_corpus("folder", source, n_jobs=0, progress=False)
+    index.index_corpus("folder", source, n_jobs=0, progress=False)
     extract.extract_corpus("folder", CHOICES, n_jobs=n_jobs, limits=limits, progress=False)
     return arrays.corpus_folder("folder")
 
@@ -89,12 +91,15 @@ def list_arrays(folder):
     return [path.name for path in folder.glob("*.npy")]
 
 
-def test_killed_twenty_times_it_gives_the_same_bytes(source, unbroken, tmp_path, monkeypatch):
+@pytest.mark.parametrize("n_kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_many_times_it_gives_the_same_bytes(
+    source, unbroken, tmp_path, monkeypatch, n_kills
+):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
-    indexing.index_corpus("folder", source, n_jobs=0, progress=False)
+    index.index_corpus("folder", source, n_jobs=0, progress=False)
     folder, rng = arrays.corpus_folder("folder"), random.Random(3)
     context, n_killed, n_before = multiprocessing.get_context("fork"), 0, 0
-    while n_killed < N_KILLS:
+    while n_killed < n_kills:
         process = context.Process(target=extract_slowly)
         process.start()
         wait_for_rows(folder, min(n_before + rng.choice([0, 0, 0, 1, 2]), N_CLIPS - 8))
@@ -108,7 +113,7 @@ def test_killed_twenty_times_it_gives_the_same_bytes(source, unbroken, tmp_path,
         n_done = count_rows(folder)
         assert n_done >= n_before  # nothing that was finished is lost
         n_before = n_done
-        if n_killed % 5 == 0:
+        if n_killed % 5 == 3:
             cut_a_file(folder, rng)
             n_before = 0  # what was cut off may be made anew
     assert 0 < n_done < N_CLIPS, "the kills came too early or too late to mean anything"
@@ -212,7 +217,7 @@ def test_a_file_that_changes_or_goes_while_the_run_is_on_is_listed(source, tmp_p
             (tmp_path / f"{name}.{ending}").write_bytes(data)
     listed = write_list(tmp_path, ["stays", "changes", "goes"])
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path / "home"))
-    indexing.index_corpus("folder", listed, n_jobs=0, progress=False)
+    index.index_corpus("folder", listed, n_jobs=0, progress=False)
     (tmp_path / "changes.mp4").write_bytes((source.parent / "2.mp4").read_bytes() + b"\0" * 64)
     (tmp_path / "goes.mp4").unlink()
     clips = extract.extract_corpus("folder", CHOICES, n_jobs=0, progress=False)
@@ -225,7 +230,7 @@ def test_a_full_disk_stops_the_run_and_the_finished_clips_stay(
     source, unbroken, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
-    indexing.index_corpus("folder", source, n_jobs=0, progress=False)
+    index.index_corpus("folder", source, n_jobs=0, progress=False)
     write_all, n_left = resumable._write_all, [60]
 
     def write_until_full(handle, data):
@@ -257,7 +262,7 @@ def extract_as_nobody(answers):
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(source, tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
-    indexing.index_corpus("folder", source, n_jobs=0, progress=False)
+    index.index_corpus("folder", source, n_jobs=0, progress=False)
     folder = arrays.corpus_folder("folder")
     before = read_bytes(folder)
     for path in (folder, *folder.parents):

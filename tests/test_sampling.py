@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import sampling
+from preprocessing.clips import sampling
 
 NAMES = st.sampled_from(sorted(sampling.STRATEGIES))
 COUNTS = st.integers(1, 64)

@@ -1,4 +1,4 @@
-"""The networks in modeling/pretrained/: they load, they are small, they do what is published."""
+"""The networks in modeling/shipped/: they load, they are small, they do what is published."""
 
 import shutil
 
@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_augmentation.quiet_keras import keras
-from modeling import experiments, expressions, fer2013, runs, shipping
-from preprocessing import arrays, corpora, extract, indexing
+from modeling.expressions import expression_network, fer2013
+from modeling.publishing import experiments, shipping
+from modeling.training import runs
+from preprocessing import corpora, extract, index
+from preprocessing.disk import arrays
 
 NAMES = ("voice", "expression", "fusion")
 
@@ -36,7 +39,7 @@ def test_shipped_voice_gives_posteriors(n_samples):
 def test_shipped_expression_network_reads_any_faces():
     network = shipping.load_shipped("expression")
     faces = np.random.default_rng(0).integers(0, 255, (1, 3, 64, 64), dtype=np.uint8)
-    seen, embeddings = expressions.describe_faces(network, faces)
+    seen, embeddings = expression_network.describe_faces(network, faces)
     assert seen.shape == (1, 3, len(fer2013.CLASSES))
     np.testing.assert_allclose(seen.sum(axis=2), 1, atol=1e-5)
     assert np.isfinite(embeddings).all()
@@ -59,7 +62,7 @@ def test_shipped_fusion_bears_a_missing_modality():
 
 
 def test_unknown_network_says_which_there_are():
-    with pytest.raises(ValueError, match="'face' in modeling/pretrained; there are expression"):
+    with pytest.raises(ValueError, match="'face' in modeling/shipped; there are expression"):
         shipping.load_shipped("face")
 
 
@@ -70,7 +73,7 @@ def test_shipped_voice_repeats_the_published_predictions(real_data, tmp_path, mo
     source.mkdir(parents=True)
     for path in sorted((real_data / "ravdess" / "Actor_02").glob("03-*"))[::4]:
         shutil.copy(path, source)
-    indexing.index_corpus("ravdess", str(tmp_path / "clips"))
+    index.index_corpus("ravdess", str(tmp_path / "clips"))
     step = experiments.CLIPS.parameters
     choices = extract.Choices(
         n_frames=1, size=16, detector="haar", window_s=step["WINDOW_S"], trim_db=step["TRIM_DB"]
@@ -88,7 +91,9 @@ def test_shipped_voice_repeats_the_published_predictions(real_data, tmp_path, mo
 @pytest.mark.real_data
 def test_shipped_expression_network_repeats_the_published_predictions(real_data):
     parts, _ = fer2013.read_parts(real_data / "fer2013" / "fer2013.zip")
-    seven, _ = expressions.judge_faces(shipping.load_shipped("expression"), parts["test"].x[:200])
+    seven, _ = expression_network.judge_faces(
+        shipping.load_shipped("expression"), parts["test"].x[:200]
+    )
     published = runs.read_predictions(experiments.PUBLISHED / "expression_fer2013")[:200]
     np.testing.assert_allclose(seven, runs.read_posteriors(published)[0], atol=0.002)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing import synchrony
+from preprocessing.voice import synchrony
 
 RATE_HZ = 16000
 

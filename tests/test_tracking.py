@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencv_model.resnet_ssd import open_detector
-from preprocessing import faces, media
-from preprocessing.boxes import choose_track, link_tracks
-from preprocessing.tracking import follow_faces
+from preprocessing.clips import decode
+from preprocessing.faces import crop
+from preprocessing.faces.boxes import choose_track, link_tracks
+from preprocessing.faces.follow import follow_faces
 
 HEIGHT, WIDTH, SIDE = 180, 320, 60
 
@@ -150,8 +151,8 @@ def test_short_clips_work(n_frames):
 def test_clip_of_no_frames_has_no_face():
     frames = np.zeros((0, HEIGHT, WIDTH, 3), np.uint8)
     assert follow_faces(frames, CountingDetector(frames, []))[0] == []
-    with pytest.raises(faces.NoFaceError, match="no face in 0 frames"):
-        faces.crop_clip(frames, CountingDetector(frames, []))
+    with pytest.raises(crop.NoFaceError, match="no face in 0 frames"):
+        crop.crop_clip(frames, CountingDetector(frames, []))
 
 
 def test_tiny_face_is_left_to_the_detector():
@@ -169,7 +170,7 @@ def test_same_frames_give_the_same_bytes():
 
 def test_every_shows_the_detector_every_frame_and_gives_its_boxes():
     frames, detector, expected = film(*[(1, [(1, (130 + i, 60))]) for i in range(8)])
-    track = faces.crop_clip(frames, detector, detect="every", sigma=0)
+    track = crop.crop_clip(frames, detector, detect="every", sigma=0)
     assert detector.n_calls == track.n_detected == 8
     assert set(track.source) == {"detected"}
     np.testing.assert_array_equal(track.boxes, np.concatenate(expected)[:, :4])
@@ -180,7 +181,7 @@ def test_clip_says_where_each_box_comes_from():
     scenes = [(1, [(1, (130, 60))])] * 9
     scenes[3] = (None, [])
     frames, detector, _ = film(*scenes)
-    track = faces.crop_clip(frames, detector)
+    track = crop.crop_clip(frames, detector)
     assert list(track.source[[0, 1, 3, 8]]) == ["detected", "tracked", "filled", "detected"]
     np.testing.assert_array_equal(track.found, track.source != "filled")
     assert track.n_detected == detector.n_calls == 2
@@ -190,7 +191,7 @@ def test_clip_says_where_each_box_comes_from():
 def test_unknown_way_of_detecting_is_an_error():
     frames, detector, _ = film((1, []))
     with pytest.raises(ValueError, match="expected one of track, every"):
-        faces.crop_clip(frames, detector, detect="some")
+        crop.crop_clip(frames, detector, detect="some")
 
 
 # Real clips
@@ -239,15 +240,15 @@ def choose(detections, frames):
 def test_boxes_agree_with_detection_on_every_frame(network, real_data, clips, step, most_calls):
     raw, smooth, n_calls = [], [], []
     for path in sorted(real_data.glob(clips))[::step]:
-        frames = media.read_clip(path, None, n_frames=16).frames
+        frames = decode.read_clip(path, None, n_frames=16).frames
         detector = RememberingDetector(network)
-        every = choose(faces.detect_faces(frames, detector), frames)
-        slow = faces.crop_clip(frames, detector, detect="every")
+        every = choose(crop.detect_faces(frames, detector), frames)
+        slow = crop.crop_clip(frames, detector, detect="every")
         detector.n_calls = 0
         followed, _ = follow_faces(frames, detector)
         n_calls.append(detector.n_calls)
         followed = choose(followed, frames)
-        quick = faces.crop_clip(frames, detector)
+        quick = crop.crop_clip(frames, detector)
         np.testing.assert_array_equal(quick.found, slow.found)
         raw.append(measure_overlaps(every[slow.found, :4], followed[slow.found, :4]))
         smooth.append(measure_overlaps(slow.boxes, quick.boxes))

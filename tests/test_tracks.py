@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import sampling, tracks
+from preprocessing.clips import clock, sampling
 
 SECONDS = st.floats(0, 5)
 LENGTHS = st.floats(0.01, 5)
@@ -15,17 +15,17 @@ LENGTHS = st.floats(0.01, 5)
 
 def make_sound(start_s, length_s, rate_hz=1000):
     samples = np.full(max(round(length_s * rate_hz), 1), 0.5, dtype=np.float32)
-    return tracks.Sound([(start_s, samples)], rate_hz)
+    return clock.Sound([(start_s, samples)], rate_hz)
 
 
 def make_pictures(ticks, durations=(), usual_ticks=40):
-    return tracks.Pictures(list(ticks), dict(durations), usual_ticks, Fraction(1, 1000))
+    return clock.Pictures(list(ticks), dict(durations), usual_ticks, Fraction(1, 1000))
 
 
 @given(SECONDS, LENGTHS, SECONDS, LENGTHS, st.none() | LENGTHS, LENGTHS)
 def test_window_lies_in_both_tracks_and_is_no_longer_than_asked(a, b, c, d, window_s, longest_s):
     both = [make_sound(a, b), make_sound(c, d)]
-    start_s, end_s = tracks.find_window(both, window_s=window_s, max_seconds=longest_s)
+    start_s, end_s = clock.find_window(both, window_s=window_s, max_seconds=longest_s)
     meet = min(t.end_s for t in both) > max(t.start_s for t in both)
     assert start_s < end_s
     for track in both if meet else both[:1]:
@@ -36,8 +36,8 @@ def test_window_lies_in_both_tracks_and_is_no_longer_than_asked(a, b, c, d, wind
 
 def test_window_is_cut_from_the_middle():
     sound = [make_sound(1.0, 3.0)]
-    assert tracks.find_window(sound, window_s=1.0, max_seconds=60) == (2.0, 3.0)
-    assert tracks.find_window(sound, window_s=9.0, max_seconds=60) == (1.0, 4.0)
+    assert clock.find_window(sound, window_s=1.0, max_seconds=60) == (2.0, 3.0)
+    assert clock.find_window(sound, window_s=9.0, max_seconds=60) == (1.0, 4.0)
 
 
 @given(st.lists(st.tuples(SECONDS, LENGTHS), min_size=1, max_size=4), st.floats(-2, 5), LENGTHS)
@@ -45,7 +45,7 @@ def test_cut_puts_every_sample_at_its_time(runs, start_s, length_s):
     """The value of each sample is its own time, so its place in the cut can be checked."""
     rate_hz = 1000
     made = [(round(a, 3), np.arange(max(round(b * rate_hz), 1)) / rate_hz) for a, b in runs]
-    sound = tracks.Sound([(a, ((a + t) / 20).astype(np.float32)) for a, t in made], rate_hz)
+    sound = clock.Sound([(a, ((a + t) / 20).astype(np.float32)) for a, t in made], rate_hz)
     cut = sound.cut(start_s, start_s + length_s)
     assert cut.dtype == np.float32
     assert len(cut) == max(round(length_s * rate_hz), 1)
@@ -58,7 +58,7 @@ def test_cut_puts_every_sample_at_its_time(runs, start_s, length_s):
 
 
 def test_cut_stays_in_full_scale():
-    sound = tracks.Sound([(0.0, np.array([2.0, -3.0, 0.5], dtype=np.float32))], 1000)
+    sound = clock.Sound([(0.0, np.array([2.0, -3.0, 0.5], dtype=np.float32))], 1000)
     assert sound.cut(0, 0.003).tolist() == [1.0, -1.0, 0.5]
 
 
@@ -73,7 +73,7 @@ def test_cut_stays_in_full_scale():
     ],
 )
 def test_faults_of_sound_are_named(samples, fault):
-    assert tracks.find_fault(np.array(samples, dtype=np.float32)) == fault
+    assert clock.find_fault(np.array(samples, dtype=np.float32)) == fault
 
 
 def test_last_frame_stays_for_its_own_or_the_median_or_the_usual_duration():
@@ -109,7 +109,7 @@ def test_frames_are_averaged_in_whatever_order_they_come(ticks, random):
     order = list(range(10))
     random.shuffle(order)
     groups = [tuple(sorted(ticks)), (3,)]
-    frames, seen = tracks.average_frames(
+    frames, seen = clock.average_frames(
         [(tick, lambda shape, t=tick: np.full((2, 2, 3), 20 * t, np.uint8)) for tick in order * 2],
         groups,
     )
@@ -123,7 +123,7 @@ def test_only_wanted_frames_are_converted():
         raise AssertionError("an unwanted frame was converted")
 
     decoded = [(0, refuse), (1, lambda shape: np.zeros((2, 2, 3), np.uint8)), (2, refuse)]
-    frames, seen = tracks.average_frames(decoded, [(1,), (1,)])
+    frames, seen = clock.average_frames(decoded, [(1,), (1,)])
     assert frames.shape == (2, 2, 2, 3)
     assert seen == [0, 1, 2]
 
@@ -132,8 +132,8 @@ def test_click_before_the_speech_is_trimmed_too():
     waveform = np.zeros(48000, np.float32)
     waveform[16000:32000] = 0.1 * np.sin(np.arange(16000))
     waveform[3000:3080] = 0.9
-    start_s, end_s = tracks.find_speech(waveform, 16000, 40)
-    assert start_s == pytest.approx(1 - tracks.PAD_S, abs=0.04)
-    assert end_s == pytest.approx(2 + tracks.PAD_S, abs=0.04)
-    assert tracks.find_speech(np.zeros(48000), 16000, 40) == (0.0, 3.0)
-    assert tracks.find_speech(waveform[:500], 16000, 40) == (0.0, 500 / 16000)
+    start_s, end_s = clock.find_speech(waveform, 16000, 40)
+    assert start_s == pytest.approx(1 - clock.PAD_S, abs=0.04)
+    assert end_s == pytest.approx(2 + clock.PAD_S, abs=0.04)
+    assert clock.find_speech(np.zeros(48000), 16000, 40) == (0.0, 3.0)
+    assert clock.find_speech(waveform[:500], 16000, 40) == (0.0, 500 / 16000)

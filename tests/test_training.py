@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from data_augmentation.quiet_keras import keras
-from modeling import fusion, inputs, joint, runs, training
+from modeling.fusion import experts, heads
+from modeling.training import inputs, loop, runs
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
 
@@ -15,7 +16,7 @@ def parts(tmp_path, monkeypatch):
 
 
 def build_model(part, name="model"):
-    training.set_seed(1)
+    loop.set_seed(1)
     clip = keras.Input(part.x.shape[1:])
     x = keras.layers.Rescaling(1 / 255)(clip)
     x = keras.layers.Flatten()(x)
@@ -29,8 +30,8 @@ def build_model(part, name="model"):
 def save_run(parts, branch, array, stage):
     model = build_model(parts["train"])
     batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
-    history = training.train_model(model, *batches, epochs=3, patience=3)
-    predictions, embeddings = training.predict_parts(model, parts, fold=1)
+    history = loop.train_model(model, *batches, epochs=3, patience=3)
+    predictions, embeddings = loop.predict_parts(model, parts, fold=1)
     run = runs.Run(branch, corpus="ravdess", protocol="luna5", fold=1, parameters={}, array=array)
     run.save_model(model)
     run.save_history(history)
@@ -39,7 +40,7 @@ def save_run(parts, branch, array, stage):
 
 
 def test_untrained_loss_is_near_guessing(parts):
-    loss, guessing = training.measure_untrained_loss(build_model(parts["train"]), parts["val"])
+    loss, guessing = loop.measure_untrained_loss(build_model(parts["train"]), parts["val"])
     assert guessing == pytest.approx(np.log(3))
     assert loss == pytest.approx(guessing, abs=0.5)
 
@@ -47,7 +48,7 @@ def test_untrained_loss_is_near_guessing(parts):
 def test_one_batch_can_be_overfitted_and_the_model_stays_as_it_was(parts):
     model = build_model(parts["train"])
     before = [w.copy() for w in model.get_weights()]
-    losses = training.overfit_batch(model, parts["train"], steps=80)
+    losses = loop.overfit_batch(model, parts["train"], steps=80)
     assert losses.shape == (80,)
     assert losses[-1] < 0.1 < losses[0]
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
@@ -56,7 +57,7 @@ def test_one_batch_can_be_overfitted_and_the_model_stays_as_it_was(parts):
 def test_training_keeps_the_best_epoch(parts, capsys):
     model = build_model(parts["train"])
     batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
-    history = training.train_model(model, *batches, epochs=4, patience=1)
+    history = loop.train_model(model, *batches, epochs=4, patience=1)
     assert list(history["epoch"]) == list(range(1, len(history) + 1))
     assert history.loc[history["best"], "val_loss"].item() == history["val_loss"].min()
     kept = model.evaluate(inputs.make_batches(parts["val"]), verbose=0, return_dict=True)
@@ -78,7 +79,7 @@ def test_missing_run_says_what_to_do(parts):
     with pytest.raises(FileNotFoundError, match="Run the notebook of that branch first"):
         runs.find_run("ravdess", "video", protocol="luna5", fold=1)
     with pytest.raises(FileNotFoundError):
-        joint.find_branches("ravdess", "video audio", protocol="luna5", fold=1)
+        heads.find_branches("ravdess", "video audio", protocol="luna5", fold=1)
 
 
 def test_posteriors_that_are_none_are_refused(parts):
@@ -91,10 +92,10 @@ def test_posteriors_that_are_none_are_refused(parts):
 def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(parts):
     save_run(parts, "video", "faces", "faces")
     save_run(inputs.read_parts("ravdess", "mels"), "audio", "mels", "audio")
-    found = joint.find_branches("ravdess", "video audio nobody", protocol="luna5", fold=1)
+    found = heads.find_branches("ravdess", "video audio nobody", protocol="luna5", fold=1)
     assert list(found) == ["video", "audio"]
-    assert joint.list_without_embeddings(found) == []
-    stacked, scales = joint.stack_embeddings(found, EMOTIONS)
+    assert heads.list_without_embeddings(found) == []
+    stacked, scales = heads.stack_embeddings(found, EMOTIONS)
     assert sum(len(part) for part in stacked.values()) == 72
     test = stacked["test"]
     missing = (test.clips["clip_id"] == "02-happy").to_numpy()
@@ -103,15 +104,15 @@ def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(par
     head_input = keras.Input(test.x.shape[1:])
     head = keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(head_input))
     model = keras.Model(head_input, head)
-    whole = joint.build_joint_model(found, scales, model)
-    raw = joint.read_inputs(found, test)
-    expected = training.run_network(model, test.x)
-    np.testing.assert_allclose(training.run_network(whole, raw.x), expected, atol=2e-3)
-    hidden = joint.hide_branches(test, [0])
+    whole = heads.build_joint_model(found, scales, model)
+    raw = heads.read_inputs(found, test)
+    expected = loop.run_network(model, test.x)
+    np.testing.assert_allclose(loop.run_network(whole, raw.x), expected, atol=2e-3)
+    hidden = heads.hide_branches(test, [0])
     assert (hidden.x[:, 0] == 0).all()
-    assert np.isfinite(training.run_network(model, hidden.x)).all()
+    assert np.isfinite(loop.run_network(model, hidden.x)).all()
     (found["audio"]["folder"] / "embeddings.npy").unlink()
-    assert joint.list_without_embeddings(found) == ["audio"]
+    assert heads.list_without_embeddings(found) == ["audio"]
 
 
 def test_late_fusion_predicts_every_clip_that_any_branch_judged(parts):
@@ -119,7 +120,7 @@ def test_late_fusion_predicts_every_clip_that_any_branch_judged(parts):
         save_run(parts, "video", "faces", "faces")[1],
         save_run(inputs.read_parts("ravdess", "mels"), "audio", "mels", "audio")[1],
     ]
-    fused = fusion.fuse_predictions(tables, EMOTIONS)
+    fused = experts.fuse_predictions(tables, EMOTIONS)
     assert len(fused) == 72
     assert not fused.isna().any().any()
 
@@ -140,14 +141,14 @@ def test_runs_are_pooled_over_folds_and_carry_their_notes(parts):
 def test_an_epoch_can_be_some_of_the_batches(parts):
     model = build_model(parts["train"])
     batches = (inputs.make_batches(parts[name], batch_size=4, seed=1) for name in ("train", "val"))
-    training.train_model(model, *batches, epochs=3, patience=3, steps=2)
+    loop.train_model(model, *batches, epochs=3, patience=3, steps=2)
     assert int(model.optimizer.iterations) == 3 * 2
 
 
 def test_the_most_accurate_epoch_can_be_kept_instead(parts):
     model = build_model(parts["train"])
     batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
-    history = training.train_model(
+    history = loop.train_model(
         model, *batches, epochs=6, patience=6, watch="val_accuracy", metric="accuracy"
     )
     assert history.loc[history["best"], "val_accuracy"].item() == history["val_accuracy"].max()
@@ -163,7 +164,7 @@ def test_the_most_accurate_epoch_can_be_kept_instead(parts):
     ],
 )
 def test_two_trainings_in_a_row_have_one_best_epoch(losses, best, better):
-    joined, found = training.join_histories(make_history([1.5, 1.0]), make_history(losses))
+    joined, found = loop.join_histories(make_history([1.5, 1.0]), make_history(losses))
     assert joined["epoch"].tolist() == [1, 2, 3, 4]
     assert joined["best"].tolist() == best
     assert found is better
@@ -178,7 +179,7 @@ def test_encoded_parts_keep_their_clips(parts):
     part = parts["val"]
     model = build_model(part)
     encoder = keras.Model(model.inputs, model.get_layer("embedding").output)
-    encoded = training.encode_part(encoder, part, batch_size=4, dtype="float32")
+    encoded = loop.encode_part(encoder, part, batch_size=4, dtype="float32")
     np.testing.assert_allclose(encoded.x, encoder.predict(part.x, verbose=0), atol=1e-4)
     assert list(encoded.clips["clip_id"]) == list(part.clips["clip_id"])
     assert (encoded.labels == part.labels).all()
@@ -195,7 +196,7 @@ def test_encoding_without_the_zeros_gives_the_same(parts):
     model = keras.Model(start, keras.ops.sum(start**2, axis=1, keepdims=True))
     judge = model.predict_on_batch
     model.predict_on_batch = lambda x: seen.append(x.shape[1]) or judge(x)
-    encoded = training.encode_part(
+    encoded = loop.encode_part(
         model, parts["val"].with_x(sounds), batch_size=1, dtype="float32", shortest=20
     )
     np.testing.assert_allclose(encoded.x[:, 0], (sounds**2).sum(axis=1), rtol=1e-5)
@@ -205,19 +206,19 @@ def test_encoding_without_the_zeros_gives_the_same(parts):
 
 def test_averaged_models_give_the_mean_of_their_posteriors(parts):
     def build(seed):
-        training.set_seed(seed)
+        loop.set_seed(seed)
         start = keras.Input((4, 16, 16))
         x = keras.layers.Dense(6, name="embedding")(keras.layers.Flatten()(start / 255))
         x = keras.layers.Dropout(0.5)(x)
         return keras.Model(start, keras.layers.Dense(3, "softmax", name="posterior")(x))
 
     models = [build(seed) for seed in (1, 2, 3)]
-    joined = training.average_models(models, name="all")
+    joined = loop.average_models(models, name="all")
     x = parts["val"].x.astype("float32")
     each = np.mean([model.predict(x, verbose=0) for model in models], axis=0)
     np.testing.assert_allclose(joined.predict(x, verbose=0), each, atol=1e-5)
     assert joined.get_layer("embedding").output.shape == (None, 18)
-    assert training.average_models(models[:1], name="one") is models[0]
+    assert loop.average_models(models[:1], name="one") is models[0]
 
 
 def test_test_score_is_that_of_the_test_part_alone(parts):
@@ -227,4 +228,4 @@ def test_test_score_is_that_of_the_test_part_alone(parts):
     columns = [f"p_{emotion}" for emotion in EMOTIONS]
     predictions[columns] = np.eye(3)[[EMOTIONS.index(e) for e in predictions["true"]]]
     predictions.loc[wrong, columns] = 1 / 3
-    assert joint.score_test(predictions, EMOTIONS) == 1
+    assert heads.score_test(predictions, EMOTIONS) == 1

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from data_augmentation.quiet_keras import keras
-from modeling.layers import YamnetSpectrogram
-from modeling.yamnet import BLOCKS, Yamnet, draw_weights, list_shapes, read_weights
+from modeling.borrowed.yamnet import BLOCKS, Yamnet, draw_weights, list_shapes, read_weights
+from modeling.training.layers import YamnetSpectrogram
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from modeling import metrics
+from modeling.scores import metrics
 from preprocessing.plots import EMOTION_COLOURS, PART_COLOURS
 from preprocessing.plots.style import ACCENT, ALARM, INK, label_groups, open_axes, strip_spines
 

@@ -2,7 +2,7 @@
 
 import re
 
-from preprocessing import locations
+from preprocessing.clips import locations
 from preprocessing.corpora import listing, tables
 
 NAME = "crema_d"

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from preprocessing import locations
+from preprocessing.clips import locations
 from preprocessing.corpora import EMOTIONS as ALL_EMOTIONS
 from preprocessing.corpora import listing, tables
 

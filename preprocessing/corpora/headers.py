@@ -7,7 +7,7 @@ web page or a Git LFS pointer saved under a clip's name. What passes here may st
 
 import struct
 
-from preprocessing import locations
+from preprocessing.clips import locations
 
 HEAD_BYTES = 64
 MAX_BOXES = 10_000  # a file made of tiny boxes would be walked for hours

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from preprocessing import corpora, locations
+from preprocessing import corpora
+from preprocessing.clips import locations
 from preprocessing.corpora import headers
 
 PROBLEMS = ("missing", "unreadable", "unknown", "surplus")

@@ -3,7 +3,7 @@
 import re
 from functools import partial
 
-from preprocessing import locations
+from preprocessing.clips import locations
 from preprocessing.corpora import listing, tables
 
 NAME = "meld"

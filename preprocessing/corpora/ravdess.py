@@ -39,6 +39,7 @@ CHANNELS = ("01", "02")
 CODES = {f"{number:02}": emotion for number, emotion in enumerate(EMOTIONS, start=1)}
 INTENSITIES = {"01": "normal", "02": "strong"}
 STATEMENTS = {"01": "kids", "02": "dogs"}
+SENTENCES = {"kids": "Kids are talking by the door", "dogs": "Dogs are sitting by the door"}
 REPETITIONS = {"01": "1", "02": "2"}
 ACTORS = tuple(f"{number:02}" for number in range(1, 25))
 PATTERN = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(mp4|wav|flac)", re.I)
@@ -191,6 +192,15 @@ def read_name(name):
         "repetition": REPETITIONS[repetition],
     }
     return listing.Name(KINDS[modality], row)
+
+
+def read_clip_id(clip_id):
+    """Return what a clip id such as "01-06-01-02-01-12" says, by the names of ``COLUMNS``.
+
+    Raises:
+        ValueError: See ``read_name``.
+    """
+    return read_name(f"03-{clip_id}.wav").row
 
 
 def _list_takes(source):

@@ -5,7 +5,7 @@ import io
 import itertools
 import re
 
-from preprocessing import locations
+from preprocessing.clips import locations
 
 MAX_LINE_CHARS = 1 << 20
 """A line longer than this is no line of a table; more of it is not read."""

@@ -1,0 +1,83 @@
+"""Worse input on purpose, to see what it does to a trained model: noise, lost frames, blur.
+
+Nothing here is written to disk and nothing is trained on. Each function changes a copy.
+"""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from data_augmentation import waveforms
+from preprocessing.analyse import list_voices
+from preprocessing.disk import arrays
+from preprocessing.voice import spectra
+
+SPECTRUM = ("n_mels", "window_ms", "hop_ms")
+
+
+def add_noise(corpus, rows, name, snr_db, *, seed=0):
+    """Return some clips' voices under white noise, as an array on disk holds them.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``.
+        rows: Rows of ``clips.csv``.
+        name: ``waveforms`` or ``mels``.
+        snr_db: Power of the clip over that of the noise, in decibels.
+        seed: Of the noise.
+
+    Returns:
+        float32, like ``arrays.read_array(folder, name)[rows]``.
+    """
+    folder = arrays.corpus_folder(corpus)
+    rate_hz = arrays.read_facts(folder, "waveforms")["parameters"]["rate_hz"]
+    spectrum = arrays.read_facts(folder, "audio")["parameters"] if name == "mels" else {}
+    options = {key: spectrum[key] for key in SPECTRUM if key in spectrum}
+    sounds = arrays.read_array(folder, "waveforms")
+    voices = list_voices(arrays.read_clips(folder), sounds, rate_hz)
+    worse = np.array(arrays.read_array(folder, name)[rows])
+    for place, row in enumerate(rows):
+        if row not in voices:
+            continue
+        rng = np.random.default_rng([seed, row])
+        noisy = waveforms.add_noise(np.array(voices[row]), rate_hz, snr_db, rng=rng)
+        own = spectra.log_mel(noisy, rate_hz, **options) if name == "mels" else noisy
+        worse[place, : len(own)] = own
+    return worse
+
+
+def lose_frames(sequences, share, *, rng, freeze):
+    """Return sequences in which a share of the frames is lost.
+
+    Args:
+        sequences: (clip, time, ...); all-zero frames are not there anyhow.
+        share: Of the frames, 0 to 1; at least one of each clip stays.
+        rng: ``numpy.random.Generator``.
+        freeze: Whether the frame before stands in, as in a frozen picture; else zeros.
+
+    Returns:
+        A copy of the sequences.
+    """
+    worse = np.array(sequences)
+    there = worse.reshape(*worse.shape[:2], -1).any(axis=2)
+    for clip, own in zip(worse, there, strict=True):
+        frames = np.flatnonzero(own)
+        lost = rng.permutation(frames)[: min(round(share * len(frames)), len(frames) - 1)]
+        kept = np.setdiff1d(frames, lost)
+        for frame in np.sort(lost):
+            before = kept[kept < frame]
+            stand_in = before[-1] if len(before) else kept[0]
+            clip[frame] = clip[stand_in] if freeze else 0
+    return worse
+
+
+def blur_faces(faces, sigma_px):
+    """Return blurred face sequences.
+
+    Args:
+        faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3).
+        sigma_px: Standard deviation of the Gaussian, in pixels of the crop.
+
+    Returns:
+        uint8, of the same shape.
+    """
+    sigmas = (0, 0, sigma_px, sigma_px, *[0] * (faces.ndim - 4))
+    return gaussian_filter(np.asarray(faces, np.float32), sigmas).round().astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Networks trained by others: found, fetched, verified."""

@@ -1,0 +1,216 @@
+"""Moonshine's encoder, layer by layer: a transformer that learned to write down English speech.
+
+By Jeffries et al. 2024 (arXiv:2410.15608), MIT licence. ``pretrained.load_moonshine`` returns a
+``Moonshine``. Its last layers know which word is spoken; its middle ones still know how. So a
+notebook takes it apart: ``build_stem`` turns a waveform into frames, ``build_layers`` gives any run
+of its layers, with their weights. Between the parts, what is zero in every channel is padding.
+"""
+
+import numpy as np
+
+from data_augmentation.quiet_keras import keras
+from modeling.training.layers import ClearPadding, ClipNormalization, RotaryAttention
+
+N_HEADS = 8
+N_ROTATED = 32
+"""Channels of a head that carry its position."""
+
+STEM = ((127, 64), (7, 3), (3, 2))
+"""Kernel and stride of the convolutions that turn a waveform into frames, without padding."""
+
+FRAME, HOP = 895, 384
+"""Samples that one frame hears, and from one frame to the next: 56 and 24 ms."""
+
+BASE, TINY = (416, 8), (288, 6)
+"""Channels and layers of the two models."""
+
+MATRICES = ("query", "key", "value", "output", "up", "down")
+"""The kernels of a layer, in the order in which they are used."""
+
+
+class Moonshine:
+    """The encoder with its weights.
+
+    Args:
+        weights: Arrays by name, as ``read_weights`` returns them.
+    """
+
+    def __init__(self, weights):
+        self.weights = weights
+        self.n_channels, self.n_layers = measure_encoder(weights)
+
+    def build_stem(self):
+        """Return the convolutions: a frame each 24 ms.
+
+        Returns:
+            Keras model from waveforms, float32 (clip, sample) at 16 kHz with zeros behind the end,
+            ``FRAME`` samples or more, to float32 (clip, time, channel). Only frames that lie
+            wholly inside are not zero, and the first.
+        """
+        layers, width = keras.layers, self.n_channels
+        (kernel, stride), second, third = STEM
+        sound = keras.Input((None,), name="waveforms")
+        convolution = layers.Conv1D(
+            width, kernel, stride, activation="tanh", use_bias=False, name="conv_1"
+        )
+        x = convolution(keras.ops.expand_dims(sound, -1))
+        x = ClearPadding(window=kernel, hop=stride, name="inside_1")([x, sound])
+        x = ClipNormalization(name="normalization")(x)
+        x = layers.Conv1D(2 * width, *second, activation="gelu", name="conv_2")(x)
+        x = layers.Conv1D(width, *third, activation="gelu", name="conv_3")(x)
+        x = ClearPadding(window=FRAME, hop=HOP, name="inside_3")([x, sound])
+        stem = keras.Model(sound, x, name="moonshine_stem")
+        return self._fill(stem, "stem")
+
+    def build_layers(self, first, last):
+        """Return some of the layers, which carry on where the layers before them end.
+
+        Args:
+            first: Number of the first layer, from 1; it reads the stem's frames.
+            last: Number of the last layer.
+
+        Returns:
+            Keras model from float32 (clip, time, channel) to the same shape, zeros where the input
+            has zeros in every channel.
+
+        Raises:
+            ValueError: There are no such layers.
+        """
+        if not 1 <= first <= last <= self.n_layers:
+            raise ValueError(
+                f"layers {first} to {last}; expected numbers from 1 to {self.n_layers}."
+            )
+        layers, ops, width = keras.layers, keras.ops, self.n_channels
+        start = keras.Input((None, width), name="frames")
+        inside = ops.any(start != 0, axis=-1)
+        x = start
+        for number in range(first, last + 1):
+            y = layers.LayerNormalization(epsilon=1e-5, center=False, name=f"before_{number}")(x)
+            attention = RotaryAttention(N_HEADS, N_ROTATED, name=f"attention_{number}")
+            x = layers.Add(name=f"heard_{number}")([x, attention(y, mask=inside)])
+            y = layers.LayerNormalization(epsilon=1e-5, center=False, name=f"between_{number}")(x)
+            y = layers.Dense(4 * width, activation="gelu", name=f"up_{number}")(y)
+            y = layers.Dense(width, name=f"down_{number}")(y)
+            x = layers.Add(name=f"layer_{number}")([x, y])
+        x = x * ops.cast(ops.expand_dims(inside, -1), x.dtype)
+        built = keras.Model(start, x, name=f"moonshine_{first}_to_{last}")
+        return self._fill(built, "layers")
+
+    def _fill(self, model, part):
+        """Give each layer of a model its weights, in the order in which Keras lists them."""
+        for layer in model.layers:
+            if layer.weights:
+                layer.set_weights(self.weights[f"{part}/{layer.name}"])
+        return model
+
+
+def measure_encoder(weights):
+    """Return an encoder's channels and number of layers.
+
+    Raises:
+        ValueError: The arrays do not make one.
+    """
+    n_layers = sum(name.startswith("layers/attention_") for name in weights)
+    n_channels = weights["stem/normalization"][0].size if "stem/normalization" in weights else 0
+    found = {name: [value.shape for value in values] for name, values in weights.items()}
+    expected = list_shapes(n_channels, n_layers)
+    if not n_layers or found != expected:
+        wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
+        raise ValueError(f"its arrays are not an encoder of Moonshine: {', '.join(wrong[:3])}")
+    return n_channels, n_layers
+
+
+def list_shapes(n_channels, n_layers):
+    """Return the shapes of the arrays of each part of an encoder, by the part's name."""
+    width, (kernel, _), (second, _), (third, _) = n_channels, *STEM
+    shapes = {
+        "stem/conv_1": [(kernel, 1, width)],
+        "stem/normalization": [(width,), (width,)],
+        "stem/conv_2": [(second, width, 2 * width), (2 * width,)],
+        "stem/conv_3": [(third, 2 * width, width), (width,)],
+    }
+    for number in range(1, n_layers + 1):
+        shapes |= {
+            f"layers/before_{number}": [(width,)],
+            f"layers/attention_{number}": [(width, width)] * 4,
+            f"layers/between_{number}": [(width,)],
+            f"layers/up_{number}": [(width, 4 * width), (4 * width,)],
+            f"layers/down_{number}": [(4 * width, width), (width,)],
+        }
+    return shapes
+
+
+def draw_weights(n_channels, n_layers, *, seed=0):
+    """Return random kernels (Glorot & Bengio 2010), the same in every process.
+
+    Biases are zero and the scales of normalizations one.
+    """
+    rng, drawn = np.random.default_rng(seed), {}
+    for name, shapes in list_shapes(n_channels, n_layers).items():
+        drawn[name] = [_draw_array(rng, shape) for shape in shapes]
+        if len(shapes[0]) == 1:
+            drawn[name][0] += 1
+    return drawn
+
+
+def _draw_array(rng, shape):
+    if len(shape) == 1:
+        return np.zeros(shape, np.float32)
+    deviation = np.sqrt(2 / (np.prod(shape[:-1]) + shape[-1]))
+    return rng.normal(0, deviation, shape).astype(np.float32)
+
+
+def read_weights(path):
+    """Return the arrays of an encoder that Moonshine's makers exported to ONNX.
+
+    Weights of 8 bits become the float32 numbers that they stand for.
+
+    Args:
+        path: An ``encoder_model.onnx``, of 8 bits or float.
+
+    Returns:
+        Lists of float32 arrays by name: ``stem/conv_1``, ..., ``layers/down_8``.
+
+    Raises:
+        ValueError: The graph is not such an encoder.
+    """
+    import onnx
+
+    graph = onnx.load(path).graph
+    arrays = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    used = [node.input[1] for node in graph.node if node.op_type.startswith("MatMul")]
+    kernels = [_restore(arrays, name) for name in used if name in arrays]
+    kernels = [kernel for kernel in kernels if kernel.ndim == 2]
+    n_layers, left_over = divmod(len(kernels), len(MATRICES))
+    scales = [name for name in arrays if name.startswith(("onnx::Mul_", "onnx::Add_"))]
+    if left_over or len(scales) != 2:
+        raise ValueError(f"its {len(kernels)} kernels are not those of an encoder of Moonshine")
+    found = {"stem/normalization": [arrays[name].ravel() for name in sorted(scales)[::-1]]}
+    try:
+        for number in (1, 2, 3):
+            kernel = _restore(arrays, f"conv{number}.weight")
+            bias = [arrays[f"conv{number}.bias"]] if number > 1 else []
+            found[f"stem/conv_{number}"] = [kernel.transpose(2, 1, 0), *bias]
+        for number in range(1, n_layers + 1):
+            of = f"layers.{number - 1}"
+            own = kernels[(number - 1) * len(MATRICES) : number * len(MATRICES)]
+            found[f"layers/before_{number}"] = [arrays[f"{of}.input_layernorm.weight"]]
+            found[f"layers/attention_{number}"] = own[:4]
+            found[f"layers/between_{number}"] = [arrays[f"{of}.post_attention_layernorm.weight"]]
+            found[f"layers/up_{number}"] = [own[4], arrays[f"{of}.mlp.fc1.bias"]]
+            found[f"layers/down_{number}"] = [own[5], arrays[f"{of}.mlp.fc2.bias"]]
+    except KeyError as error:
+        raise ValueError(f"it has no {error}, which an encoder of Moonshine has") from None
+    return {name: [np.ascontiguousarray(v, np.float32) for v in found[name]] for name in found}
+
+
+def _restore(arrays, name):
+    """Return the float32 array behind a name, where it is kept in 8 bits as well."""
+    name = name.removesuffix("_quantized")
+    if name in arrays:
+        return arrays[name]
+    kept = arrays[f"{name}_quantized"].astype(np.float32)
+    scale, zero = arrays[f"{name}_scale"], arrays[f"{name}_zero_point"]
+    if np.issubdtype(zero.dtype, np.floating):
+        return kept * scale + zero
+    return (kept - zero.astype(np.float32)) * scale

@@ -1,0 +1,1 @@
+"""Expressions of faces: the network, its data, what others saw."""

@@ -1,0 +1,1 @@
+"""Notebooks run in order: ``python -m modeling.pipeline``."""

@@ -1,0 +1,457 @@
+"""Runs the notebooks in order: ``make run`` and ``make notebooks`` call this.
+
+    python -m modeling.pipeline --corpus drawn --only 3 --parameters "EPOCHS=5 N_FRAMES=12"
+    python -m modeling.pipeline --folds all --scheduler tcp://10.0.0.1:8786
+
+Exit status: 0 when all went well; 1 when a notebook stopped with an error; 2 when the arguments
+are wrong; 3 when every notebook ran but some clips of the corpus failed (they are listed in
+``data/<corpus>/clips.csv``).
+"""
+
+import argparse
+import ast
+import base64
+import difflib
+import itertools
+import multiprocessing
+import os
+import shlex
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from pathlib import Path
+
+import nbclient
+import nbformat
+import papermill
+
+from modeling.fusion import committee
+from modeling.pipeline.crossvalidation import run_folds
+from modeling.split.folds import N_MEMBERS
+from modeling.split.protocol import choose_protocol, count_folds
+from modeling.training import runs
+from preprocessing import corpora
+from preprocessing.disk import arrays
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+QUIET = ["--IPKernelApp.log_level=ERROR"]
+"""Kernels warn at every start that they talk to this machine over TCP."""
+
+SKIPS = "NotEnoughClipsError"
+"""A notebook that stops with this error has nothing to work on: it is skipped, not failed."""
+
+
+class ArgumentsError(ValueError):
+    """What was asked for on the command line does not exist."""
+
+
+def main(arguments=None):
+    """Run the notebooks; return the exit status."""
+    options = parse_arguments(arguments)
+    try:
+        notebooks = find_notebooks(options.only)
+        given = parse_parameters(options.parameters)
+        if options.corpus not in corpora.NAMES:
+            raise ArgumentsError(
+                f"CORPUS={options.corpus} is unknown; expected one of {', '.join(corpora.NAMES)}."
+            )
+        chosen = share_parameters(notebooks, given)
+    except ArgumentsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    chosen = add_standard_parameters(notebooks, chosen, options)
+    try:
+        if options.folds or options.committee:
+            outcomes = run_folded(notebooks, options, chosen)
+        else:
+            outcomes = run_all(notebooks, options, chosen)
+    except ArgumentsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return report_outcome(options.corpus, outcomes)
+
+
+def run_all(notebooks, options, chosen):
+    """Run notebooks in order, those of faces and of voices side by side; return the outcomes."""
+    outcomes = {}
+    for stage in arrange_stages(notebooks, n_lanes=options.jobs):
+        outcomes |= run_stage(stage, notebooks, options, chosen)
+        if any_failed(outcomes):
+            break
+    return outcomes
+
+
+def run_folded(notebooks, options, chosen):
+    """Run notebooks in order, those that have folds for every fold; return the outcomes."""
+    folded = [notebook for notebook in notebooks if "FOLD" in list_parameters(notebook)]
+    outcomes = {}
+    for notebook in notebooks:
+        if notebook not in folded:
+            outcomes |= run_stage([[notebook]], notebooks, options, chosen)
+        elif notebook == folded[0]:
+            run = run_committees if options.committee else run_every_fold
+            outcomes |= run(folded, options, chosen)
+        if any_failed(outcomes):
+            break
+    return outcomes
+
+
+def any_failed(outcomes):
+    """Return whether a notebook stopped with an error."""
+    return any(outcome.startswith("failed") for outcome in outcomes.values())
+
+
+def arrange_stages(notebooks, *, n_lanes):
+    """Return stages, each a list of lanes, each a list of notebooks in order.
+
+    Notebooks of faces (3x) read nothing that those of voices (4x) write, nor the other way round:
+    the two are the lanes of one stage. All others are a stage each.
+
+    Args:
+        notebooks: Paths in order.
+        n_lanes: 1 for no lanes side by side.
+    """
+    stages = []
+    for digit, group in itertools.groupby(notebooks, key=lambda path: path.name[0]):
+        if digit == "4" and stages and stages[-1][0][0].name[0] == "3" and n_lanes > 1:
+            stages[-1].append(list(group))
+        elif digit == "3":
+            stages.append([list(group)])
+        else:
+            stages += [[[notebook]] for notebook in group]
+    return stages
+
+
+def run_stage(lanes, notebooks, options, chosen):
+    """Run lanes of notebooks side by side; print and return what became of each notebook.
+
+    A lane beside another has a process of its own and its share of the cores for linear algebra,
+    whose threads would otherwise wait for each other. After a failure no further notebook starts.
+    """
+    numbers = {path: f"[{n:2d}/{len(notebooks)}]" for n, path in enumerate(notebooks, 1)}
+    outcomes, left = {}, [list(lane) for lane in lanes]
+    if len(lanes) == 1:
+        for notebook in lanes[0]:
+            print(f"{numbers[notebook]} {notebook.stem:<22}", end=" ", flush=True)
+            outcome, elapsed_s = run_once(notebook, chosen[notebook], options)
+            print(f"{elapsed_s:5.0f} s  {outcome}", flush=True)
+            outcomes[notebook.stem] = outcome
+            if any_failed(outcomes):
+                break
+        return outcomes
+    print(f"side by side: {', '.join(f'{lane[0].name[0]}x' for lane in lanes)}", flush=True)
+    spawn = multiprocessing.get_context("spawn")
+    share = max(1, (os.cpu_count() or 1) // len(lanes))
+    with ProcessPoolExecutor(len(lanes), spawn, limit_threads, (share,)) as pool:
+
+        def start(lane):
+            path = lane.pop(0)
+            running[pool.submit(run_once, path, chosen[path], options)] = path, lane
+
+        running = {}
+        for lane in left:
+            start(lane)
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                path, lane = running.pop(future)
+                outcomes[path.stem], elapsed_s = future.result()
+                took = f"{elapsed_s:5.0f} s  {outcomes[path.stem]}"
+                print(f"{numbers[path]} {path.stem:<22} {took}", flush=True)
+                if lane and not any_failed(outcomes):
+                    start(lane)
+    return outcomes
+
+
+def limit_threads(n_threads):
+    """Give the kernels of this process so many threads for linear algebra, and memory by need."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(n_threads))
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+def add_standard_parameters(notebooks, chosen, options):
+    """Return the parameters by notebook, with those that have options of their own."""
+    standard = {"CORPUS": options.corpus, "DATA": resolve_data(options.data)}
+    standard |= {"SCHEDULER": options.scheduler}
+    declared = {notebook: list_parameters(notebook) for notebook in notebooks}
+    return {
+        notebook: {k: v for k, v in standard.items() if v and k in own} | chosen[notebook]
+        for notebook, own in declared.items()
+    }
+
+
+def run_once(notebook, parameters, options):
+    """Run a notebook; return what became of it and the seconds it took."""
+    started = time.perf_counter()
+    if options.in_place:
+        outcome = refresh_notebook(notebook)
+    else:
+        outcome = run_notebook(notebook, parameters, options.corpus)
+    return outcome, time.perf_counter() - started
+
+
+def resolve_data(data):
+    """Return DATA as the notebooks need it, which run in their own folders: URLs as they are."""
+    return str(Path(data).resolve()) if data and "://" not in data else data
+
+
+def run_every_fold(notebooks, options, chosen):
+    """Run notebooks for every fold asked for; print and return what became of them."""
+    outcomes, started = {}, time.perf_counter()
+    protocol = resolve_protocol(options.corpus, chosen)
+    folds = list_folds(options.folds or "all", options.corpus, protocol)
+    names = ", ".join(notebook.stem[:2] for notebook in notebooks)
+    where = options.scheduler or "this machine"
+    print(f"folds {', '.join(map(str, folds))} of notebooks {names} on {where}", flush=True)
+    for n_done, (fold, result) in enumerate(
+        run_folds(
+            run_notebook,
+            notebooks,
+            folds,
+            corpus=options.corpus,
+            parameters=chosen,
+            scheduler=options.scheduler,
+        ),
+        1,
+    ):
+        elapsed_s = time.perf_counter() - started
+        left_s = elapsed_s / n_done * (len(folds) - n_done)
+        bad = "; ".join(f"{k} {v}" for k, v in result.items() if v != "done") or "done"
+        print(f"  fold {fold}: {elapsed_s:5.0f} s, about {left_s:.0f} s left  {bad}", flush=True)
+        outcomes |= {f"{name}, fold {fold}": outcome for name, outcome in result.items()}
+    return outcomes
+
+
+def run_committees(notebooks, options, chosen):
+    """Run notebooks for every fold and member, then seat the committees; return the outcomes."""
+    protocol, before = resolve_protocol(options.corpus, chosen), runs.list_runs(options.corpus)
+    outcomes = {}
+    for number in range(1, N_MEMBERS + 1):
+        member = committee.name_member(protocol, number)
+        print(f"member {number} of {N_MEMBERS}: ", end="")
+        own = {notebook: given | {"PROTOCOL": member} for notebook, given in chosen.items()}
+        result = run_every_fold(notebooks, options, own)
+        outcomes |= {f"{name}, member {number}": outcome for name, outcome in result.items()}
+        if any(outcome.startswith("failed") for outcome in result.values()):
+            return outcomes
+    known = {facts["folder"] for facts in before}
+    made = [f for f in runs.list_runs(options.corpus, protocol=member) if f["folder"] not in known]
+    for branch, fold in sorted({(facts["branch"], facts["fold"]) for facts in made}):
+        folder = committee.seat_committee(options.corpus, branch, protocol=protocol, fold=fold)
+        print(f"committee: {arrays.shorten_path(folder)}")
+    return outcomes
+
+
+def resolve_protocol(corpus, chosen):
+    """Return the name of the protocol that notebooks with these parameters follow."""
+    protocol = next((own["PROTOCOL"] for own in chosen.values() if "PROTOCOL" in own), "auto")
+    if protocol != "auto":
+        return protocol
+    clips = arrays.read_clips(arrays.corpus_folder(corpus))
+    return choose_protocol(clips, corpora.get(corpus).PROTOCOL)
+
+
+def list_folds(text, corpus, protocol):
+    """Return the numbers of the folds that ``--folds`` means, such as "all" or "1,3".
+
+    Raises:
+        ArgumentsError: A fold does not exist.
+    """
+    clips = arrays.read_clips(arrays.corpus_folder(corpus))
+    n_folds = count_folds(protocol, clips)
+    if text == "all":
+        return list(range(1, n_folds + 1))
+    folds = [int(word) if word.isdecimal() else 0 for word in text.replace(",", " ").split()]
+    if wrong := [fold for fold in folds if not 1 <= fold <= n_folds]:
+        raise ArgumentsError(
+            f"FOLDS={text}: fold {wrong[0]} does not exist; {protocol} has 1 to {n_folds}."
+        )
+    return folds
+
+
+def parse_arguments(arguments):
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(prog="python -m modeling.pipeline", description=__doc__)
+    parser.add_argument("--corpus", default="drawn", help="a name of preprocessing.corpora")
+    parser.add_argument("--data", default="", help="where the corpus's raw clips lie")
+    parser.add_argument("--only", default="", help="first digits of the notebooks: 3 or 11,12")
+    parser.add_argument("--parameters", default="", help='such as "EPOCHS=5 N_FRAMES=12"')
+    parser.add_argument("--folds", default="", help="folds to train and test on: all, or 1,3")
+    parser.add_argument(
+        "--committee", action="store_true", help="five members a fold, each stopped on others"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        help="2: notebooks of faces and of voices side by side, 2 GB of memory each; 1: none",
+    )
+    parser.add_argument("--scheduler", default="", help="Dask scheduler: tcp://10.0.0.1:8786")
+    parser.add_argument(
+        "--in-place", action="store_true", help="execute the notebooks themselves, to commit them"
+    )
+    return parser.parse_args(arguments)
+
+
+def find_notebooks(only=""):
+    """Return the notebooks in order, reduced to the numbers that begin with those asked for.
+
+    Raises:
+        ArgumentsError: No notebook's number begins so.
+    """
+    every = sorted(REPOSITORY.glob("*/[0-9][0-9]_*.ipynb"), key=lambda path: path.name)
+    prefixes = [word for word in only.replace(",", " ").split() if word]
+    if not prefixes:
+        return every
+    for prefix in prefixes:
+        if not any(path.name.startswith(prefix) for path in every):
+            numbers = ", ".join(path.name[:2] for path in every)
+            raise ArgumentsError(f"ONLY={prefix} matches no notebook; there are {numbers}.")
+    return [path for path in every if path.name.startswith(tuple(prefixes))]
+
+
+def list_parameters(notebook):
+    """Return the names and defaults that a notebook's parameters cell declares."""
+    found = {}
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if "parameters" not in cell.metadata.get("tags", []):
+            continue
+        for line in ast.parse(cell.source).body:
+            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                found[line.targets[0].id] = ast.literal_eval(line.value)
+    return found
+
+
+def parse_parameters(text):
+    """Return the parameters of a text such as ``EPOCHS=5 NAME='a b'``.
+
+    Raises:
+        ArgumentsError: A word is not of the form NAME=VALUE.
+    """
+    parameters = {}
+    for word in shlex.split(text):
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise ArgumentsError(f"P holds {word!r}; expected NAME=VALUE, as in P='EPOCHS=5'.")
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parameters[name] = value
+    return parameters
+
+
+def share_parameters(notebooks, given):
+    """Return, by notebook, those of the given parameters that it declares.
+
+    Raises:
+        ArgumentsError: No chosen notebook declares a name, or a number is given as a word.
+    """
+    declared = {notebook: list_parameters(notebook) for notebook in notebooks}
+    known = {name: value for own in declared.values() for name, value in own.items()}
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ArgumentsError(
+                f"No chosen notebook has a parameter {name}.{hint} "
+                f"There are {', '.join(sorted(known))}."
+            )
+        if isinstance(known[name], int | float) and not isinstance(value, int | float):
+            raise ArgumentsError(f"{name}={value} is a word; expected a number like {known[name]}.")
+    return {
+        notebook: {name: value for name, value in given.items() if name in own}
+        for notebook, own in declared.items()
+    }
+
+
+def run_notebook(notebook, parameters, corpus):
+    """Execute a copy of a notebook under ``results/notebooks/<corpus>/``; return the outcome."""
+    target = runs.results_folder() / "notebooks" / corpus / notebook.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            notebook,
+            target,
+            parameters=parameters,
+            cwd=notebook.parent,
+            kernel_name="python3",
+            extra_arguments=QUIET,
+            progress_bar=False,
+        )
+        outcome = "done"
+    except papermill.PapermillExecutionError as error:
+        words = "skipped" if error.ename == SKIPS else f"failed: {error.ename}"
+        outcome = f"{words}: {error.evalue} (see {arrays.shorten_path(target)})"
+    save_figures(target, runs.results_folder() / "figures" / corpus)
+    return outcome
+
+
+def refresh_notebook(notebook):
+    """Execute a notebook in place, from a fresh kernel, for committing; return the outcome."""
+    content = nbformat.read(notebook, as_version=4)
+    client = nbclient.NotebookClient(
+        content,
+        timeout=None,
+        kernel_name="python3",
+        extra_arguments=QUIET,
+        resources={"metadata": {"path": notebook.parent}},
+        coalesce_streams=True,
+        record_timing=False,
+    )
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        return f"failed: {error.ename}: {error.evalue}"
+    content.metadata.pop("widgets", None)
+    for cell in content.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_widget(output)]
+    with arrays.replace_file(notebook) as temporary:
+        nbformat.write(content, temporary)
+    return "done"
+
+
+def _is_widget(output):
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+
+
+def save_figures(executed, folder):
+    """Save every figure of an executed notebook as ``<notebook>-<number>.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f"{executed.stem}-*.png"):
+        old.unlink()
+    number = 0
+    for cell in nbformat.read(executed, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            picture = output.get("data", {}).get("image/png")
+            if picture:
+                number += 1
+                path = folder / f"{executed.stem}-{number:02d}.png"
+                with arrays.replace_file(path) as temporary:
+                    temporary.write_bytes(base64.b64decode(picture))
+
+
+def report_outcome(corpus, outcomes):
+    """Print the comparison table, where the figures are and what failed; return the exit status."""
+    compared = runs.list_runs(corpus, branch="compare")
+    if outcomes.get("60_compare") == "done" and compared:
+        print(f"\n{(compared[-1]['folder'] / 'table.txt').read_text('utf-8')}")
+        print("figures of the comparison:")
+        for path in sorted(compared[-1]["folder"].glob("*.png")):
+            print(f"  {arrays.shorten_path(path)}")
+    print(f"all figures: {arrays.shorten_path(runs.results_folder() / 'figures' / corpus)}")
+    print(
+        f"executed notebooks: {arrays.shorten_path(runs.results_folder() / 'notebooks' / corpus)}"
+    )
+    failed = [name for name, outcome in outcomes.items() if outcome.startswith("failed")]
+    if failed:
+        print(f"{failed[0]} stopped with an error; the notebooks after it were not run.")
+        return 1
+    folder = arrays.corpus_folder(corpus)
+    if not (folder / "clips.csv").is_file():
+        return 0
+    clips = arrays.read_clips(folder)
+    n_failed = int(clips["status"].isin(["failed", "partial"]).sum())
+    where = arrays.shorten_path(folder / "clips.csv")
+    print(f"{n_failed} of {len(clips)} clips failed wholly or in part; reasons in {where}.")
+    return 3 if n_failed else 0

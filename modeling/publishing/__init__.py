@@ -1,0 +1,1 @@
+"""What is published: recipes, tables, networks to take along."""

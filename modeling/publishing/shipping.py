@@ -1,0 +1,144 @@
+"""The networks that this repository brings along, and how they are made from runs.
+
+    from modeling.publishing.shipping import load_shipped
+    voice = load_shipped("voice")
+
+    python -m modeling.publishing.shipping voice expression   # the newest runs of fold 1, packed
+
+Each is the network of one fold, so that there are people whom it has never met: its own test
+actors. ``modeling/shipped/<name>.md`` is its card.
+"""
+
+import argparse
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from data_augmentation.quiet_keras import keras
+from modeling.fusion import experts, modalities  # noqa: F401  (importing layers lets Keras know them)
+from modeling.publishing.experiments import CORPUS, EXPERIMENTS, EXPRESSION, PROTOCOL, SHIPPED
+from modeling.training import layers, runs  # noqa: F401  (importing layers lets Keras know them)
+from preprocessing.disk import arrays
+
+FOLDER = Path(__file__).resolve().parents[1] / "shipped"
+FOLD = 1
+VOICE, FACE = EXPERIMENTS[SHIPPED].needs
+KEPT_BITS = 8
+"""Of a weight's 23 bits of mantissa: the rest costs disk and changes no decision."""
+
+ops = keras.ops
+
+
+def load_shipped(name):
+    """Return a network that this repository brings along: ``voice``, ``expression``, ``fusion``.
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    path = FOLDER / f"{name}.keras"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.keras")))
+        raise ValueError(f"No network named {name!r} in modeling/shipped; there are {known}.")
+    return keras.models.load_model(path, safe_mode=True, compile=False)
+
+
+def main(arguments=None):
+    """Pack the newest runs; return the exit status."""
+    networks = {
+        "voice": lambda: read_model(VOICE),
+        "fusion": build_fusion,
+        "expression": lambda: read_model(EXPRESSION, corpus="fer2013", protocol="official"),
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="+", choices=list(networks), help="which networks to pack")
+    for name in parser.parse_args(arguments).names:
+        try:
+            model = networks[name]()
+        except FileNotFoundError as error:
+            print(f"{name}: left as it is. {error}")
+            continue
+        path = FOLDER / f"{name}.keras"
+        pack_model(model, path)
+        print(f"{path.name}: {model.count_params():,} weights, {path.stat().st_size:,} bytes")
+    return 0
+
+
+def read_model(branch, *, corpus=CORPUS, protocol=PROTOCOL):
+    """Return the network of the newest run of a branch for ``FOLD``."""
+    found = runs.find_run(corpus, branch, protocol=protocol, fold=FOLD)
+    return keras.models.load_model(found["folder"] / "model.keras", compile=False)
+
+
+def build_fusion():
+    """Return the calibrated product of the voice's posteriors and the face's expressions.
+
+    The temperatures are fitted on the validation actors, as notebook 50 does.
+
+    Returns:
+        Keras model from ``voice`` (clip, emotion), posteriors, and ``expressions`` (clip, time, 7),
+        posteriors frame by frame with zeros behind the last frame, to posteriors (clip, emotion).
+        All zeros where a modality is missing: the other one decides alone.
+    """
+    found = {
+        name: runs.find_run(CORPUS, name, protocol=PROTOCOL, fold=FOLD) for name in (VOICE, FACE)
+    }
+    tables = [runs.read_predictions(facts["folder"]) for facts in found.values()]
+    emotions = runs.read_posteriors(tables[0])[1]
+    calibrated, temperatures = zip(
+        *(experts.calibrate_predictions(table, emotions) for table in tables), strict=True
+    )
+    product = modalities.fit_product(dict(zip(found, calibrated, strict=True)), emotions)
+    last = product.temperatures
+    face = keras.models.load_model(found[FACE]["folder"] / "model.keras", compile=False)
+    voice = keras.Input((len(emotions),), name="voice")
+    expressions = keras.Input(face.input_shape[1:], name="expressions")
+    seen = ops.any(expressions != 0, axis=(1, 2))
+    judges = [("voice", voice, ops.any(voice != 0, axis=1)), ("face", face(expressions), seen)]
+    evidence = 0
+    for (kind, posterior, there), first in zip(judges, temperatures, strict=True):
+        temperature = first * last[kind] * last["all"]
+        logs = ops.log(ops.maximum(posterior, experts.FLOOR)) / temperature
+        evidence += logs * ops.cast(there, "float32")[:, None]
+    posterior = keras.layers.Softmax(name="posterior")(evidence)
+    inputs = {"voice": voice, "expressions": expressions}
+    return keras.Model(inputs, posterior, name="fusion")
+
+
+def pack_model(model, path):
+    """Save a network with weights of ``KEPT_BITS`` bits of mantissa, compressed.
+
+    Args:
+        model: Keras model; its weights are rounded in place.
+        path: ``.keras`` file, replaced when whole.
+    """
+    model.set_weights([round_weights(weight) for weight in model.get_weights()])
+    with arrays.replace_file(Path(path)) as temporary:
+        plain = temporary.with_suffix(".plain.keras")
+        try:
+            model.save(plain)
+            with (
+                zipfile.ZipFile(plain) as source,
+                zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
+            ):
+                for name in source.namelist():
+                    target.writestr(name, source.read(name))
+        finally:
+            plain.unlink(missing_ok=True)
+
+
+def round_weights(weights):
+    """Return float32 weights rounded to ``KEPT_BITS`` bits of mantissa; others as they are."""
+    if weights.dtype != np.float32:
+        return weights
+    dropped = 23 - KEPT_BITS
+    bits = np.ascontiguousarray(weights).view(np.uint32).astype(np.uint64)
+    bits = (bits + (1 << (dropped - 1))) >> dropped << dropped
+    return bits.astype(np.uint32).view(np.float32)
+
+
+if __name__ == "__main__":
+    from modeling.publishing import shipping
+
+    sys.exit(shipping.main())

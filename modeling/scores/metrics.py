@@ -1,0 +1,280 @@
+"""How good a run is, how sure we are of it, and what guessing would give.
+
+Labels are positions in a tuple of emotion names; a table of predictions is what
+``modeling.training.runs`` writes: ``clip_id, actor, fold, part, true, p_<emotion>…``. Clips of one
+actor are not independent, so every interval resamples actors, not clips (``scores.bootstrap``).
+
+A class without a single true clip has no recall. Unweighted recall and macro-F1 are means over
+the classes that are present in ``true``; a prediction of an absent class is an error all the same.
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+
+SCORES = ("accuracy", "unweighted_recall", "macro_f1", "expected_calibration_error")
+N_BINS = 15
+PEOPLE = {"ravdess": {"people, voice": 0.62, "people, face": 0.75, "people, both": 0.80}}
+"""About how often people name a corpus's emotion (RAVDESS: Livingstone & Russo 2018)."""
+SUM_TOLERANCE = 0.01
+
+
+def encode_labels(labels, emotions):
+    """Return labels as positions in ``emotions``.
+
+    Args:
+        labels: Names or positions (clip,).
+        emotions: Names of the classes in order.
+
+    Returns:
+        int64 (clip,).
+
+    Raises:
+        ValueError: A label is not in ``emotions``.
+    """
+    labels = np.asarray(labels)
+    positions = {name: position for position, name in enumerate(emotions)}
+    positions |= {position: position for position in range(len(emotions))}
+    unknown = sorted({str(label) for label in labels.tolist() if label not in positions})
+    if unknown:
+        raise ValueError(f"Labels {', '.join(unknown)} are not among {', '.join(emotions)}.")
+    return np.array([positions[label] for label in labels.tolist()], dtype=np.int64)
+
+
+def validate_posteriors(posteriors, labels=None):
+    """Raise unless posteriors are complete and sum to one.
+
+    Args:
+        posteriors: float (clip, emotion).
+        labels: int (clip,), checked for length if given.
+
+    Raises:
+        ValueError: No rows, NaN, values outside [0, 1], sums that are not 1, or another length.
+    """
+    if posteriors.ndim != 2 or not len(posteriors):
+        raise ValueError(f"Posteriors have shape {posteriors.shape}; expected (clip, emotion).")
+    if labels is not None and len(labels) != len(posteriors):
+        raise ValueError(f"{len(posteriors)} posteriors for {len(labels)} labels.")
+    n_bad = int(np.isnan(posteriors).any(axis=1).sum())
+    if n_bad:
+        raise ValueError(
+            f"{n_bad} of {len(posteriors)} clips have no posteriors (NaN); score the others, or "
+            "fuse with a modality that has them."
+        )
+    sums = posteriors.sum(axis=1)
+    if posteriors.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE:
+        raise ValueError(
+            f"Posteriors lie in [{posteriors.min():.3g}, {posteriors.max():.3g}] and sum to "
+            f"{sums.min():.3g} to {sums.max():.3g}; expected probabilities. Is there a softmax?"
+        )
+
+
+def read_scored(predictions, emotions):
+    """Return what a table of predictions of one part says.
+
+    Args:
+        predictions: DataFrame, see above.
+        emotions: Names of the classes in order.
+
+    Returns:
+        int64 (clip,) true labels and float64 (clip, emotion) posteriors.
+
+    Raises:
+        ValueError: The table mixes parts, holds a clip twice, lacks a column, or its posteriors
+            are no probabilities.
+    """
+    missing = [c for c in ("true", *(f"p_{e}" for e in emotions)) if c not in predictions]
+    if missing:
+        raise ValueError(f"Predictions have no column {', '.join(missing)}; score a run's own.")
+    if "part" in predictions and predictions["part"].nunique() > 1:
+        raise ValueError(
+            f"Predictions mix the parts {', '.join(sorted(predictions['part'].unique()))}; score "
+            "one: predictions[predictions['part'] == 'test']."
+        )
+    if "clip_id" in predictions and predictions["clip_id"].duplicated().any():
+        twice = predictions.loc[predictions["clip_id"].duplicated(), "clip_id"].iloc[0]
+        raise ValueError(f"Clip {twice} is predicted twice; score one run and one fold's part.")
+    posteriors = predictions[[f"p_{e}" for e in emotions]].to_numpy(np.float64)
+    validate_posteriors(posteriors)
+    return encode_labels(predictions["true"], emotions), posteriors
+
+
+def accuracy(true, predicted):
+    """Return the share of clips predicted right (also called WAR)."""
+    return float(accuracy_score(true, predicted))
+
+
+def per_class_recall(true, predicted, n_classes):
+    """Return each class's share of clips predicted right, NaN for a class without clips.
+
+    Args:
+        true: int (clip,).
+        predicted: int (clip,).
+        n_classes: Number of classes.
+
+    Returns:
+        float64 (class,).
+    """
+    classes = np.arange(n_classes)
+    recalls = recall_score(true, predicted, labels=classes, average=None, zero_division=0)
+    return np.where(np.isin(classes, true), recalls, np.nan)
+
+
+def unweighted_recall(true, predicted, n_classes):
+    """Return the mean recall of the classes present in ``true`` (UAR, balanced accuracy)."""
+    return float(np.nanmean(per_class_recall(true, predicted, n_classes)))
+
+
+def macro_f1(true, predicted):
+    """Return the mean F1 of the classes present in ``true``."""
+    return float(f1_score(true, predicted, labels=np.unique(true), average="macro"))
+
+
+def count_confusions(true, predicted, n_classes):
+    """Return how many clips of each true class (rows) were predicted as each class (columns)."""
+    return confusion_matrix(true, predicted, labels=np.arange(n_classes))
+
+
+def measure_reliability(true, posteriors, *, n_bins=N_BINS):
+    """Return confidence and accuracy by bins of confidence.
+
+    The confidence of a clip is its largest posterior. The bins are of equal width over (0, 1], as
+    in Guo et al. 2017, "On calibration of modern neural networks".
+
+    Args:
+        true: int (clip,).
+        posteriors: float (clip, emotion).
+        n_bins: Number of bins.
+
+    Returns:
+        DataFrame, one row a bin: ``n_clips``, mean ``confidence`` and ``accuracy`` (NaN if empty).
+    """
+    confidences, bins = assign_bins(posteriors, n_bins)
+    right = np.argmax(posteriors, axis=1) == true
+    counts = np.bincount(bins, minlength=n_bins)
+    sums = [np.bincount(bins, weights=of, minlength=n_bins) for of in (confidences, right)]
+    means = [np.divide(of, counts, out=np.full(n_bins, np.nan), where=counts > 0) for of in sums]
+    return pd.DataFrame({"n_clips": counts, "confidence": means[0], "accuracy": means[1]})
+
+
+def assign_bins(posteriors, n_bins=N_BINS):
+    """Return each clip's confidence, float (clip,), and its bin, int (clip,)."""
+    confidences = np.max(posteriors, axis=1)
+    return confidences, np.clip(np.ceil(confidences * n_bins).astype(int) - 1, 0, n_bins - 1)
+
+
+def expected_calibration_error(true, posteriors, *, n_bins=N_BINS):
+    """Return the mean distance between confidence and accuracy, weighted by clips (ECE).
+
+    0 is perfect. The value depends on the bins (15 of equal width unless told) and is biased
+    upwards for few clips. Guo et al. 2017.
+    """
+    table = measure_reliability(true, posteriors, n_bins=n_bins).dropna()
+    gaps = (table["confidence"] - table["accuracy"]).abs()
+    return float((gaps * table["n_clips"]).sum() / table["n_clips"].sum())
+
+
+def score_predictions(predictions, emotions):
+    """Return the scores of one part's predictions.
+
+    Args:
+        predictions: DataFrame of one part.
+        emotions: Names of the classes in order.
+
+    Returns:
+        dict of plain numbers, in order: ``SCORES``, ``recall_<emotion>`` (NaN for an emotion
+        without clips), ``n_clips``, ``n_actors``.
+
+    Raises:
+        ValueError: See ``read_scored``.
+    """
+    true, posteriors = read_scored(predictions, emotions)
+    predicted = posteriors.argmax(axis=1)
+    recalls = per_class_recall(true, predicted, len(emotions))
+    return {
+        "accuracy": accuracy(true, predicted),
+        "unweighted_recall": unweighted_recall(true, predicted, len(emotions)),
+        "macro_f1": macro_f1(true, predicted),
+        "expected_calibration_error": expected_calibration_error(true, posteriors),
+        **{f"recall_{e}": float(recall) for e, recall in zip(emotions, recalls, strict=True)},
+        "n_clips": len(true),
+        "n_actors": int(predictions["actor"].nunique()),
+    }
+
+
+def score_by(predictions, emotions, column, *, clips=None):
+    """Return the scores of each value of a column, such as actor, gender or intensity.
+
+    Args:
+        predictions: DataFrame of one part.
+        emotions: Names of the classes in order.
+        column: Column of ``predictions``, or of ``clips``.
+        clips: DataFrame with ``clip_id`` and the column, where predictions lack it.
+
+    Returns:
+        DataFrame indexed by the column's values, worst accuracy first: ``SCORES``, ``n_clips``.
+
+    Raises:
+        ValueError: Neither table has the column, or a predicted clip is not in ``clips``.
+    """
+    if column not in predictions:
+        if clips is None or column not in clips:
+            raise ValueError(f"No column {column!r} in predictions; pass clips that have it.")
+        known = clips.set_index("clip_id")[column]
+        unknown = predictions.loc[~predictions["clip_id"].isin(known.index), "clip_id"]
+        if len(unknown):
+            raise ValueError(
+                f"{len(unknown)} predicted clips, {unknown.iloc[0]} first, are not in clips."
+            )
+        predictions = predictions.assign(**{column: predictions["clip_id"].map(known)})
+    rows = {
+        value: score_predictions(group, emotions) for value, group in predictions.groupby(column)
+    }
+    table = pd.DataFrame(rows).T[[*SCORES, "n_clips"]].rename_axis(column)
+    return table.astype({"n_clips": int}).sort_values("accuracy", kind="stable")
+
+
+def find_extremes(predictions, emotions):
+    """Return the worst and the best actor of one part and their accuracies, as a dict."""
+    true, posteriors = read_scored(predictions, emotions)
+    right = pd.Series(posteriors.argmax(axis=1) == true)
+    actors = right.groupby(predictions["actor"].to_numpy()).mean().sort_values(kind="stable")
+    return {
+        "worst_actor": actors.index[0],
+        "worst_actor_accuracy": float(actors.iloc[0]),
+        "best_actor": actors.index[-1],
+        "best_actor_accuracy": float(actors.iloc[-1]),
+    }
+
+
+def score_baselines(true, emotions, *, true_train=None):
+    """Return what guessing and what always saying the most frequent emotion would score.
+
+    Args:
+        true: Labels of the scored clips, names or positions (clip,).
+        emotions: Names of the classes in order.
+        true_train: Labels of the training clips, whose most frequent emotion is the honest
+            majority; without them that of ``true`` is taken, which flatters this baseline.
+
+    Returns:
+        dict by baseline, ``"chance"`` and ``"majority"``, of accuracy, unweighted_recall and
+        macro_f1. Chance is the expectation of uniform guessing (for F1, of its counts).
+    """
+    true, n_classes = encode_labels(true, emotions), len(emotions)
+    counts = np.bincount(true, minlength=n_classes)
+    shares = counts[counts > 0] / len(true)
+    source = true if true_train is None else encode_labels(true_train, emotions)
+    predicted = np.full(len(true), np.bincount(source, minlength=n_classes).argmax())
+    chance_f1 = np.mean(2 * shares / n_classes / (shares + 1 / n_classes))
+    return {
+        "chance": {
+            "accuracy": 1 / n_classes,
+            "unweighted_recall": 1 / n_classes,
+            "macro_f1": float(chance_f1),
+        },
+        "majority": {
+            "accuracy": accuracy(true, predicted),
+            "unweighted_recall": unweighted_recall(true, predicted, n_classes),
+            "macro_f1": macro_f1(true, predicted),
+        },
+    }

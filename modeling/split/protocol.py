@@ -1,0 +1,316 @@
+"""Who is trained on and who is tested on: published folds, folds for any corpus, a leak check.
+
+The unit of a split is the actor, because a model that has met a speaker recognises the speaker: on
+RAVDESS a random split adds some 7 to 13 points for audio and 8 to 22 for faces. Where a protocol
+splits otherwise, its title says so. In a fold every clip is in one part: ``"train"``, ``"val"``
+(early stopping, temperature, fusion weights), ``"test"`` (scored once, at the end) or ``""`` (left
+out by the protocol).
+"""
+
+import hashlib
+import posixpath
+
+import numpy as np
+import pandas as pd
+
+from modeling.split.folds import N_MEMBERS, PROTOCOLS, VALIDATION_SHARE, get_protocol, read_member
+
+__all__ = [
+    "PARTS",
+    "PROTOCOLS",
+    "LeakError",
+    "check_leak",
+    "choose_protocol",
+    "count_folds",
+    "get_protocol",
+    "name_takes",
+    "split_clips",
+]
+
+PARTS = ("train", "val", "test")
+MIN_ACTORS = 3  # fewer cannot fill three parts with different people
+N_RANDOM_FOLDS = 5
+
+
+class LeakError(ValueError):
+    """An actor, a take or a file stands in two parts of a fold."""
+
+
+def choose_protocol(clips, default):
+    """Return the protocol that ``PROTOCOL = "auto"`` stands for.
+
+    Args:
+        clips: DataFrame with the columns of ``corpora.COLUMNS``.
+        default: The corpus's own protocol (``PROTOCOL`` of its module).
+
+    Returns:
+        ``default`` when the corpus holds exactly the actors it names, ``"group_kfold"`` for any
+        other corpus of three or more actors, ``"statement"`` for one or two actors.
+
+    Raises:
+        ValueError: ``default`` is unknown, or one or two actors speak a single statement.
+    """
+    actors = set(clips["actor"])
+    if actors and actors == set(get_protocol(default).actors):
+        return default
+    if len(actors) >= MIN_ACTORS:
+        return "group_kfold"
+    n_statements = len(set(clips["statement"]) - {""})
+    if n_statements < 2:
+        raise ValueError(
+            f"The corpus holds {len(actors)} actors and {n_statements} statements; an honest test "
+            f"needs {MIN_ACTORS} actors, or 2 statements. Add clips or fill in these two columns."
+        )
+    return "statement"
+
+
+def count_folds(protocol, clips):
+    """Return how many folds a protocol has on these clips; folds are numbered from 1."""
+    published = get_protocol(protocol).test
+    protocol, _ = read_member(protocol)
+    if published:
+        return len(published)
+    if protocol == "random":
+        return N_RANDOM_FOLDS
+    return clips["statement"].nunique() if protocol == "statement" else min(4, _count_actors(clips))
+
+
+def split_clips(clips, *, protocol, fold, allow_leak=False):
+    """Return the part of every clip in one fold; it depends on the clips, not on their order.
+
+    Args:
+        clips: DataFrame with the columns of ``corpora.COLUMNS``, all strings.
+        protocol: A key of ``PROTOCOLS``, or a member of its committee, such as ``"luna5/2"``, who
+            tests the same clips and lets the second fifth of the other actors validate;
+            ``choose_protocol`` resolves ``"auto"``.
+        fold: From 1 to ``count_folds(protocol, clips)``.
+        allow_leak: Permit ``"random"``, and ``"statement"`` for three or more actors: both test on
+            speakers that were trained on, which is good only to measure how much that flatters.
+            A published split of known speakers, ``"meld"``, is permitted: its title says so.
+
+    Returns:
+        str (clip,): ``"train"``, ``"val"``, ``"test"`` or ``""``, aligned with the rows.
+
+    Raises:
+        LeakError: The protocol leaks speakers, or a take or a file stands in two parts.
+        ValueError: The clips do not fit the protocol, or a part would be empty.
+    """
+    rule = get_protocol(protocol)
+    protocol, member = read_member(protocol)
+    _refuse_unfit(clips, protocol, fold)
+    if not allow_leak and rule.group != "actor":
+        _refuse_leaky(protocol, clips)
+    if rule.test:
+        parts = _split_as_published(clips, rule, fold)
+    else:
+        split = {"group_kfold": _split_actors, "statement": _split_statements}
+        parts = split.get(protocol, _split_at_random)(clips, fold)
+    if member:
+        parts = _seat_member(clips, parts, member, f"{protocol}/{member}")
+    _refuse_empty(parts, clips, protocol, fold)
+    met = np.where(parts == "val", "train", parts)  # all that is met before the test
+    check_leak(clips, met, group=rule.group or None)
+    check_leak(clips, np.where(parts == "test", "", parts), group=rule.val_group or None)
+    return parts
+
+
+def check_leak(clips, parts, *, group="actor"):
+    """Raise if anything stands on two sides of a split.
+
+    Args:
+        clips: DataFrame with the columns of ``corpora.COLUMNS``.
+        parts: str (clip,), the part of every clip; ``""`` is on no side.
+        group: Column whose values must each be in one part; ``None`` checks takes and files alone.
+
+    Raises:
+        LeakError: Names the values of ``group``, the clip ids, the takes (``name_takes``) or the
+            video and audio files that are in more than one part.
+        ValueError: ``parts`` and ``clips`` differ in length.
+    """
+    parts = np.asarray(parts)
+    if len(parts) != len(clips):
+        raise ValueError(f"{len(parts)} parts for {len(clips)} clips; expected one for each.")
+    files = [
+        posixpath.normpath(file) if file else "" for file in (*clips["video"], *clips["audio"])
+    ]
+    subjects = {"Clip": clips["clip_id"], "File": files, "Take": name_takes(clips)}
+    if group is not None:
+        subjects = {group.capitalize(): clips[group], **subjects}
+    for subject, values in subjects.items():
+        sides = pd.DataFrame({"value": list(values), "part": np.resize(parts, len(values))})
+        sides = sides[(sides["value"] != "") & (sides["part"] != "")].drop_duplicates()
+        shared = sides[sides.duplicated("value", keep=False)]
+        if len(shared):
+            shared = shared.sort_values(["value", "part"]).groupby("value")["part"].agg(", ".join)
+            named = "; ".join(f"{value} ({parts_of})" for value, parts_of in shared.items())
+            raise LeakError(
+                f"{subject} in two parts: {_shorten(named)}. Expected one part for each: take "
+                "the parts from split_clips, and list a recording once in clips.csv."
+            )
+
+
+def name_takes(clips):
+    """Return a name for the take that each clip records.
+
+    Clips that agree in actor, emotion, intensity, statement and repetition are one take, such as
+    RAVDESS's audio-visual, video-only and audio-only files. Where statement or repetition is
+    unknown, every clip id is a take of its own.
+
+    Args:
+        clips: DataFrame with the columns of ``corpora.COLUMNS``.
+
+    Returns:
+        object (clip,): strings.
+    """
+    known = (clips["statement"] != "") & (clips["repetition"] != "")
+    columns = ["actor", "emotion", "intensity", "statement", "repetition"]
+    takes = ["|".join(row) for row in clips[columns].itertuples(index=False)]
+    return np.where(known, np.array(takes, dtype=object), clips["clip_id"])
+
+
+def _split_as_published(clips, rule, fold):
+    values = clips[rule.group]
+    parts = np.full(len(clips), "train", dtype="<U5")
+    parts[values.isin(rule.test[fold - 1])] = "test"
+    if rule.val:
+        parts[values.isin(rule.val[fold - 1])] = "val"
+    else:
+        held = _shuffle(clips.loc[parts == "train", rule.val_group])
+        n_val = max(1, round(len(held) / VALIDATION_SHARE)) if len(held) > 1 else 0
+        parts[(parts == "train") & clips[rule.val_group].isin(held[:n_val])] = "val"
+    parts[clips["emotion"].isin(rule.left_out)] = ""
+    return parts
+
+
+def _split_actors(clips, fold):
+    """Deal the actors out, gender by gender; a sixth of them, of the next fold, validates."""
+    n_folds = count_folds("group_kfold", clips)
+    people = _deal_actors(clips, n_folds)
+    people["turn"] = people.groupby(["fold", "gender"]).cumcount()  # genders take turns
+    following = people[people["fold"] == fold % n_folds + 1].sort_values(["turn", "gender"])
+    n_val = max(1, round(len(people) / VALIDATION_SHARE))
+    parts = np.full(len(clips), "train", dtype="<U5")
+    parts[clips["actor"].isin(following["actor"].head(n_val))] = "val"
+    parts[clips["actor"].isin(people.loc[people["fold"] == fold, "actor"])] = "test"
+    return parts
+
+
+def _deal_actors(clips, n_folds):
+    """Return actors with their gender and a ``fold`` from 1, gender by gender."""
+    people = clips[["gender", "actor"]].sort_values(["actor", "gender"]).drop_duplicates("actor")
+    people = people.sort_values(["gender", "actor"])
+    people["fold"] = np.arange(len(people)) % n_folds + 1
+    return people
+
+
+def _seat_member(clips, parts, member, name):
+    """Let another share of the actors who are not tested validate, all others of them train."""
+    met = np.isin(parts, ["train", "val"])
+    if set(clips.loc[met, "actor"]) & set(clips.loc[parts == "test", "actor"]):
+        raise ValueError(f"PROTOCOL = {name!r}: committees are for protocols that split actors.")
+    people = _deal_actors(clips[met], N_MEMBERS)
+    held = people.loc[people["fold"] == member, "actor"]
+    return np.where(met, np.where(clips["actor"].isin(held), "val", "train"), parts)
+
+
+def _split_statements(clips, fold):
+    """Test one statement; a quarter of the other takes of each emotion validates."""
+    tested = sorted(set(clips["statement"]))[fold - 1]
+    parts = np.where(clips["statement"] == tested, "test", "train").astype("<U5")
+    takes = name_takes(clips)
+    for emotion in sorted(set(clips["emotion"])):
+        order = _shuffle(takes[(clips["emotion"] == emotion) & (parts == "train")])
+        n_val = max(1, round(len(order) / 4)) if len(order) > 1 else 0
+        parts[np.isin(takes, order[:n_val])] = "val"
+    return parts
+
+
+def _split_at_random(clips, fold):
+    """Test a fifth of the takes of each emotion, whoever speaks them; a sixth validates."""
+    takes = name_takes(clips)
+    parts = np.full(len(clips), "train", dtype="<U5")
+    n_dealt = 0
+    for emotion in sorted(set(clips["emotion"])):
+        order = _shuffle(takes[clips["emotion"] == emotion])
+        folds = (np.arange(len(order)) + n_dealt) % N_RANDOM_FOLDS + 1
+        n_dealt += len(order)
+        n_val = max(1, round(len(order) / VALIDATION_SHARE))
+        parts[np.isin(takes, order[folds == fold % N_RANDOM_FOLDS + 1][:n_val])] = "val"
+        parts[np.isin(takes, order[folds == fold])] = "test"
+    return parts
+
+
+def _shuffle(names):
+    """Return the different names in the order of their SHA-256: the same on every machine."""
+    order = sorted(set(names), key=lambda name: hashlib.sha256(name.encode()).digest())
+    return np.array(order, dtype=object)
+
+
+def _count_actors(clips):
+    return clips["actor"].nunique()
+
+
+def _refuse_unfit(clips, protocol, fold):
+    """Raise ValueError unless these clips can be split by this protocol into this fold."""
+    if clips.empty:
+        raise ValueError("clips.csv has no rows. README, 'Get the data', says where to put clips.")
+    rule, n_actors = get_protocol(protocol), _count_actors(clips)
+    column = rule.group or "actor"
+    unknown = clips.loc[clips[column].fillna("") == "", "clip_id"]
+    if len(unknown) and protocol != "random":
+        raise ValueError(
+            f"{len(unknown)} clips have no {column}: {_shorten(', '.join(unknown))}. {protocol} "
+            "cannot place them: fill in the column, or take the clips out."
+        )
+    strangers = sorted(set(clips["actor"]) - set(rule.actors)) if rule.actors else []
+    if strangers:
+        raise ValueError(
+            f"{protocol} does not know actors {_shorten(', '.join(strangers))}; it names "
+            f"{rule.actors[0]} to {rule.actors[-1]}. Set PROTOCOL = 'auto' for other corpora."
+        )
+    if protocol == "group_kfold" and n_actors < MIN_ACTORS:
+        raise ValueError(
+            f"group_kfold needs {MIN_ACTORS} actors; the corpus holds {n_actors}. "
+            "Set PROTOCOL = 'statement', or add actors."
+        )
+    n_folds = count_folds(protocol, clips)
+    if protocol == "statement" and n_folds < 2:
+        raise ValueError("statement needs 2 statements; the corpus holds 1. Add clips of another.")
+    if fold not in range(1, n_folds + 1):
+        raise ValueError(f"FOLD = {fold!r}; {protocol} has folds 1 to {n_folds} on these clips.")
+
+
+def _refuse_leaky(protocol, clips):
+    """Raise LeakError for a protocol that tests on known speakers though it need not.
+
+    A published split that does so (``meld``) is let through: it is never taken by ``"auto"``, its
+    title says it, and what it promises, that no dialogue is in two parts, is checked.
+    """
+    if get_protocol(protocol).test:
+        return
+    if protocol == "random" or _count_actors(clips) >= MIN_ACTORS:
+        raise LeakError(
+            f"{protocol} tests on speakers that were trained on; the corpus has "
+            f"{_count_actors(clips)} actors. Set PROTOCOL = 'auto'; to measure the leak itself, "
+            "pass allow_leak=True."
+        )
+
+
+def _refuse_empty(parts, clips, protocol, fold):
+    """Raise ValueError if train, val or test holds no clip."""
+    rule, empty = get_protocol(protocol), [part for part in PARTS if part not in parts]
+    if not empty:
+        return
+    needed = {}
+    for part in empty:
+        named = {"test": rule.test, "val": rule.val}.get(part, ())[fold - 1 : fold]
+        needed[part] = f"{part} ({rule.group}s {_shorten(', '.join(named[0]))})" if named else part
+    raise ValueError(
+        f"Fold {fold} of {protocol} has no clips for {' and '.join(needed.values())}; the corpus "
+        f"holds actors {_shorten(', '.join(sorted(set(clips['actor']))))}. "
+        "Set another FOLD or PROTOCOL = 'auto', or add the missing actors."
+    )
+
+
+def _shorten(text, limit=200):
+    return text if len(text) <= limit else f"{text[:limit]}…"

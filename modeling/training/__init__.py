@@ -1,0 +1,1 @@
+"""From arrays to trained networks and the runs they leave."""

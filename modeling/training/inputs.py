@@ -1,0 +1,234 @@
+"""Arrays and a fold become the training, validation and test data of a model.
+
+Scaling is fitted and augmentation applied on training clips only: ``make_batches`` refuses
+augmentation for any other part.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from data_augmentation.quiet_keras import keras
+from modeling.split import protocol as protocols
+from preprocessing import corpora
+from preprocessing.disk import arrays
+
+PARTS = ("train", "val", "test")
+NEEDS = {"faces": "has_face", "waveforms": "has_voice", "mels": "has_voice", "mfcc": "has_voice"}
+"""The column of ``clips.csv`` that says whether a clip has a row worth reading; of any other array
+a row is worth reading unless it is all zeros."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a fold.
+
+    Attributes:
+        name: ``train``, ``val`` or ``test``.
+        x: Array (clip, ...), one row a clip; for several modalities a dictionary of them.
+        labels: int64 (clip,), positions in ``emotions``.
+        clips: DataFrame, one row a clip.
+        emotions: Names of the classes in the project's order.
+    """
+
+    name: str
+    x: np.ndarray
+    labels: np.ndarray
+    clips: pd.DataFrame
+    emotions: tuple
+
+    def __len__(self):
+        """Return the number of clips."""
+        return len(self.labels)
+
+    def with_x(self, x):
+        """Return the same part with another array in place of ``x``."""
+        return replace(self, x=x)
+
+    def take(self, rows):
+        """Return the part reduced to some of its rows."""
+        clips = self.clips.iloc[rows].reset_index(drop=True)
+        return replace(self, x=self.x[rows], labels=self.labels[rows], clips=clips)
+
+
+def read_parts(corpus, name, *, protocol="auto", fold=1):
+    """Return the training, validation and test parts of a fold for one array.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``.
+        name: Name of the array, a key of ``arrays.AXES`` with one row a clip.
+        protocol: Name of a protocol, or ``auto`` for the corpus's own.
+        fold: Number of the fold, from 1.
+
+    Returns:
+        ``Part`` by name. Clips without this modality are left out.
+
+    Raises:
+        FileNotFoundError: The array has not been made.
+        NotEnoughClipsError: A part holds no clip with this modality.
+        ValueError: The array does not match the clips.
+    """
+    folder = arrays.corpus_folder(corpus)
+    values = arrays.read_array(folder, name)
+    clips = read_labelled_clips(corpus, protocol=protocol, fold=fold)
+    usable = find_usable(clips, name, values)
+    emotions = arrays.list_emotions(clips[clips["part"] != ""])
+    parts = {}
+    for part in PARTS:
+        rows = np.flatnonzero(usable & (clips["part"] == part).to_numpy())
+        chosen = clips.iloc[rows].reset_index(drop=True)
+        labels = chosen["emotion"].map(emotions.index).to_numpy(np.int64)
+        parts[part] = Part(part, values[rows], labels, chosen, emotions)
+    empty = [part for part in PARTS if not len(parts[part])]
+    if empty:
+        raise arrays.NotEnoughClipsError(explain_empty(clips, name, usable, empty))
+    return parts
+
+
+def find_usable(clips, name, values):
+    """Return which clips have a row worth reading in an array, bool (clip,)."""
+    if name in NEEDS:
+        return clips[NEEDS[name]].to_numpy(bool)
+    return values.reshape(len(values), -1).any(axis=1)
+
+
+def read_labelled_clips(corpus, *, protocol="auto", fold=1):
+    """Return ``clips.csv`` with the columns ``part`` and ``protocol`` added.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``.
+        protocol: Name of a protocol, or ``auto`` for the corpus's own.
+        fold: Number of the fold, from 1.
+
+    Raises:
+        FileNotFoundError: The corpus has not been indexed or extracted.
+        ValueError: The protocol does not fit the corpus.
+    """
+    folder = arrays.corpus_folder(corpus)
+    clips = arrays.read_clips(folder)
+    if "has_face" not in clips:
+        arrays.read_facts(folder, "faces")
+    name = choose_protocol(clips, corpus, protocol)
+    parts = protocols.split_clips(clips, protocol=name, fold=fold)
+    return clips.assign(part=parts, protocol=name)
+
+
+def choose_protocol(clips, corpus, protocol="auto"):
+    """Return the protocol's name: the one asked for, or the corpus's own where it fits."""
+    if protocol != "auto":
+        return protocol
+    return protocols.choose_protocol(clips, corpora.get(corpus).PROTOCOL)
+
+
+def explain_empty(clips, name, usable, empty):
+    """Return the message for parts that hold no clip with the modality asked for."""
+    inside = {part: (clips["part"] == part).to_numpy() for part in PARTS}
+    counts = ", ".join(f"{p} {(usable & rows).sum()} of {rows.sum()}" for p, rows in inside.items())
+    kind = {"has_face": "a face", "has_voice": "a voice"}.get(NEEDS.get(name), f"{name}")
+    return (
+        f"Clips with {kind}: {counts}; so {' and '.join(empty)} would be empty. "
+        f"This branch needs {kind} in every part; the other branches run without."
+    )
+
+
+def add_copies(part, corpus, name, *, n_copies=None):
+    """Return the training part with its augmented copies behind the clips themselves.
+
+    All are of the copies' dtype.
+
+    Args:
+        part: The training ``Part``, read from the array that the copies are of.
+        corpus: A name of ``corpora.NAMES``.
+        name: ``mels_augmented`` or ``waveforms_augmented``: (clip, copy, ...).
+        n_copies: Copies of each clip; ``None`` for all there are.
+
+    Raises:
+        FileNotFoundError: The copies have not been made.
+        ValueError: The part is not the training part, or there are fewer copies than asked for.
+    """
+    if part.name != "train":
+        raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
+    folder = arrays.corpus_folder(corpus)
+    copies = arrays.read_array(folder, name)
+    if n_copies is not None and n_copies > copies.shape[1]:
+        raise ValueError(
+            f"{name}.npy holds {copies.shape[1]} copies a clip; this notebook asks for {n_copies}. "
+            f"Lower it or rerun {arrays.MADE_BY['augmented']}."
+        )
+    position = {clip: row for row, clip in enumerate(arrays.read_clips(folder)["clip_id"])}
+    rows = [position[clip] for clip in part.clips["clip_id"]]
+    chosen = copies[rows, :n_copies]
+    n = chosen.shape[1]
+    return replace(
+        part,
+        x=np.concatenate([part.x.astype(chosen.dtype), *np.moveaxis(chosen, 1, 0)]),
+        labels=np.tile(part.labels, n + 1),
+        clips=pd.concat([part.clips] * (n + 1), ignore_index=True),
+    )
+
+
+def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, seed=None):
+    """Return batches of a part as a ``tf.data.Dataset`` of (x, one-hot labels).
+
+    Args:
+        part: A ``Part``.
+        batch_size: Clips a batch.
+        augment: Layer or model from a batch of x to a batch of x; training part only.
+        mix: Layer from (x, one-hot labels) to the same, such as ``MixClips``; training part only.
+        balance: Let clips of rarer emotions come as many times as often as the most frequent
+            emotion has clips for each of theirs, rounded; training part only.
+        seed: Shuffle with this seed; ``None`` keeps the order.
+
+    Raises:
+        ValueError: Augmentation, mixing or balance is asked for on validation or test clips.
+    """
+    import tensorflow as tf
+
+    if (augment or mix or balance) and part.name != "train":
+        raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
+    targets = keras.utils.to_categorical(part.labels, len(part.emotions)).astype("float32")
+    arrays_of_part = keras.tree.map_structure(tf.constant, (part.x, targets))
+    chosen = balance_rows(part.labels) if balance else np.arange(len(part))
+    rows = tf.data.Dataset.from_tensor_slices(chosen)
+    if seed is not None:
+        rows = rows.shuffle(len(chosen), seed=seed, reshuffle_each_iteration=True)
+    rows = rows.batch(batch_size)
+
+    def gather(chosen):
+        x, y = keras.tree.map_structure(lambda a: tf.gather(a, chosen), arrays_of_part)
+        return keras.tree.map_structure(lambda values: tf.cast(values, tf.float32), x), y
+
+    batches = rows.map(gather, num_parallel_calls=2)
+    # One call at a time, so that the same seed gives the same draws.
+    if augment:
+        batches = batches.map(lambda x, y: (augment(x, training=True), y))
+    if mix:
+        batches = batches.map(lambda x, y: mix(x, y, training=True))
+    return batches.prefetch(2)
+
+
+def balance_rows(labels):
+    """Return rows, those of rarer classes several times, so that classes come about equally often.
+
+    Args:
+        labels: int (clip,).
+
+    Returns:
+        int64 (row,), in order.
+    """
+    counts = np.bincount(labels)
+    times = np.rint(counts.max() / np.maximum(counts, 1)).astype(int)
+    return np.repeat(np.arange(len(labels)), times[labels])
+
+
+def split_by_clip(parts):
+    """Return all clips of a fold in one table and the part of each, for ``plot_folds``."""
+    clips = pd.concat([parts[name].clips for name in PARTS], ignore_index=True)
+    return clips, clips["part"].to_numpy()
+
+
+def join_parts(parts):
+    """Return all parts in one: x, clips and the name of each clip's part."""
+    x = np.concatenate([parts[name].x for name in PARTS])
+    return x, *split_by_clip(parts)

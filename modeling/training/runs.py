@@ -1,0 +1,307 @@
+"""Runs on disk: what a training leaves behind in ``results/<corpus>-<branch>/<timestamp>/``.
+
+A run is written under a temporary name and renamed when whole, so a run that exists is complete.
+``predictions.csv`` (``clip_id, actor, fold, part, true, p_<emotion>…``) is the interface for
+comparison, calibration and late fusion; ``embeddings.npy`` (row-aligned with it) and
+``model.keras`` are the interface for the fusion head.
+"""
+
+import json
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from preprocessing.disk import arrays
+
+
+def results_folder():
+    """Return the folder of all runs."""
+    return arrays.find_home() / "results"
+
+
+class Run:
+    """A run being written; ``finish`` makes it one that exists.
+
+    Args:
+        branch: Name of the branch, such as ``video_convlstm``.
+        corpus: Name of the corpus.
+        protocol: Name of the protocol.
+        fold: Number of the fold, from 1.
+        parameters: The notebook's parameters.
+        notes: Words that must stand beside every score of this run, such as "random init".
+        inputs: Facts of the stages that were read, by stage, as ``arrays.read_facts`` gives them.
+        array: Name of the array that ``model.keras`` reads, where it reads one directly.
+    """
+
+    def __init__(
+        self, branch, *, corpus, protocol, fold, parameters, notes=(), inputs=None, array=""
+    ):
+        self.facts = {
+            "branch": branch,
+            "corpus": corpus,
+            "protocol": protocol,
+            "fold": fold,
+            "notes": [note for note in notes if note],
+            "parameters": parameters,
+            "inputs": {stage: facts["digest"] for stage, facts in (inputs or {}).items()},
+            "array": array,
+            "detector": (inputs or {}).get("faces", {}).get("detector", ""),
+            "commit": _read_commit(),
+            "versions": arrays.list_versions(),
+        }
+        parent = results_folder() / f"{corpus}-{branch}"
+        parent.mkdir(parents=True, exist_ok=True)
+        _sweep(parent)
+        self.final = _choose_folder(parent)
+        self.folder = self.final.with_name(f"{self.final.name}.partial")
+        self.folder.mkdir()
+
+    def save_model(self, model):
+        """Save a Keras model as ``model.keras``."""
+        model.save(self.folder / "model.keras")
+
+    def save_history(self, history):
+        """Save a table of losses and scores, one row an epoch."""
+        arrays.write_table(self.folder / "history.csv", history)
+
+    def save_predictions(self, predictions, embeddings=None):
+        """Save the table of predictions and, row-aligned, float32 (clip, feature) embeddings."""
+        if embeddings is not None:
+            if len(embeddings) != len(predictions):
+                raise ValueError(
+                    f"{len(embeddings)} embeddings for {len(predictions)} predictions."
+                )
+            arrays.write_array(self.folder / "embeddings.npy", np.asarray(embeddings, np.float32))
+        arrays.write_table(self.folder / "predictions.csv", predictions)
+
+    def save_table(self, name, table):
+        """Save any other table as ``<name>.csv``."""
+        arrays.write_table(self.folder / f"{name}.csv", table)
+
+    def save_text(self, name, text):
+        """Save a text as ``<name>.txt``."""
+        (self.folder / f"{name}.txt").write_text(text, "utf-8")
+
+    def save_figure(self, name, axes):
+        """Save the figure that axes belong to as ``<name>.png``; return the axes' figure."""
+        figure = axes if hasattr(axes, "savefig") else axes.figure
+        figure.savefig(self.folder / f"{name}.png", dpi=120, bbox_inches="tight")
+        return figure
+
+    def finish(self, scores):
+        """Write ``parameters.json`` with the scores and give the run its final name.
+
+        Args:
+            scores: The run's scores by name.
+
+        Returns:
+            The run's folder.
+        """
+        self.facts["scores"] = scores
+        arrays.write_json(self.folder / "parameters.json", self.facts)
+        self.folder.rename(self.final)
+        self.folder = self.final
+        return self.final
+
+
+def add_files(files):
+    """Write files that were made elsewhere; a run appears when it is whole.
+
+    Args:
+        files: Bytes by path relative to ``results_folder()``, a ``Path`` each.
+    """
+    partial, final = {}, set()
+    for name, data in files.items():
+        folder = results_folder() / name.parent
+        if (name.parent / "parameters.json") in files:  # a run's own folder
+            if folder not in partial:
+                final.add(folder)
+                partial[folder] = folder.with_name(f"{folder.name}.partial")
+            folder = partial[folder]
+        with arrays.replace_file(folder / name.name) as temporary:
+            temporary.write_bytes(data)
+    for folder in sorted(final):
+        target = folder
+        while target.exists():  # two machines made a run in the same millisecond
+            target = target.with_name(f"{target.name}a")
+        partial[folder].rename(target)
+
+
+def tabulate_predictions(clips, parts, posteriors, *, emotions, fold):
+    """Return the table of predictions.
+
+    Args:
+        clips: DataFrame with ``clip_id``, ``actor`` and ``emotion``, one row a clip.
+        parts: ``train``, ``val`` or ``test`` of each clip.
+        posteriors: float (clip, emotion), rows that sum to one.
+        emotions: Names of the posteriors' columns.
+        fold: Number of the fold.
+
+    Raises:
+        ValueError: Posteriors hold NaN, do not sum to one, or have another shape.
+    """
+    posteriors = np.asarray(posteriors, np.float64)
+    if posteriors.shape != (len(clips), len(emotions)):
+        raise ValueError(
+            f"posteriors have shape {posteriors.shape}; expected {(len(clips), len(emotions))}."
+        )
+    if not np.allclose(posteriors.sum(axis=1), 1, atol=1e-3):
+        raise ValueError("posteriors do not sum to one; does the model end in a softmax?")
+    table = pd.DataFrame(
+        {
+            "clip_id": clips["clip_id"].to_numpy(),
+            "actor": clips["actor"].to_numpy(),
+            "fold": fold,
+            "part": np.asarray(parts),
+            "true": clips["emotion"].to_numpy(),
+        }
+    )
+    for column, emotion in enumerate(emotions):
+        table[f"p_{emotion}"] = posteriors[:, column].round(6)
+    return table
+
+
+def list_runs(corpus, *, branch=None, protocol=None, fold=None):
+    """Return the facts of a corpus's complete runs, oldest first.
+
+    Args:
+        corpus: Name of the corpus.
+        branch: Only this branch.
+        protocol: Only this protocol.
+        fold: Only this fold.
+
+    Returns:
+        A list of the runs' facts, each with ``folder`` added.
+    """
+    found = []
+    for path in results_folder().glob(f"{corpus}-*/*/parameters.json"):
+        if path.parent.suffix == ".partial":
+            continue
+        facts = json.loads(path.read_text("utf-8")) | {"folder": path.parent}
+        wanted = {"corpus": corpus, "branch": branch, "protocol": protocol, "fold": fold}
+        if all(value is None or facts[name] == value for name, value in wanted.items()):
+            found.append(facts)
+    return sorted(found, key=lambda facts: facts["folder"].name)
+
+
+def find_run(corpus, branch, *, protocol=None, fold=None):
+    """Return the facts of the newest complete run of a branch.
+
+    Raises:
+        FileNotFoundError: There is none; the message says which notebook makes it.
+    """
+    found = list_runs(corpus, branch=branch, protocol=protocol, fold=fold)
+    if not found:
+        raise FileNotFoundError(
+            f"No run of {branch!r} for CORPUS = {corpus!r}, protocol {protocol!r}, fold {fold} in "
+            f"{arrays.shorten_path(results_folder())}. Run the notebook of that branch first."
+        )
+    return found[-1]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The newest runs of one branch over its folds.
+
+    Attributes:
+        predictions: Their tables of predictions below each other.
+        folds: Which folds they are, as text.
+        notes: What must stand beside their scores, as text: notes and a detector that fell back.
+    """
+
+    predictions: pd.DataFrame
+    folds: str
+    notes: str
+
+
+def pool_runs(corpus, *, protocol):
+    """Return the newest runs of every branch, pooled over the folds that were run.
+
+    Args:
+        corpus: Name of the corpus.
+        protocol: Name of the protocol.
+
+    Returns:
+        ``Pooled`` by branch, in the order of their names.
+
+    Raises:
+        FileNotFoundError: There is no run for this corpus and protocol.
+    """
+    newest = {}
+    for facts in list_runs(corpus, protocol=protocol):
+        if facts["branch"] != "compare":
+            newest[facts["branch"], facts["fold"]] = facts
+    if not newest:
+        raise FileNotFoundError(
+            f"No runs for CORPUS = {corpus!r} and protocol {protocol!r} in "
+            f"{arrays.shorten_path(results_folder())}. Run a branch's notebook first, 30 to 44."
+        )
+    pooled = {}
+    for branch in sorted({branch for branch, _ in newest}):
+        folds = {fold: facts for (name, fold), facts in sorted(newest.items()) if name == branch}
+        notes = {note for facts in folds.values() for note in facts["notes"]}
+        notes |= {"detector: Haar" for facts in folds.values() if facts["detector"] == "haar"}
+        pooled[branch] = Pooled(
+            pd.concat([read_predictions(f["folder"]) for f in folds.values()], ignore_index=True),
+            ", ".join(map(str, folds)),
+            ", ".join(sorted(notes)),
+        )
+    return pooled
+
+
+def read_predictions(folder, name="predictions"):
+    """Return a run's table of predictions; ids and actors are text."""
+    kinds = {"clip_id": str, "actor": str}
+    return pd.read_csv(Path(folder) / f"{name}.csv", dtype=kinds).fillna({"actor": ""})
+
+
+def read_embeddings(folder):
+    """Return a run's embeddings, float32 (clip, feature), row-aligned with its predictions."""
+    return np.load(Path(folder) / "embeddings.npy", allow_pickle=False)
+
+
+def read_posteriors(predictions):
+    """Return the posteriors of a table of predictions and their emotions' names."""
+    columns = [name for name in predictions if name.startswith("p_")]
+    return predictions[columns].to_numpy(), tuple(name[2:] for name in columns)
+
+
+def name_predicted(predictions):
+    """Return the emotion with the largest posterior of each row, as text (clip,)."""
+    posteriors, emotions = read_posteriors(predictions)
+    return np.array(emotions)[posteriors.argmax(axis=1)]
+
+
+def _choose_folder(parent):
+    """Return a folder named after this instant that does not exist yet."""
+    while True:
+        folder = parent / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+        if not folder.exists():
+            return folder
+
+
+def _sweep(parent):
+    """Remove what a run killed more than a day ago left under a temporary name."""
+    for left in parent.glob("*.partial"):
+        if time.time() - left.stat().st_mtime > 86400:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _read_commit():
+    """Return the git commit of the code, or ``""`` outside a checkout."""
+    repository = Path(__file__).resolve().parents[2]
+    try:
+        return subprocess.run(
+            ["git", "-C", repository, "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

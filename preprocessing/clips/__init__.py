@@ -1,0 +1,1 @@
+"""A file becomes frames and sound on one clock."""

@@ -1,0 +1,297 @@
+"""Pictures and sound on one clock: what they share, which frames are wanted, where samples lie.
+
+Arithmetic alone, no decoder (that is `media`): times in seconds since the start of the container,
+and ``ticks``, the integer timestamps of a container's pictures.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from preprocessing.clips import sampling
+
+SILENCE = 1e-4
+"""Peak below which sound is silence and no voice (RAVDESS's video-only clips have such a track)."""
+
+CLIPPED = 1.5
+"""Peak above which sound is not just an encoder's overshoot, but lies outside [-1, 1]."""
+
+
+FRAME_HOP_S = 0.01
+"""Step of the energy by which speech is told from silence; its windows are two steps long."""
+
+CLICK_FRAMES = 7
+"""Windows of a median that no click passes: one of 10 ms touches three of the seven."""
+
+PAD_S = 0.1
+"""Kept on either side of the speech: breath and voiceless consonants before and after it are
+weak (they last about 50 to 100 ms), and the median can eat 30 ms of a sudden start."""
+
+
+class _Track:
+    """A stretch of time, and where its container's header says that it ends (None: nowhere)."""
+
+    def find_truncation(self):
+        """Return a problem if the track ends clearly before its container says, else None."""
+        promised_s = self.promised_end_s or 0.0
+        if promised_s - self.end_s <= max(0.25, 0.05 * promised_s):
+            return None
+        return f"{self.name} truncated: {self.end_s:.2f} of {promised_s:.2f} s"
+
+
+@dataclass
+class Pictures(_Track):
+    """When each frame comes on screen.
+
+    Attributes:
+        ticks: Time of each frame, sorted, each once; at least one.
+        durations: Ticks that a frame stays, by its tick, where the container says so.
+        usual_ticks: Ticks that a frame usually stays, by the frame rate.
+        time_base: Seconds a tick, a Fraction.
+        origin_s: Start of the container on the clock of the ticks, in seconds.
+        promised_end_s: End of the pictures by the header, or None.
+    """
+
+    ticks: list[int]
+    durations: dict[int, int]
+    usual_ticks: float
+    time_base: Fraction
+    origin_s: float = 0.0
+    promised_end_s: float | None = None
+    name = "video"
+
+    def _seconds(self, ticks):
+        return ticks * self.time_base.numerator / self.time_base.denominator - self.origin_s
+
+    @property
+    def times(self):
+        """Times of all frames, float64 (frame,), seconds."""
+        return self._seconds(np.array(self.ticks, dtype=np.float64))
+
+    @property
+    def start_s(self):
+        """Time of the first frame, in seconds."""
+        return float(self.times[0])
+
+    @property
+    def end_s(self):
+        """End of the last frame: by its own duration, or by that of the median or usual one."""
+        usual = np.median(np.diff(self.ticks)) if len(self.ticks) > 1 else self.usual_ticks
+        stays = self.durations.get(self.ticks[-1]) or usual
+        return float(self._seconds(self.ticks[-1] + stays))
+
+    @property
+    def fps(self):
+        """Mean number of frames a second."""
+        return len(self.ticks) / (self.end_s - self.start_s)
+
+    def plan(self, window, choose):
+        """Return which frames a strategy wants of a window.
+
+        Args:
+            window: (start, end) in seconds.
+            choose: Function of (duration_s, frame_times) as `sampling.choose_frames` gives it.
+
+        Returns:
+            groups: A tuple of ticks for each frame to be returned, to be averaged.
+            frame_times: float64 (time,), mean time of each group, in seconds since the window's
+                start; a frame that is on screen when the window starts counts from 0.
+        """
+        start_s, end_s = window
+        times = self.times - start_s
+        first = sampling.pick_frames([0.0], times)[0]
+        stop = max(np.searchsorted(times, end_s - start_s - sampling.SNAP_S), first + 1)
+        times = times[first:stop].clip(0, end_s - start_s)
+        spans = choose(end_s - start_s, times)
+        groups = [tuple(self.ticks[first + a : first + b]) for a, b in spans]
+        return groups, np.array([times[a:b].mean() for a, b in spans])
+
+
+@dataclass
+class Sound(_Track):
+    """Mono sound as unbroken runs.
+
+    Attributes:
+        runs: (start in seconds, float32 (samples,)) of each, at least one, none empty.
+        rate_hz: Samples per second.
+        promised_end_s: End of the sound by the header, or None.
+        lag_s: How much its times were moved, see `shift`.
+    """
+
+    runs: list[tuple[float, np.ndarray]]
+    rate_hz: int
+    promised_end_s: float | None = None
+    lag_s: float = 0.0
+    name = "audio"
+
+    def shift(self, lag_s):
+        """Move the sound to a clock on which its own starts at ``lag_s``."""
+        self.runs = [(start_s + lag_s, samples) for start_s, samples in self.runs]
+        if self.promised_end_s is not None:
+            self.promised_end_s += lag_s
+        self.lag_s += lag_s
+
+    @property
+    def start_s(self):
+        """Time of the first sample, in seconds."""
+        return min(start_s for start_s, _ in self.runs)
+
+    @property
+    def end_s(self):
+        """End of the last sample, in seconds."""
+        return max(start_s + len(samples) / self.rate_hz for start_s, samples in self.runs)
+
+    def cut(self, start_s, end_s):
+        """Return float32 (samples,) from ``start_s`` to ``end_s``, in [-1, 1]; gaps are zeros."""
+        waveform = np.zeros(max(round((end_s - start_s) * self.rate_hz), 1), dtype=np.float32)
+        for run_start_s, samples in self.runs:
+            at = round((run_start_s - start_s) * self.rate_hz)
+            room = waveform[max(at, 0) : max(at + len(samples), 0)]
+            room[:] = samples[max(-at, 0) :][: len(room)]
+        return np.clip(waveform, -1, 1, out=waveform)
+
+
+def find_fault(samples):
+    """Return why sound cannot serve as a voice, or None.
+
+    Args:
+        samples: float32 (samples,).
+
+    Returns:
+        "empty audio", "audio holds NaN samples", "audio holds infinite samples", "silent audio"
+        or None.
+    """
+    if not len(samples):
+        return "empty audio"
+    if np.isnan(samples).any():
+        return "audio holds NaN samples"
+    if np.isinf(samples).any():
+        return "audio holds infinite samples"
+    return "silent audio" if np.abs(samples).max() < SILENCE else None
+
+
+def find_speech(waveform, rate_hz, trim_db):
+    """Return the seconds between the leading and the trailing silence of a voice.
+
+    Energy in windows of 20 ms every 10 ms, then the median of `CLICK_FRAMES` of them, which a
+    click does not pass. What lies less than ``trim_db`` below the loudest window counts as speech.
+
+    Args:
+        waveform: float32 (samples,).
+        rate_hz: Samples per second.
+        trim_db: Decibels below the loudest window.
+
+    Returns:
+        (start, end) in seconds since the first sample, `PAD_S` wider than the speech where there
+        is room; the whole waveform if it is no longer than a few windows or holds no voice.
+    """
+    whole = (0.0, len(waveform) / rate_hz)
+    hop = max(round(FRAME_HOP_S * rate_hz), 1)
+    n_hops = len(waveform) // hop
+    if n_hops < 2 * CLICK_FRAMES:
+        return whole
+    hops = np.square(waveform[: n_hops * hop], dtype=np.float64).reshape(n_hops, hop).mean(axis=1)
+    energy = (hops[:-1] + hops[1:]) / 2
+    energy = median_filter(energy, CLICK_FRAMES, mode="nearest")
+    if energy.max() < SILENCE**2:
+        return whole
+    speech = np.flatnonzero(energy >= energy.max() * 10 ** (-trim_db / 10))
+    start_s, end_s = speech[0] * hop / rate_hz, (speech[-1] + 2) * hop / rate_hz
+    return max(start_s - PAD_S, 0.0), min(end_s + PAD_S, whole[1])
+
+
+def find_window(tracks, *, window_s, max_seconds, trim_db=None):
+    """Return the seconds that all tracks share, or the first track's if they share none.
+
+    Args:
+        tracks: `Pictures` and `Sound`, at least one.
+        window_s: Length to keep from the middle, if shorter; None keeps all.
+        max_seconds: Longest window.
+        trim_db: Leave out the silence at both ends first, see `find_speech`; None keeps it.
+
+    Returns:
+        (start, end) in seconds.
+    """
+    start_s = max(track.start_s for track in tracks)
+    end_s = min(track.end_s for track in tracks)
+    if end_s <= start_s:
+        start_s, end_s = tracks[0].start_s, tracks[0].end_s
+    end_s = min(end_s, start_s + max_seconds)
+    sound = next((track for track in tracks if isinstance(track, Sound)), None)
+    if trim_db is not None and sound is not None:
+        first_s, last_s = find_speech(sound.cut(start_s, end_s), sound.rate_hz, trim_db)
+        start_s, end_s = start_s + first_s, min(start_s + last_s, end_s)
+    duration_s = end_s - start_s
+    if window_s is not None and window_s < duration_s:
+        return start_s + (duration_s - window_s) / 2, start_s + (duration_s + window_s) / 2
+    return start_s, start_s + duration_s
+
+
+def find_mismatch(tracks):
+    """Return a problem, in a list, if the tracks share less than half of the longer one."""
+    shared_s = min(track.end_s for track in tracks) - max(track.start_s for track in tracks)
+    longest_s = max(track.end_s - track.start_s for track in tracks)
+    if shared_s <= 0:
+        return ["sound and picture do not overlap: sound left out"]
+    if shared_s < longest_s / 2:
+        return [f"sound and picture share only {shared_s:.2f} of {longest_s:.2f} s"]
+    return []
+
+
+def average_frames(decoded, groups):
+    """Return the mean frame of each group, converting no other frame.
+
+    Args:
+        decoded: Iterable of (tick, function of the wanted shape or None that gives uint8 (height,
+            width, channel)), in order.
+        groups: A tuple of ticks for each frame wanted.
+
+    Returns:
+        frames: uint8 (group, height, width, channel); None if no wanted frame came. The frames of
+            a group with missing ticks are undefined.
+        ticks: Sorted list of all ticks that came.
+    """
+    slots = defaultdict(list)
+    for slot, ticks in enumerate(groups):
+        for tick in ticks:
+            slots[tick].append(slot)
+    missing = [len(ticks) for ticks in groups]
+    frames, sums, seen = None, {}, set()
+    for tick, convert in decoded:
+        wanted_by = () if tick in seen else slots.get(tick, ())
+        seen.add(tick)
+        frame = convert(None if frames is None else frames.shape[1:]) if wanted_by else None
+        if wanted_by and frames is None:
+            frames = np.empty((len(groups), *frame.shape), dtype=np.uint8)
+        for slot in wanted_by:
+            size = len(groups[slot])
+            if size > 1 and slot not in sums:
+                sums[slot] = np.zeros(frame.shape, dtype=np.uint32)
+            if size > 1:
+                sums[slot] += frame
+            missing[slot] -= 1
+            if missing[slot] == 0:
+                frames[slot] = (sums.pop(slot) + size // 2) // size if size > 1 else frame
+    return frames, sorted(seen)
+
+
+def keep_frames(decoded, groups):
+    """Return each wanted frame as it is, converting none.
+
+    Args:
+        decoded: Iterable of (tick, frame), in order.
+        groups: A tuple of one tick for each frame wanted.
+
+    Returns:
+        frames: List of frames, None where one did not come.
+        ticks: Sorted list of all ticks that came.
+    """
+    wanted, kept, seen = {tick for (tick,) in groups}, {}, set()
+    for tick, frame in decoded:
+        if tick in wanted and tick not in seen:
+            kept[tick] = frame
+        seen.add(tick)
+    return [kept.get(tick) for (tick,) in groups], sorted(seen)

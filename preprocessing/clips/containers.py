@@ -1,0 +1,200 @@
+"""Open a media file, wherever it lies, and tell what its header promises.
+
+With ``media`` the only module that imports PyAV (FFmpeg's libraries; no ffmpeg program is needed).
+Whatever is wrong with a file becomes a ``MediaError`` with a short reason.
+"""
+
+import io
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+
+from preprocessing.clips import locations
+
+av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters becomes a problem
+
+FORMATS = "mov,mp4,m4a,3gp,avi,flv,matroska,webm,mpegts,asf,ogg,wav,w64,aiff,flac,mp3,aac"
+"""Containers that may be opened. Playlists are not among them: they would open further files."""
+
+INDEXED = (".mp4", ".mov", ".m4a", ".m4v")
+"""Containers whose index says all about their streams."""
+
+QUICK = {"probesize": "32"}
+"""Options that keep FFmpeg from decoding the first pictures when a container is opened."""
+MAX_REMOTE_BYTES = 1 << 30
+"""Largest file at a URL that is read: it is held in memory as a whole."""
+DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)
+"""What PyAV raises on damaged files."""
+
+
+class MediaError(Exception):
+    """A file that gives neither picture nor sound; the message is a short reason for people."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a container promises; None where it does not say. Seconds since the container's start.
+
+    ``n_frames_hint`` is 0 where unknown (FLV, Matroska); ``fps`` is the average rate promised.
+    """
+
+    has_video: bool = False
+    has_audio: bool = False
+    video_start_s: float | None = None
+    video_duration_s: float | None = None
+    fps: float | None = None
+    width: int | None = None
+    height: int | None = None
+    n_frames_hint: int = 0
+    audio_start_s: float | None = None
+    audio_duration_s: float | None = None
+    rate_hz: int | None = None
+    n_channels: int | None = None
+
+
+def probe(path):
+    """Return what a file's header promises, without decoding it.
+
+    Args:
+        path: Media file, Path or URL; of a URL only what the header needs is fetched, where the
+            server can.
+
+    Returns:
+        Probe.
+
+    Raises:
+        MediaError: The file cannot be opened or holds neither video nor audio.
+    """
+    with open_media(path, whole=False) as container:
+        video, audio = find_video(container), find_audio(container)
+        found = {}
+        for name, stream in (("video", video), ("audio", audio)):
+            if stream is not None:
+                start_s = float((stream.start_time or 0) * stream.time_base) - find_origin(
+                    container
+                )
+                end_s = find_promised_end(container, stream)
+                if end_s is None and container.duration:
+                    end_s = container.duration / av.time_base
+                found[f"has_{name}"] = True
+                found[f"{name}_start_s"] = start_s
+                found[f"{name}_duration_s"] = None if end_s is None else end_s - start_s
+        if video is not None:
+            rate = video.average_rate or video.guessed_rate
+            found |= {"width": video.width, "height": video.height, "n_frames_hint": video.frames}
+            found["fps"] = float(rate) if rate else None
+        if audio is not None:
+            found |= {"rate_hz": audio.rate, "n_channels": audio.channels}
+        if not found:
+            raise MediaError("holds neither video nor audio")
+        return Probe(**found)
+
+
+def explain_fault(error):
+    """Return an exception's message, short and without path or error number."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text[:1].lower() + text[1:]
+
+
+@contextmanager
+def open_media(location, *, whole=True):
+    """Yield the container of a file; what PyAV raises there or later becomes a MediaError.
+
+    Args:
+        location: Path, or a URL that fsspec reads.
+        whole: Of a URL, fetch all at once; False: only what is asked for, where the server can.
+    """
+    with ExitStack() as stack:
+        try:
+            if locations.is_url(location):
+                file = stack.enter_context(_open_remote(location, whole=whole))
+                suffix = locations.get_path(location).suffix
+            else:
+                file = _find_file(location)
+                suffix = Path(location).suffix
+            container = stack.enter_context(_open_container(file, suffix))
+        except OSError as error:
+            raise MediaError(explain_fault(error)) from error
+        except DECODER_ERRORS as error:
+            raise MediaError("not a media file of a known kind, or damaged at its start") from error
+        try:
+            yield container
+        except DECODER_ERRORS as error:
+            raise MediaError(explain_fault(error)) from error
+
+
+def _find_file(path):
+    """Return a local file's absolute path as text, or raise MediaError for what is no clip."""
+    path = Path(path).absolute()  # never "name:...", which FFmpeg would take for a protocol
+    if path.is_dir():
+        raise MediaError("a folder, not a media file")
+    if path.stat().st_size == 0 and path.is_file():
+        raise MediaError("empty file (0 bytes)")
+    if not path.is_file():
+        raise MediaError("not a regular file")
+    return str(path)
+
+
+@contextmanager
+def _open_remote(url, *, whole):
+    """Yield a file at a URL, in memory or read in parts."""
+    with locations.open_file(url) as file:
+        if not whole and file.seekable():
+            yield file
+            return
+        data = file.read(MAX_REMOTE_BYTES + 1)
+    if len(data) > MAX_REMOTE_BYTES:
+        raise MediaError(f"larger than {MAX_REMOTE_BYTES / 2**30:g} GB: fetch it to a disk first")
+    if not data:
+        raise MediaError("empty file (0 bytes)")
+    yield io.BytesIO(data)
+
+
+def _open_container(file, suffix):
+    """Open a file; of an MP4 only the index is read, not its first pictures too (15 ms of 20)."""
+    protocols = "file" if isinstance(file, str) else "none"  # and nothing that it may refer to
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": protocols}
+    if suffix.lower() in INDEXED:
+        quick = av.open(file, options=options | QUICK, metadata_errors="ignore")
+        streams = [stream.codec_context for stream in quick.streams.video]
+        if all(context and context.width and context.pix_fmt for context in streams):
+            return quick
+        quick.close()
+        if not isinstance(file, str):
+            file.seek(0)
+    return av.open(file, options=options, metadata_errors="ignore")
+
+
+def find_video(container):
+    """Return the first stream of moving pictures (no cover art) with a decoder, or None."""
+    for stream in container.streams.video:
+        is_cover = bool(stream.disposition & Disposition.attached_pic)
+        if stream.codec_context is not None and stream.codec_context.width and not is_cover:
+            return stream
+    return None
+
+
+def find_audio(container):
+    """Return the first stream of sound with a decoder, or None."""
+    for stream in container.streams.audio:
+        if stream.codec_context is not None and stream.codec_context.sample_rate:
+            return stream
+    return None
+
+
+def find_origin(container):
+    """Return the start of a container on the clock of its timestamps, in seconds."""
+    return (container.start_time or 0) / av.time_base
+
+
+def find_promised_end(container, stream):
+    """Return where a stream ends by its header, seconds since the container's start, or None."""
+    if container.format.name == "avi" and stream.type == "video" and stream.average_rate:
+        return float(stream.frames / stream.average_rate)  # FFmpeg shortens the duration to fit
+    if stream.duration:
+        end = (stream.start_time or 0) + stream.duration
+        return float(end * stream.time_base) - find_origin(container)
+    return None

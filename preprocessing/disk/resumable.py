@@ -1,0 +1,203 @@
+"""Arrays that grow clip by clip and survive being killed.
+
+Rows go into ``<name>.npy.partial`` in any order. A journal, one JSON line a row, names the rows
+that are written and their checksums. What the journal names is checked when a run goes on: after a
+kill at any instant, or a power cut that kept one file and cut another short, a row that is not
+whole is made anew. At most the rows in flight are lost.
+"""
+
+import json
+import os
+from contextlib import ExitStack
+from math import prod
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from preprocessing.disk.arrays import sync_folder
+
+ROWS_PER_SYNC = 64
+"""After so many rows the disk is waited for: what a power cut can cost, a kill costs less."""
+
+
+class ResumableArrays:
+    """Several arrays with one row a clip, written row by row, resumed after a kill.
+
+    Memory does not grow with the number of rows, but for eight bytes each: records stay on disk.
+
+    Args:
+        folder: Where the arrays go.
+        specs: Shape and dtype by array name; the first axis is the clip, the same for all.
+        signature: Digest of what the rows are made from; rows of another signature are discarded.
+        journal: Name of the journal's file.
+
+    Attributes:
+        n_done: Number of finished rows.
+    """
+
+    def __init__(self, folder, specs, signature, *, journal):
+        self.folder = Path(folder)
+        self.specs = {
+            name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in specs.items()
+        }
+        self.signature = signature
+        self.journal_path = self.folder / journal
+        self._headers = {name: self._make_header(name) for name in self.specs}
+        self._offsets = np.full(next(iter(self.specs.values()))[0][0], -1, np.int64)
+        self._open = ExitStack()
+        is_known, is_complete = self._read_beginning()
+        self.files = {name: self._open_array(name, is_known, is_complete) for name in self.specs}
+        self.journal = self._open.enter_context(self._rewrite_journal(is_known))
+        self._n_unsynced = 0
+
+    @property
+    def n_done(self):
+        """Number of finished rows."""
+        return int((self._offsets >= 0).sum())
+
+    def is_done(self, row):
+        """Say whether a row is finished."""
+        return bool(self._offsets[row] >= 0)
+
+    def write_row(self, row, arrays, record):
+        """Write one clip's row of every array; from then on it is finished.
+
+        Args:
+            row: Row number.
+            arrays: Row by array name; a name left out keeps zeros.
+            record: A JSON-like dictionary to keep with the row.
+
+        Raises:
+            ValueError: A row has another shape than its array.
+            OSError: The disk is full or the file cannot be written.
+        """
+        checksums = {}
+        for name, values in arrays.items():
+            shape, dtype = self.specs[name]
+            values = np.ascontiguousarray(values, dtype)
+            if values.shape != shape[1:]:
+                raise ValueError(f"row {row} of {name} has shape {values.shape}, not {shape[1:]}")
+            data = values.tobytes()
+            self.files[name].seek(len(self._headers[name]) + row * len(data))
+            _write_all(self.files[name], data)
+            checksums[name] = crc32(data)
+        self._append_record(row, {"row": row, "crc32": checksums, "record": record})
+        self._n_unsynced += 1
+        if self._n_unsynced >= ROWS_PER_SYNC:
+            self._sync()
+
+    def read_record(self, row):
+        """Return what was kept with a finished row."""
+        self.journal.seek(self._offsets[row])
+        return json.loads(self.journal.readline())["record"]
+
+    def finish(self):
+        """Rename the arrays to ``<name>.npy``; facts, then no journal, are up to the caller."""
+        self.journal.seek(0, os.SEEK_END)
+        _write_all(self.journal, b'{"complete": true}\n')
+        self._sync()
+        for name in self.specs:
+            self.files[name].close()
+            if self._partial(name).exists():
+                self._partial(name).replace(self.folder / f"{name}.npy")
+        sync_folder(self.folder)
+
+    def discard_journal(self):
+        """Remove the journal: the arrays are finished and their facts are on disk."""
+        self.close()
+        self.journal_path.unlink(missing_ok=True)
+
+    def close(self):
+        """Close the files; finished rows stay for the next start."""
+        self._open.close()
+
+    def _partial(self, name):
+        return self.folder / f"{name}.npy.partial"
+
+    def _make_header(self, name):
+        """Return the first bytes of an array's file (NumPy's format 1.0, of fixed length)."""
+        shape, dtype = self.specs[name]
+        facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
+        header = _Bytes()
+        np.lib.format.write_array_header_1_0(header, facts | {"shape": shape})
+        return bytes(header)
+
+    def _open_array(self, name, is_known, is_complete):
+        """Open an array's file at its full length; what was cut off reads as zeros."""
+        final, path = self.folder / f"{name}.npy", self._partial(name)
+        if is_known and is_complete and final.exists() and not path.exists():
+            path = final  # a kill came while the arrays were renamed
+        mode = "r+b" if is_known and path.exists() else "w+b"
+        handle = self._open.enter_context(path.open(mode, buffering=0))
+        shape, dtype = self.specs[name]
+        handle.truncate(len(self._headers[name]) + prod(shape) * dtype.itemsize)
+        _write_all(handle, self._headers[name])
+        return handle
+
+    def _read_beginning(self):
+        """Return whether the journal on disk is of this signature, and whether it says complete."""
+        try:
+            with self.journal_path.open("rb") as journal:
+                if json.loads(journal.readline())["signature"] != self.signature:
+                    return False, False
+                return True, any(line == b'{"complete": true}\n' for line in journal)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False, False
+
+    def _rewrite_journal(self, is_known):
+        """Write the journal afresh with the rows that are whole; return it, open."""
+        temporary = self.journal_path.with_name(f"{self.journal_path.name}.partial")
+        journal = temporary.open("w+b", buffering=0)
+        self.journal = journal
+        _write_all(journal, json.dumps({"signature": self.signature}).encode() + b"\n")
+        if is_known:
+            with self.journal_path.open("rb") as old:
+                next(old)
+                for entry in self._list_whole_rows(old):
+                    self._append_record(entry["row"], entry)
+        os.fsync(journal.fileno())
+        temporary.replace(self.journal_path)
+        return journal
+
+    def _list_whole_rows(self, lines):
+        """Yield the journal's entries whose rows on disk have the checksums they had."""
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                if "complete" not in entry and self._is_whole(entry):
+                    yield entry
+            except (ValueError, KeyError, TypeError, AttributeError):
+                return  # cut short by a kill or a power cut: what stands before it is whole
+
+    def _is_whole(self, entry):
+        for name, checksum in entry["crc32"].items():
+            shape, dtype = self.specs[name]
+            n_bytes = prod(shape[1:]) * dtype.itemsize
+            self.files[name].seek(len(self._headers[name]) + entry["row"] * n_bytes)
+            if crc32(self.files[name].read(n_bytes)) != checksum:
+                return False
+        return 0 <= entry["row"] < len(self._offsets) and "record" in entry
+
+    def _append_record(self, row, entry):
+        offset = self.journal.seek(0, os.SEEK_END)
+        _write_all(self.journal, json.dumps(entry).encode() + b"\n")
+        self._offsets[row] = offset
+
+    def _sync(self):
+        for handle in (*self.files.values(), self.journal):
+            os.fsync(handle.fileno())
+        self._n_unsynced = 0
+
+
+class _Bytes(bytearray):
+    """Bytes that can be written to."""
+
+    write = bytearray.extend
+
+
+def _write_all(handle, data):
+    """Write all of the bytes to an unbuffered file; a full disk is an OSError, not a short row."""
+    view = memoryview(data)
+    while len(view):
+        view = view[handle.write(view) :]

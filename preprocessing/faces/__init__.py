@@ -1,0 +1,1 @@
+"""Frames become one person's face."""

@@ -1,0 +1,264 @@
+"""Frames become a face sequence: detect, link over time, choose, fill, smooth, crop, judge.
+
+Each step is a function of arrays; ``crop_clip`` is all of them in order. Boxes over time are dealt
+with in ``boxes``, frames that the detector need not see in ``tracking``.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from preprocessing.faces.boxes import (
+    NoFaceError,
+    choose_track,
+    fill_boxes,
+    link_tracks,
+    measure_sides,
+    smooth_boxes,
+    square_boxes,
+)
+from preprocessing.faces.follow import MAX_BLANK, follow_faces
+from preprocessing.faces.frames import read_grey, resize
+
+CLOSE_CONFIDENCE = 0.9
+"""Least confidence of a face on which the reduced network is trusted."""
+
+CLOSE_SIDE = 0.2
+"""Least side of such a face, as a share of the frame's shorter side."""
+
+DETECT = ("track", "every")
+"""What ``crop_clip`` takes: the detector on few frames, tracking between; or on every frame."""
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """The speaker's face through a clip.
+
+    Attributes:
+        faces: uint8 (time, size, size), or (time, size, size, 3) in colour: the crops.
+        boxes: float32 (time, 4): the smoothed boxes of the face itself, without margin.
+        confidence: float32 (time,): the detector's, see ``follow_faces`` for tracked boxes; 0
+            where the box was filled in.
+        found: bool (time,): this face was seen in the frame, detected or tracked.
+        source: str (time,): where the box comes from, "detected", "tracked" or "filled".
+        n_detected: Number of frames that the detector was shown.
+        quality: Dict of floats, see ``measure_quality``, and ``n_faces``, the median number of
+            faces in a frame.
+    """
+
+    faces: np.ndarray
+    boxes: np.ndarray
+    confidence: np.ndarray
+    found: np.ndarray
+    source: np.ndarray
+    n_detected: int
+    quality: dict
+
+
+def crop_clip(
+    frames,
+    detector,
+    *,
+    size=64,
+    margin=0.2,
+    grey=True,
+    min_confidence=0.5,
+    sigma=1.0,
+    detect="track",
+):
+    """Crop the speaker's face out of every frame of a clip.
+
+    Args:
+        frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``, of which only what is
+            needed is converted.
+        detector: Object with ``detect(frame)``, see ``opencv_model.resnet_ssd``.
+        size: Height and width of a crop, in pixels.
+        margin: Room around the face, see ``square_boxes``.
+        grey: One grey channel instead of RGB.
+        min_confidence: Boxes below it are no faces.
+        sigma: Smoothing of the boxes, see ``smooth_boxes``.
+        detect: "track" shows the detector few frames and follows the faces between them, see
+            ``follow_faces``; where one large face is all there is to see, it looks at them
+            reduced (``detect_close``). "every" shows it every frame in full.
+
+    Returns:
+        A ``FaceTrack`` with one face for each frame.
+
+    Raises:
+        NoFaceError: No frame shows a face.
+        ValueError: ``detect`` is neither of the two.
+    """
+    if detect not in DETECT:
+        raise ValueError(f"detect = {detect!r} is unknown; expected one of {', '.join(DETECT)}.")
+    if detect == "every":
+        detections = detect_faces(frames, detector, min_confidence=min_confidence)
+        seen = np.ones(len(frames), bool)
+    else:
+        detections, seen = _follow_cheaply(frames, detector, min_confidence)
+    if not any(len(boxes) for boxes in detections):
+        raise NoFaceError(
+            f"no face in {len(frames)} frames (confidence of at least {min_confidence:g})"
+        )
+    tracks = link_tracks(detections)
+    track = tracks[choose_track(tracks, frames.shape[1:3])]
+    found = np.isfinite(track[:, 4])
+    confidence = np.where(found, track[:, 4], 0).astype(np.float32)
+    boxes = smooth_boxes(fill_boxes(track[:, :4]), sigma=sigma)
+    squares = square_boxes(boxes, margin=margin)
+    pictures = find_pictures(frames)
+    crop = crop_grey if grey else crop_colour
+    faces = np.stack([crop(frames, i, squares[i], size=size) for i in pictures])
+    quality = measure_quality(faces, boxes, confidence)
+    quality["n_faces"] = float(np.median([len(boxes) for boxes in detections]))
+    source = np.where(found, np.where(seen, "detected", "tracked"), "filled")
+    return FaceTrack(faces, boxes, confidence, found, source, int(seen.sum()), quality)
+
+
+class _NotCloseError(Exception):
+    """A frame shows something else than one large, clear face."""
+
+
+@dataclass(frozen=True)
+class _CloseDetector:
+    """A detector by its ``detect_close``, which stops where that may not be enough."""
+
+    detector: object
+
+    def detect(self, frame):
+        """Return the one face of a frame, float32 (1, 5)."""
+        boxes = self.detector.detect_close(frame)
+        boxes = boxes[boxes[:, 4] >= CLOSE_CONFIDENCE]
+        if len(boxes) != 1 or measure_sides(boxes)[0] < CLOSE_SIDE * min(frame.shape[:2]):
+            raise _NotCloseError
+        return boxes
+
+
+def _follow_cheaply(frames, detector, min_confidence):
+    """Follow the faces with the reduced network where that serves for the whole clip."""
+    if hasattr(detector, "detect_close"):
+        try:
+            close = _CloseDetector(detector)
+            return follow_faces(frames, close, min_confidence=min_confidence)
+        except _NotCloseError:
+            pass  # one network for all frames: two would differ by a few pixels, like motion
+    return follow_faces(frames, detector, min_confidence=min_confidence)
+
+
+def detect_faces(frames, detector, *, min_confidence=0.5):
+    """Find the faces in each frame, with the detector in every one.
+
+    Args:
+        frames: uint8 (time, height, width, 3), RGB.
+        detector: Object with ``detect(frame)``.
+        min_confidence: Boxes below it are left out.
+
+    Returns:
+        List with a float32 (face, 5) array for each frame: box and confidence.
+    """
+    found = [detector.detect(frame) for frame in frames]
+    return [boxes[boxes[:, 4] >= min_confidence] for boxes in found]
+
+
+def find_pictures(frames):
+    """Find for each frame the nearest one that holds a picture: itself, unless it is blank.
+
+    Some corpora pad short clips with black frames; a box filled in there would crop nothing.
+
+    Args:
+        frames: uint8 (time, height, width, 3), RGB.
+
+    Returns:
+        int (time,): indices of frames; each its own where all are blank.
+    """
+    sparse, instants = slice(None, None, 8), np.arange(len(frames))
+    pictures = [i for i in instants if np.ptp(read_grey(frames, i, sparse, sparse)) > MAX_BLANK]
+    if not pictures:
+        return instants
+    return np.array(pictures)[np.abs(instants[:, None] - pictures).argmin(axis=1)]
+
+
+def crop_face(frame, box, *, size=64, grey=True):
+    """Cut a box out of one frame and bring it to size; beyond the frame its edge is repeated.
+
+    Args:
+        frame: uint8 (height, width, 3), RGB.
+        box: x1, y1, x2, y2 in pixels, rounded here; at least one pixel is taken.
+        size: Height and width of the crop, in pixels.
+        grey: One grey channel instead of RGB.
+
+    Returns:
+        uint8 (size, size) or (size, size, 3).
+
+    Raises:
+        ValueError: The box is not finite, or more than eight times as large as the frame.
+    """
+    return (crop_grey if grey else crop_colour)(frame[None], 0, box, size=size)
+
+
+def crop_grey(frames, index, box, *, size):
+    """Return a box of a frame as uint8 (size, size); see ``crop_face``."""
+    rows, columns, edges = _find_pixels(box, frames.shape[1:3])
+    if not any(edges):
+        return read_grey(frames, index, rows, columns, shape=(size, size))
+    picture = read_grey(frames, index, rows, columns)
+    return resize(cv2.copyMakeBorder(picture, *edges, cv2.BORDER_REPLICATE), (size, size))
+
+
+def crop_colour(frames, index, box, *, size):
+    """Return a box of a frame as uint8 (size, size, 3); see ``crop_face``."""
+    rows, columns, edges = _find_pixels(box, frames.shape[1:3])
+    picture = cv2.copyMakeBorder(frames[index][rows, columns], *edges, cv2.BORDER_REPLICATE)
+    return resize(picture, (size, size))
+
+
+def _find_pixels(box, frame_shape):
+    """Return a box's rows and columns within the frame, and how far it reaches beyond each side."""
+    height, width = frame_shape
+    reach = np.ptp(np.reshape(box, (2, 2)), axis=0).max()
+    if not reach <= 8 * max(height, width) or not np.isfinite(box).all():
+        raise ValueError(f"Box {list(box)} does not suit a frame of {width}×{height} pixels.")
+    left, top, right, bottom = np.rint(np.asarray(box, float)).astype(int)
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    rows, before_rows, after_rows = _split_span(top, bottom, height)
+    columns, before_columns, after_columns = _split_span(left, right, width)
+    return rows, columns, (before_rows, after_rows, before_columns, after_columns)
+
+
+def _split_span(start, stop, length):
+    """Return a span's part within 0 to length, one pixel at least, and its pixels on either side.
+
+    Of a span that lies wholly outside, the part within is the edge next to it.
+    """
+    inside = min(max(start, 0), length - 1)
+    end = min(max(stop, inside + 1), length)
+    missing = stop - start - (end - inside)
+    before = min(max(inside - start, 0), missing)
+    return slice(inside, end), before, missing - before
+
+
+def measure_quality(faces, boxes, confidence):
+    """Judge a face sequence.
+
+    Args:
+        faces: uint8 (time, size, size) or (time, size, size, 3).
+        boxes: float (time, 4): the face in the frame.
+        confidence: float (time,), 0 where no face was found.
+
+    Returns:
+        Dict of floats: ``detection_rate`` (share of frames with the face), ``confidence`` (mean
+        where found), ``face_px`` (median side of the face in the frame, in pixels), ``blur``
+        (variance of the grey faces' Laplacian, median over the frames; from 0, larger is sharper;
+        Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy", ICPR) and
+        ``brightness`` (mean, 0 black to 1 white).
+    """
+    found = np.asarray(confidence) > 0
+    grey = faces if faces.ndim == 3 else faces @ np.array([0.299, 0.587, 0.114])
+    edges = [cv2.Laplacian(face.astype(np.float32), cv2.CV_32F) for face in grey]
+    return {
+        "detection_rate": float(found.mean()),
+        "confidence": float(confidence[found].mean()) if found.any() else 0.0,
+        "face_px": float(np.median(measure_sides(boxes))),
+        "blur": float(np.median(np.var(edges, axis=(1, 2)))),
+        "brightness": float(grey.mean() / 255),
+    }

@@ -1,0 +1,1 @@
+"""Work in child processes, here or on a cluster."""

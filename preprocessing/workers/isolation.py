@@ -1,0 +1,260 @@
+"""Calls in child processes: one that crashes, hangs or eats the memory costs only itself.
+
+A child is this interpreter with the same search path and one thread a library. It reads pickled
+calls from its standard input and answers on its standard output, so it works alike below a
+notebook, a script and a Dask worker, and ends by itself when its parent does.
+"""
+
+import faulthandler
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+START = "from preprocessing.workers import isolation; isolation.serve()"
+ATTEMPTS = 3
+"""A child that dies may have been killed for another's sake (memory ran out): it is tried again."""
+
+ORPHAN_GRACE_S = 30
+"""How much longer than its limit a child may run when its parent is no longer there to stop it."""
+
+ONE_THREAD = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMBA_NUM_THREADS",
+    )
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one call may cost.
+
+    Attributes:
+        time_s: Seconds, from the moment when its code is loaded.
+        memory_gb: Gigabytes of address space beyond what a child has when its code is loaded;
+            kept by the kernel on Linux, not kept on Windows and macOS.
+    """
+
+    time_s: float = 120.0
+    memory_gb: float = 4.0
+
+    def __post_init__(self):
+        """Refuse limits that no call could keep."""
+        for name, unit in (("time_s", "seconds"), ("memory_gb", "gigabytes")):
+            if not getattr(self, name) > 0:
+                value = getattr(self, name)
+                raise ValueError(f"limit {name} = {value}; expected a positive number of {unit}.")
+
+
+class LostError(RuntimeError):
+    """A call gave no result; the message is a short reason for people."""
+
+
+class Children:
+    """Child processes that are started when needed and used again; for several threads.
+
+    Args:
+        limits: The ``Limits`` of every call.
+    """
+
+    def __init__(self, limits):
+        self.limits = limits
+        self._lock = threading.Lock()
+        self._idle, self._all, self._closed = [], set(), False
+
+    def __enter__(self):
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_):
+        """Stop the children."""
+        self.close()
+
+    def call(self, function, arguments):
+        """Call a function in a child.
+
+        Args:
+            function: A function of a module.
+            arguments: Its arguments; they and the result are pickled.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            LostError: It took too long or too much memory, or crashed ``ATTEMPTS`` times.
+            Exception: Whatever else it raises.
+        """
+        for _ in range(ATTEMPTS):
+            child = self._borrow()
+            try:
+                answer = child.ask(function, arguments, self.limits)
+            except (EOFError, OSError, pickle.UnpicklingError):
+                crash = self._bury(child)
+                continue
+            if child.is_stopped:
+                self._bury(child)
+            else:
+                self._return(child)
+            kind, value = answer
+            if kind == "lost":
+                raise LostError(value)
+            if kind == "raised":
+                raise value
+            return value
+        raise LostError(f"its worker crashed {ATTEMPTS} times ({crash})")
+
+    def close(self):
+        """Stop all children; a call in progress is lost."""
+        with self._lock:
+            self._closed, children = True, list(self._all)
+        for child in children:
+            self._bury(child)
+
+    def _borrow(self):
+        with self._lock:
+            if self._closed:
+                raise LostError("stopped")
+            child = self._idle.pop() if self._idle else _Child()
+            self._all.add(child)
+        return child
+
+    def _return(self, child):
+        with self._lock:
+            self._idle.append(child)
+
+    def _bury(self, child):
+        """Forget a child and make sure that it is dead; return how it ended."""
+        with self._lock:
+            self._all.discard(child)
+        return child.stop()
+
+
+def call_isolated(function, arguments, limits):
+    """Call a function in a child of this process, see ``Children.call``; for Dask workers."""
+    return _open_children(limits).call(function, arguments)
+
+
+@cache
+def _open_children(limits):
+    return Children(limits)
+
+
+class _Child:
+    """One child process and the two pipes to it."""
+
+    def __init__(self):
+        paths = [path or str(Path.cwd()) for path in sys.path]
+        self.is_stopped = False
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", START],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(paths)},
+        )
+
+    def ask(self, function, arguments, limits):
+        """Return the child's answer, or that the time was up; EOFError where the child died."""
+        call = pickle.dumps((function, arguments))
+        pickle.dump((call, limits), self.process.stdin)
+        self.process.stdin.flush()
+        pickle.load(self.process.stdout)  # the code is loaded: from now on the time counts
+        timer = threading.Timer(limits.time_s, self._stop_late)
+        timer.daemon = True
+        timer.start()
+        try:
+            return pickle.load(self.process.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            if self.is_stopped:
+                return "lost", f"took longer than its limit of {limits.time_s:g} s"
+            raise
+        finally:
+            timer.cancel()
+
+    def stop(self):
+        """Kill the process; return how it ended, for people."""
+        self.process.kill()
+        code = self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(OSError):  # the rest of a call that nobody reads any more
+                pipe.close()
+        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+    def _stop_late(self):
+        self.is_stopped = True
+        self.process.kill()
+
+
+def serve():
+    """Answer calls until the parent ends; what a library prints goes nowhere."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    silence = os.open(os.devnull, os.O_RDWR)
+    os.dup2(silence, 1)
+    is_limited = False
+    while True:
+        try:
+            call, limits = pickle.load(calls)
+        except EOFError:
+            return
+        try:
+            function, arguments = pickle.loads(call)
+        except Exception as error:
+            function, arguments = _fail_with, (error,)
+        if not is_limited:
+            _limit_memory(limits.memory_gb)
+            is_limited = True
+        _send(answers, "started")
+        faulthandler.dump_traceback_later(limits.time_s + ORPHAN_GRACE_S, exit=True, file=silence)
+        answer = _answer(function, arguments, limits)
+        faulthandler.cancel_dump_traceback_later()
+        _send(answers, answer)
+
+
+def _answer(function, arguments, limits):
+    """Return ("done", result), ("lost", reason) or ("raised", exception)."""
+    try:
+        return "done", function(*arguments)
+    except MemoryError:
+        return "lost", f"needed more than its limit of {limits.memory_gb:g} GB of memory"
+    except Exception as error:
+        return "raised", error
+
+
+def _send(answers, value):
+    try:
+        data = pickle.dumps(value)
+    except Exception as error:
+        data = pickle.dumps(("raised", TypeError(f"an answer cannot be pickled: {error}")))
+    answers.write(data)
+    answers.flush()
+
+
+def _fail_with(error):
+    raise error
+
+
+def _limit_memory(memory_gb):
+    """Let this process's address space grow by so much; where the system knows such a limit."""
+    try:
+        import resource  # not on Windows
+
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except (ImportError, OSError):
+        return
+    limit = pages * resource.getpagesize() + int(memory_gb * 2**30)
+    _, highest = resource.getrlimit(resource.RLIMIT_AS)
+    if highest != resource.RLIM_INFINITY:
+        limit = min(limit, highest)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, highest))

@@ -1,0 +1,167 @@
+"""Many small tasks on all cores or on a Dask cluster, results streamed to the one that writes.
+
+Here and on every machine of a cluster a task runs in a child process of its own
+(``workers.isolation``), so one that crashes, hangs or eats the memory costs only itself.
+"""
+
+from contextlib import closing, contextmanager
+
+import joblib
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from preprocessing.disk.arrays import list_versions
+from preprocessing.workers.isolation import Children, Limits, LostError, call_isolated
+
+CONNECT_S = 10
+
+
+def stream_results(
+    function,
+    tasks,
+    *,
+    lost,
+    n_jobs=-1,
+    scheduler="",
+    limits=None,
+    title="",
+    n_tasks=None,
+    progress=True,
+):
+    """Call a function on every task in worker processes; yield results as they come.
+
+    Args:
+        function: A function of a module, called with each task's items as arguments.
+        tasks: Tuples, in a list or made one by one.
+        lost: A function of a module that gives a result in place of the one that was lost, from
+            the reason and the task's items.
+        n_jobs: Processes; -1 for one a core. Each keeps to one thread. 0 calls the function in
+            this process, without limits and protection: for debugging.
+        scheduler: Address of a Dask scheduler, such as "tcp://10.0.0.1:8786": its workers are
+            used and ``n_jobs`` does not count.
+        limits: ``isolation.Limits`` of each task; None for the usual ones.
+        title: Words before the progress bar.
+        n_tasks: How many tasks there are, where ``tasks`` has no length.
+        progress: Show the bar.
+
+    Yields:
+        (number of the task, its result), in any order.
+
+    Raises:
+        ConnectionError: The scheduler does not answer or has no workers.
+        RuntimeError: A worker of the cluster has other versions of the libraries.
+        Exception: Whatever the function raises.
+    """
+    limits, numbered = limits or Limits(), enumerate(tasks)
+    total = len(tasks) if n_tasks is None else n_tasks
+    bar = tqdm(total=total, desc=title, unit="clip", leave=False, disable=not progress)
+    if n_jobs == 0 and not scheduler:
+        results = _stream_here(function, numbered)
+    elif scheduler:
+        results = _stream_cluster(scheduler, function, numbered, lost, limits)
+    else:
+        results = _stream_children(n_jobs, function, numbered, lost, limits)
+    with closing(results), closing(bar):
+        for number, result in results:
+            yield number, result
+            bar.update()
+
+
+def collect_results(function, tasks, **options):
+    """Return the results of ``stream_results`` in the order of the tasks."""
+    return [result for _, result in sorted(stream_results(function, tasks, **options), key=_first)]
+
+
+def _stream_here(function, numbered):
+    """Yield results of this process, with one thread as a child has: sums then round alike."""
+    with threadpool_limits(1):
+        for number, task in numbered:
+            yield number, function(*task)
+
+
+def _stream_children(n_jobs, function, numbered, lost, limits):
+    """Yield results of this machine's children, each led by a thread."""
+    with Children(limits) as children:
+        jobs = (
+            joblib.delayed(_call)(children.call, function, number, task, lost)
+            for number, task in numbered
+        )
+        parallel = joblib.Parallel(
+            n_jobs=n_jobs, backend="threading", return_as="generator_unordered", batch_size=1
+        )
+        yield from parallel(jobs)
+
+
+def _stream_cluster(scheduler, function, numbered, lost, limits):
+    """Yield results of a Dask cluster, in each of whose workers a child does the work."""
+    with open_cluster(scheduler):
+        jobs = (
+            joblib.delayed(_call_on_cluster)(limits, function, number, task, lost)
+            for number, task in numbered
+        )
+        with joblib.parallel_config(backend="dask", scheduler_host=scheduler):
+            yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(jobs)
+
+
+@contextmanager
+def open_cluster(scheduler):
+    """Yield a client of a Dask cluster whose workers have the libraries that are used here.
+
+    Args:
+        scheduler: The scheduler's address.
+
+    Raises:
+        ConnectionError: The scheduler does not answer or has no workers.
+        RuntimeError: A worker has other versions, or not this project.
+    """
+    from distributed import Client  # takes a second, and most runs do without it
+
+    try:
+        client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"No Dask scheduler answers at SCHEDULER = {scheduler!r}. Start one with 'dask "
+            "scheduler' and workers with 'dask worker ADDRESS', or set SCHEDULER = ''."
+        ) from error
+    with client:
+        _check_workers(client, scheduler)
+        yield client
+
+
+def _check_workers(client, scheduler):
+    """Raise unless every worker would give the very results that this process would."""
+    try:
+        found = client.run(list_versions)
+    except ImportError as error:
+        raise RuntimeError(
+            f"A worker of {scheduler} cannot import this project ({error}). Install it there: "
+            "pip install -e . in a clone of the same commit."
+        ) from error
+    if not found:
+        raise ConnectionError(
+            f"The Dask scheduler at {scheduler} has no workers. Start some: dask worker {scheduler}"
+        )
+    for worker, versions in found.items():
+        if other := {k: v for k, v in versions.items() if v != list_versions().get(k)}:
+            raise RuntimeError(
+                f"Worker {worker} has other versions than this process: {other}. Install the same "
+                "requirements.txt there; else results would depend on which worker did what."
+            )
+
+
+def _call(call, function, number, task, lost):
+    try:
+        return number, call(function, task)
+    except LostError as error:
+        return number, lost(str(error), *task)
+
+
+def _call_on_cluster(limits, function, number, task, lost):
+    def call(function, task):
+        return call_isolated(function, task, limits)
+
+    return _call(call, function, number, task, lost)
+
+
+def _first(pair):
+    return pair[0]
