@@ -20,7 +20,6 @@ from modeling.scores.metrics import (
     score_predictions,
 )
 
-
 TAILS = (0.025, 0.975)
 """Between which quantiles of the resamples an interval lies: it should cover 95%."""
 
