@@ -4,7 +4,7 @@ import pytest
 
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts, heads
-from modeling.training import inputs, loop, runs
+from modeling.training import inputs, loop, networks, runs
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
 SHARED = {"corpus": "ravdess", "protocol": "luna5", "fold": 1, "parameters": {}}
@@ -134,11 +134,11 @@ def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(par
     model = keras.Model(head_input, head)
     whole = heads.build_joint_model(found, scales, model)
     raw = heads.read_inputs(found, test)
-    expected = loop.run_network(model, test.x)
-    np.testing.assert_allclose(loop.run_network(whole, raw.x), expected, atol=2e-3)
+    expected = networks.run_network(model, test.x)
+    np.testing.assert_allclose(networks.run_network(whole, raw.x), expected, atol=2e-3)
     hidden = heads.hide_branches(test, [0])
     assert (hidden.x[:, 0] == 0).all()
-    assert np.isfinite(loop.run_network(model, hidden.x)).all()
+    assert np.isfinite(networks.run_network(model, hidden.x)).all()
     (found["audio"]["folder"] / "embeddings.npy").unlink()
     assert heads.list_without_embeddings(found) == ["audio"]
 
@@ -207,7 +207,7 @@ def test_encoded_parts_keep_their_clips(parts):
     part = parts["val"]
     model = build_model(part)
     encoder = keras.Model(model.inputs, model.get_layer("embedding").output)
-    encoded = loop.encode_part(encoder, part, batch_size=4, dtype="float32")
+    encoded = networks.encode_part(encoder, part, batch_size=4, dtype="float32")
     np.testing.assert_allclose(encoded.x, encoder.predict(part.x, verbose=0), atol=1e-4)
     assert list(encoded.clips["clip_id"]) == list(part.clips["clip_id"])
     assert (encoded.labels == part.labels).all()
@@ -224,7 +224,7 @@ def test_encoding_without_the_zeros_gives_the_same(parts):
     model = keras.Model(start, keras.ops.sum(start**2, axis=1, keepdims=True))
     judge = model.predict_on_batch
     model.predict_on_batch = lambda x: seen.append(x.shape[1]) or judge(x)
-    encoded = loop.encode_part(
+    encoded = networks.encode_part(
         model, parts["val"].with_x(sounds), batch_size=1, dtype="float32", shortest=20
     )
     np.testing.assert_allclose(encoded.x[:, 0], (sounds**2).sum(axis=1), rtol=1e-5)
@@ -241,12 +241,12 @@ def test_averaged_models_give_the_mean_of_their_posteriors(parts):
         return keras.Model(start, keras.layers.Dense(3, "softmax", name="posterior")(x))
 
     models = [build(seed) for seed in (1, 2, 3)]
-    joined = loop.average_models(models, name="all")
+    joined = networks.average_models(models, name="all")
     x = parts["val"].x.astype("float32")
     each = np.mean([model.predict(x, verbose=0) for model in models], axis=0)
     np.testing.assert_allclose(joined.predict(x, verbose=0), each, atol=1e-5)
     assert joined.get_layer("embedding").output.shape == (None, 18)
-    assert loop.average_models(models[:1], name="one") is models[0]
+    assert networks.average_models(models[:1], name="one") is models[0]
 
 
 def test_test_score_is_that_of_the_test_part_alone(parts):

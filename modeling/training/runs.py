@@ -134,29 +134,27 @@ class Run:
         return self.final
 
 
-def save_run(
-    branch, judged, *, modality, parameters, model=None, history=None, tables=None, **facts
-):
+def save_run(branch, judged, namespace, *, modality, chosen=None, tables=None, **facts):
     """Save all that a notebook leaves behind as a run, and print where and how long it took.
 
     Args:
         branch: Name of the branch.
-        judged: ``judging.Judged``: predictions, embeddings, figures, scores.
+        judged: ``judging.Judged``: predictions, embeddings, scores, model, history, figures.
+        namespace: The notebook's names, ``globals()``; its parameters are kept.
         modality: What the run judges by, one of ``MODALITIES``.
-        parameters: As for ``Run``.
-        model: Keras model, saved as ``model.keras``.
-        history: DataFrame, one row an epoch.
+        chosen: What the notebook found out and is kept beside its parameters, by name.
         tables: Other tables by name.
         **facts: ``notes`` and ``array``, as for ``Run``.
 
     Returns:
         The run's folder.
     """
+    parameters = take_parameters(namespace) | (chosen or {})
     run = Run(branch, modality=modality, parameters=parameters, **judged.origin, **facts)
-    if model is not None:
-        run.save_model(model)
-    if history is not None:
-        run.save_history(history)
+    if judged.model is not None:
+        run.save_model(judged.model)
+    if judged.history is not None:
+        run.save_history(judged.history)
     run.save_predictions(judged.predictions, judged.embeddings)
     for name, table in (tables or {}).items():
         run.save_table(name, table)
