@@ -4,7 +4,7 @@ import pytest
 
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts, heads
-from modeling.training import inputs, loop, networks, runs
+from modeling.training import inputs, judging, loop, networks, runs
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
 SHARED = {"corpus": "ravdess", "protocol": "luna5", "fold": 1, "parameters": {}}
@@ -257,3 +257,131 @@ def test_test_score_is_that_of_the_test_part_alone(parts):
     predictions[columns] = np.eye(3)[[EMOTIONS.index(e) for e in predictions["true"]]]
     predictions.loc[wrong, columns] = 1 / 3
     assert heads.score_test(predictions, EMOTIONS) == 1
+
+
+def test_every_layer_is_listed_inside_networks_and_for_every_frame(parts):
+    layers = keras.layers
+    inside = keras.Sequential(
+        [keras.Input((6,)), *(layers.Dense(6) for _ in range(10))], name="ten"
+    )
+    clip = keras.Input((4, 8, 8, 1))
+    x = layers.TimeDistributed(layers.Conv2D(2, 3, padding="same", name="look"))(clip)
+    x = layers.Dense(6)(layers.Flatten()(x))
+    model = keras.Model(clip, layers.Dense(3)(inside(x)))
+    table = networks.list_layers(model)
+    rows = table.set_index("layer")
+    assert rows.loc[f"{networks.INDENT}look (Conv2D)", "output"] == "8 x 8 x 2"
+    assert rows.loc[f"{networks.INDENT}look (Conv2D)", "weights"] == 20
+    assert rows.loc["ten (Sequential)", "weights"] == 420
+    assert rows.loc[f"{networks.INDENT}… 4 more layers", "weights"] == 4 * 42
+    assert table["layer"].str.startswith(f"{networks.INDENT}dense").sum() == 6
+    assert table["weights"].iloc[-1] == model.count_params()
+    short = networks.list_layers(model, inside, longest=3)
+    assert short["weights"].iloc[-1] == model.count_params() + 420
+    assert short["layer"].str.startswith("…").any()
+
+
+def test_networks_with_several_outputs_run_in_batches_of_what_is_prepared(parts):
+    start = keras.Input((4,))
+    model = keras.Model(start, {"double": 2 * start, "sum": keras.ops.sum(start, axis=1)})
+    x = np.arange(28).reshape(7, 4)
+    seen = []
+    judge = model.predict_on_batch
+    model.predict_on_batch = lambda rows: seen.append(len(rows)) or judge(rows)
+    found = networks.run_network(model, x, batch_size=3, prepare=lambda rows: rows / 2)
+    np.testing.assert_allclose(found["double"], x)
+    np.testing.assert_allclose(found["sum"], x.sum(axis=1) / 2)
+    assert seen == [3, 3, 3], "one size of batch, traced once"
+
+
+def test_an_encoder_and_a_head_become_one_network_with_both_weights(parts):
+    low = keras.Input((5,))
+    encoder = keras.Model(low, keras.layers.Dense(4)(low))
+    start = keras.Input((4,))
+    x = keras.layers.Dense(3, name="embedding")(keras.layers.Dropout(0.5)(start))
+    posterior = networks.make_posterior(2)(keras.layers.Dropout(0.5)(x))
+    head = keras.Model(start, posterior)
+    whole = networks.join_models(encoder, head, name="whole")
+    x = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
+    expected = head.predict_on_batch(encoder.predict_on_batch(x))
+    np.testing.assert_allclose(whole.predict_on_batch(x), expected, atol=1e-6)
+    assert whole.get_layer("embedding").output.shape == (None, 3)
+    assert whole.count_params() == encoder.count_params() + head.count_params()
+
+
+def test_features_are_scaled_by_the_training_clips_and_small_ones_stay_small():
+    features = np.random.default_rng(1).normal(3, [1, 2, 1e-4], (500, 3)).astype("float16")
+    scaled = np.asarray(networks.scale_features(features)(features.astype("float32")))
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=0.01)
+    np.testing.assert_allclose(scaled[:, :2].std(axis=0), 1, atol=0.05)
+    assert scaled[:, 2].std() < 0.05
+
+
+def test_a_tuned_network_is_kept_only_if_validation_prefers_it(parts, capsys):
+    model = build_model(parts["train"])
+    settings = {"n_clips": 12, "batch_size": 4, "seed": 1, "epochs": 2, "patience": 2}
+    first = loop.train_parts(model, parts, **settings)
+    assert int(model.optimizer.iterations) == 2 * 3
+    before = [weight.copy() for weight in model.get_weights()]
+    loop.compile_model(model, keras.optimizers.SGD(1e4))
+    joined = loop.train_parts(model, parts, first=first, **settings)
+    assert len(joined) == 4
+    assert "kept as it was before" in capsys.readouterr().out
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_judged_parts_say_where_a_network_errs_and_are_saved_with_all(parts, capsys):
+    model = build_model(parts["train"])
+    history = pd.DataFrame({"epoch": [1], "loss": [1.0]})
+    judged = judging.judge_parts(model, parts, history)
+    assert "most confused: " in capsys.readouterr().out
+    assert "NaN" not in repr(judged)
+    assert "<NA>" not in judged._repr_html_()
+    tables = {"extra": pd.DataFrame({"a": [1]})}
+    names = {"EPOCHS": 3, "model": model}
+    facts = {"notes": ["random init"], "array": "faces", "tables": tables, "chosen": {"head": "a"}}
+    folder = runs.save_run("x", judged, names, modality="face", **facts)
+    kept = {path.name for path in folder.iterdir()}
+    assert kept == {
+        "model.keras",
+        "history.csv",
+        "predictions.csv",
+        "embeddings.npy",
+        "parameters.json",
+        "extra.csv",
+        "test.png",
+    }
+    found = runs.find_run("ravdess", "x", protocol="luna5", fold=1)
+    assert found["parameters"] == {"EPOCHS": 3, "head": "a"}
+    assert found["notes"] == ["random init"]
+    assert found["inputs"] == {"faces": parts.facts["digest"]}
+    said = capsys.readouterr().out
+    assert "saved results/ravdess-x/" in said
+    assert " s on " in said
+
+
+def test_errors_are_named_most_frequent_first():
+    emotions = ("neutral", "happy", "sad")
+    true = ["neutral"] * 4 + ["happy"] * 4 + ["sad"] * 4
+    predicted = [0, 0, 0, 1, 2, 2, 2, 2, 2, 2, 2, 1]
+    table = pd.DataFrame({"clip_id": map(str, range(12)), "actor": ["1", "2"] * 6, "true": true})
+    table[[f"p_{e}" for e in emotions]] = np.eye(3)[predicted]
+    assert judging.describe_errors(table.assign(part="test", fold=1), emotions) == (
+        "most confused: happy read as sad (4 of 4), neutral read as happy (1 of 4), "
+        "sad read as happy (1 of 4)\n"
+        "read below chance (33%): happy 0%\n"
+        "actors: from 33% (2) to 67% (1)"
+    )
+
+
+def test_folds_made_from_other_arrays_are_left_out_and_named(parts):
+    predictions = save_run(parts, "video", "faces", "face")[1]
+    for fold, digest in ((1, "old"), (2, "new"), (3, "new")):
+        facts = {"faces": {"digest": digest}}
+        run = runs.Run("x", modality="face", **SHARED | {"fold": fold}, inputs=facts)
+        run.save_predictions(predictions.assign(fold=fold))
+        run.finish({})
+    pooled = runs.pool_runs("ravdess", protocol="luna5")["x"]
+    assert pooled.folds == "2, 3"
+    assert pooled.notes == "fold 1 left out: made from other arrays"
+    assert set(pooled.predictions["fold"]) == {2, 3}

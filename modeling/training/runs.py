@@ -304,6 +304,8 @@ class Pooled:
 def pool_runs(corpus, *, protocol):
     """Return the newest runs of every branch, pooled over the folds that were run.
 
+    A fold whose run read other arrays than the branch's newest run is left out, and named.
+
     Args:
         corpus: Name of the corpus.
         protocol: Name of the protocol.
@@ -325,8 +327,11 @@ def pool_runs(corpus, *, protocol):
         )
     pooled = {}
     for branch in sorted({branch for branch, _ in newest}):
-        folds = {fold: facts for (name, fold), facts in sorted(newest.items()) if name == branch}
+        found = {fold: facts for (name, fold), facts in sorted(newest.items()) if name == branch}
+        last = max(found.values(), key=lambda facts: facts["folder"].name)
+        folds = {fold: f for fold, f in found.items() if f["inputs"] == last["inputs"]}
         notes = {note for facts in folds.values() for note in facts["notes"]}
+        notes |= {f"fold {n} left out: made from other arrays" for n in found if n not in folds}
         notes |= {"detector: Haar" for facts in folds.values() if facts["detector"] == "haar"}
         pooled[branch] = Pooled(
             pd.concat([read_predictions(f["folder"]) for f in folds.values()], ignore_index=True),
