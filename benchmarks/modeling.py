@@ -45,8 +45,8 @@ from modeling.pipeline import command  # noqa: E402
 from modeling.training import inputs, loop  # noqa: E402
 from preprocessing.disk import arrays  # noqa: E402
 
-FIRST_CHECK = "measure_untrained_loss"
-"""The cell that holds it, and all after it, are left out of a notebook."""
+FIRST_CHECKS = ("check_network(", "measure_untrained_loss(")
+"""The cell that holds one, and all after it, are left out of a notebook."""
 
 RIVAL = "full-resolution ConvLSTM2D"
 OURS = "30 video_convlstm"
@@ -137,7 +137,7 @@ def open_notebook(number, **parameters):
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type != "code":
             continue
-        if FIRST_CHECK in cell.source:
+        if any(check in cell.source for check in FIRST_CHECKS):
             break
         with contextlib.redirect_stdout(io.StringIO()):
             exec(compile(cell.source, path.name, "exec"), names)
@@ -170,7 +170,7 @@ def open_plain(title, number, **parameters):
     """Return the contender of a notebook that trains one network from its array on."""
     names = open_notebook(number, **parameters)
     model, x = names["model"], names["parts"]["train"].x
-    batches, val = names["train_batches"], names["val_batches"]
+    batches, val = names["train_batches"], names["parts"]["val"]
     return Contender(title, model, batches, model, x, names["BATCH_SIZE"], val)
 
 

@@ -35,10 +35,10 @@ def test_benchmark_runs_a_notebook_up_to_its_first_check(tmp_path, monkeypatch):
 
     cells = [nbformat.v4.new_code_cell(text) for text in ("UNITS = 3", "size = 2 * UNITS")]
     cells[0].metadata["tags"] = ["parameters"]
-    cells.append(nbformat.v4.new_code_cell(f"training.{benchmark.FIRST_CHECK}(1 / 0)"))
+    cells.append(nbformat.v4.new_code_cell(f"training.{benchmark.FIRST_CHECKS[0]}1 / 0)"))
     path = tmp_path / "39_made.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    monkeypatch.setattr(benchmark.pipeline, "find_notebooks", lambda number: [path])
+    monkeypatch.setattr(benchmark.command, "find_notebooks", lambda number: [path])
     assert benchmark.open_notebook("39")["size"] == 6
     assert benchmark.open_notebook("39", UNITS=5)["size"] == 10
 

@@ -55,14 +55,12 @@ def test_augmentation_is_refused_outside_the_training_part(home):
             inputs.make_batches(parts[name], augment=lambda x, training: x)
         with pytest.raises(ValueError, match=f"this part is '{name}'"):
             inputs.make_batches(parts[name], mix=lambda x, y, training: (x, y))
-        with pytest.raises(ValueError, match=f"this part is '{name}'"):
-            inputs.add_copies(parts[name], "ravdess", "mels_augmented")
 
 
 def test_copies_are_those_of_training_clips(home):
     write_made_corpus(home)
-    part = inputs.read_parts("ravdess", "mels")["train"]
-    more = inputs.add_copies(part, "ravdess", "mels_augmented")
+    parts = inputs.read_parts("ravdess", "mels")
+    part, more = parts["train"], inputs.add_copies(parts, n_copies=2)
     n = len(part)
     assert len(more) == 3 * n
     np.testing.assert_allclose(more.x[n : 2 * n], part.x + 1, rtol=1e-5)
@@ -73,10 +71,28 @@ def test_copies_are_those_of_training_clips(home):
 
 def test_more_copies_than_there_are_is_an_error(home):
     write_made_corpus(home)
-    part = inputs.read_parts("ravdess", "mels")["train"]
+    parts = inputs.read_parts("ravdess", "mels")
     with pytest.raises(ValueError, match="holds 2 copies a clip; this notebook asks for 5"):
-        inputs.add_copies(part, "ravdess", "mels_augmented", n_copies=5)
-    assert len(inputs.add_copies(part, "ravdess", "mels_augmented", n_copies=0)) == len(part)
+        inputs.add_copies(parts, n_copies=5)
+    (home / "data/ravdess/mels_augmented.npy").unlink()
+    assert inputs.add_copies(parts, n_copies=0) is parts["train"]
+
+
+def test_parts_say_where_they_come_from_and_show_themselves(home):
+    write_made_corpus(home)
+    parts = inputs.read_parts("ravdess", "mels", fold=2)
+    assert parts.emotions == parts["train"].emotions
+    facts = arrays.read_facts(arrays.corpus_folder("ravdess"), "audio")
+    origin = {"corpus": "ravdess", "protocol": "luna5", "fold": 2, "inputs": {"audio": facts}}
+    assert parts.origin == origin
+    assert parts.facts == facts
+    told = parts.describe()
+    assert told.loc["test", "actors"] == 5
+    assert told.loc["test", "who"] == "03 06 07 13 18"
+    assert repr(parts) == told.to_string()
+    doubled = parts.change(lambda part: part.with_x(2 * part.x), train=parts["val"])
+    assert (doubled["train"].x == 2 * parts["val"].x).all()
+    assert (doubled.origin, doubled.array) == (origin, "mels")
 
 
 def test_only_training_batches_are_changed(home):

@@ -36,9 +36,9 @@ HISTORY = {
 }
 
 
-def make_table():
-    """Return the comparison table of a made run."""
-    predictions = pd.DataFrame(
+def make_predictions():
+    """Return the table of predictions of a made run."""
+    return pd.DataFrame(
         {
             "clip_id": [f"c{i}" for i in range(48)],
             "actor": ACTORS,
@@ -47,6 +47,11 @@ def make_table():
             "true": np.array(EMOTIONS)[TRUE],
         }
     ).assign(**{f"p_{e}": POSTERIORS[:, i] for i, e in enumerate(EMOTIONS)})
+
+
+def make_table():
+    """Return the comparison table of a made run."""
+    predictions = make_predictions()
     runs = {"audio": predictions, "video": predictions}
     return bootstrap.tabulate_scores(runs, EMOTIONS, rng=np.random.default_rng(0), n=50)
 
@@ -114,7 +119,7 @@ def test_history_counts_epochs_from_the_history_and_marks_the_kept_one():
     left, right = plots.plot_history(HISTORY, chance=0.125).axes
     np.testing.assert_array_equal(left.get_lines()[0].get_xdata(), [1, 2, 3, 4])
     assert "kept: epoch 3" in [line.get_label() for line in left.get_lines()]
-    assert "chance" in [line.get_label() for line in right.get_lines()]
+    assert "chance 12.5%" in [line.get_label() for line in right.get_lines()]
     assert find_colour(left, "training") != find_colour(left, "validation")
     table = pd.DataFrame(HISTORY).assign(epoch=[5, 6, 7, 8], best=[True, False, False, False])
     left, _ = plots.plot_history(table).axes
@@ -128,6 +133,32 @@ def test_history_draws_one_epoch_and_unweighted_recall():
     assert "unweighted recall" in plots.plot_history(both).axes[1].get_title()
     with pytest.raises(ValueError, match="expected loss by epoch"):
         plots.plot_history({"accuracy": [0.5]})
+
+
+def test_the_legend_of_a_history_hides_no_curve():
+    figure = plots.plot_history(HISTORY, chance=0.125)
+    figure.canvas.draw()
+    ax = figure.axes[1]
+    assert figure.axes[0].get_legend() is None
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+    said = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert said == ["training", "validation", "kept: epoch 3", "chance 12.5%"]
+
+
+def test_one_figure_shows_confusions_actors_and_confidence():
+    figure = plots.plot_test(make_predictions(), EMOTIONS)
+    labels = [ax.get_ylabel() for ax in figure.axes]
+    assert labels == ["true (clips = 100%)", "accuracy", "accuracy"]
+    given = plt.figure(layout="constrained")
+    assert plots.plot_test(make_predictions(), EMOTIONS, figure=given) is given
+
+
+def test_spectrograms_share_one_scale():
+    mels = np.stack([np.full((10, 4), level) for level in (-60.0, -20.0)])
+    figure = plots.plot_mels(mels, ["quiet", "loud"], hop_ms=16)
+    limits = [ax.images[0].get_clim() for ax in figure.axes if ax.images]
+    assert limits[:2] == [(-100, -20)] * 2
+    assert figure.axes[0].get_xlim() == (0, 0.16)
 
 
 def test_history_uses_the_figure_given():

@@ -4,7 +4,7 @@ import pytest
 
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts, heads
-from modeling.training import inputs, loop, runs
+from modeling.training import inputs, judging, loop, networks, runs
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
 SHARED = {"corpus": "ravdess", "protocol": "luna5", "fold": 1, "parameters": {}}
@@ -134,11 +134,11 @@ def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(par
     model = keras.Model(head_input, head)
     whole = heads.build_joint_model(found, scales, model)
     raw = heads.read_inputs(found, test)
-    expected = loop.run_network(model, test.x)
-    np.testing.assert_allclose(loop.run_network(whole, raw.x), expected, atol=2e-3)
+    expected = networks.run_network(model, test.x)
+    np.testing.assert_allclose(networks.run_network(whole, raw.x), expected, atol=2e-3)
     hidden = heads.hide_branches(test, [0])
     assert (hidden.x[:, 0] == 0).all()
-    assert np.isfinite(loop.run_network(model, hidden.x)).all()
+    assert np.isfinite(networks.run_network(model, hidden.x)).all()
     (found["audio"]["folder"] / "embeddings.npy").unlink()
     assert heads.list_without_embeddings(found) == ["audio"]
 
@@ -207,7 +207,7 @@ def test_encoded_parts_keep_their_clips(parts):
     part = parts["val"]
     model = build_model(part)
     encoder = keras.Model(model.inputs, model.get_layer("embedding").output)
-    encoded = loop.encode_part(encoder, part, batch_size=4, dtype="float32")
+    encoded = networks.encode_part(encoder, part, batch_size=4, dtype="float32")
     np.testing.assert_allclose(encoded.x, encoder.predict(part.x, verbose=0), atol=1e-4)
     assert list(encoded.clips["clip_id"]) == list(part.clips["clip_id"])
     assert (encoded.labels == part.labels).all()
@@ -224,7 +224,7 @@ def test_encoding_without_the_zeros_gives_the_same(parts):
     model = keras.Model(start, keras.ops.sum(start**2, axis=1, keepdims=True))
     judge = model.predict_on_batch
     model.predict_on_batch = lambda x: seen.append(x.shape[1]) or judge(x)
-    encoded = loop.encode_part(
+    encoded = networks.encode_part(
         model, parts["val"].with_x(sounds), batch_size=1, dtype="float32", shortest=20
     )
     np.testing.assert_allclose(encoded.x[:, 0], (sounds**2).sum(axis=1), rtol=1e-5)
@@ -241,12 +241,12 @@ def test_averaged_models_give_the_mean_of_their_posteriors(parts):
         return keras.Model(start, keras.layers.Dense(3, "softmax", name="posterior")(x))
 
     models = [build(seed) for seed in (1, 2, 3)]
-    joined = loop.average_models(models, name="all")
+    joined = networks.average_models(models, name="all")
     x = parts["val"].x.astype("float32")
     each = np.mean([model.predict(x, verbose=0) for model in models], axis=0)
     np.testing.assert_allclose(joined.predict(x, verbose=0), each, atol=1e-5)
     assert joined.get_layer("embedding").output.shape == (None, 18)
-    assert loop.average_models(models[:1], name="one") is models[0]
+    assert networks.average_models(models[:1], name="one") is models[0]
 
 
 def test_test_score_is_that_of_the_test_part_alone(parts):
@@ -257,3 +257,131 @@ def test_test_score_is_that_of_the_test_part_alone(parts):
     predictions[columns] = np.eye(3)[[EMOTIONS.index(e) for e in predictions["true"]]]
     predictions.loc[wrong, columns] = 1 / 3
     assert heads.score_test(predictions, EMOTIONS) == 1
+
+
+def test_every_layer_is_listed_inside_networks_and_for_every_frame(parts):
+    layers = keras.layers
+    inside = keras.Sequential(
+        [keras.Input((6,)), *(layers.Dense(6) for _ in range(10))], name="ten"
+    )
+    clip = keras.Input((4, 8, 8, 1))
+    x = layers.TimeDistributed(layers.Conv2D(2, 3, padding="same", name="look"))(clip)
+    x = layers.Dense(6)(layers.Flatten()(x))
+    model = keras.Model(clip, layers.Dense(3)(inside(x)))
+    table = networks.list_layers(model)
+    rows = table.set_index("layer")
+    assert rows.loc[f"{networks.INDENT}look (Conv2D)", "output"] == "8 x 8 x 2"
+    assert rows.loc[f"{networks.INDENT}look (Conv2D)", "weights"] == 20
+    assert rows.loc["ten (Sequential)", "weights"] == 420
+    assert rows.loc[f"{networks.INDENT}… 4 more layers", "weights"] == 4 * 42
+    assert table["layer"].str.startswith(f"{networks.INDENT}dense").sum() == 6
+    assert table["weights"].iloc[-1] == model.count_params()
+    short = networks.list_layers(model, inside, longest=3)
+    assert short["weights"].iloc[-1] == model.count_params() + 420
+    assert short["layer"].str.startswith("…").any()
+
+
+def test_networks_with_several_outputs_run_in_batches_of_what_is_prepared(parts):
+    start = keras.Input((4,))
+    model = keras.Model(start, {"double": 2 * start, "sum": keras.ops.sum(start, axis=1)})
+    x = np.arange(28).reshape(7, 4)
+    seen = []
+    judge = model.predict_on_batch
+    model.predict_on_batch = lambda rows: seen.append(len(rows)) or judge(rows)
+    found = networks.run_network(model, x, batch_size=3, prepare=lambda rows: rows / 2)
+    np.testing.assert_allclose(found["double"], x)
+    np.testing.assert_allclose(found["sum"], x.sum(axis=1) / 2)
+    assert seen == [3, 3, 3], "one size of batch, traced once"
+
+
+def test_an_encoder_and_a_head_become_one_network_with_both_weights(parts):
+    low = keras.Input((5,))
+    encoder = keras.Model(low, keras.layers.Dense(4)(low))
+    start = keras.Input((4,))
+    x = keras.layers.Dense(3, name="embedding")(keras.layers.Dropout(0.5)(start))
+    posterior = networks.make_posterior(2)(keras.layers.Dropout(0.5)(x))
+    head = keras.Model(start, posterior)
+    whole = networks.join_models(encoder, head, name="whole")
+    x = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
+    expected = head.predict_on_batch(encoder.predict_on_batch(x))
+    np.testing.assert_allclose(whole.predict_on_batch(x), expected, atol=1e-6)
+    assert whole.get_layer("embedding").output.shape == (None, 3)
+    assert whole.count_params() == encoder.count_params() + head.count_params()
+
+
+def test_features_are_scaled_by_the_training_clips_and_small_ones_stay_small():
+    features = np.random.default_rng(1).normal(3, [1, 2, 1e-4], (500, 3)).astype("float16")
+    scaled = np.asarray(networks.scale_features(features)(features.astype("float32")))
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=0.01)
+    np.testing.assert_allclose(scaled[:, :2].std(axis=0), 1, atol=0.05)
+    assert scaled[:, 2].std() < 0.05
+
+
+def test_a_tuned_network_is_kept_only_if_validation_prefers_it(parts, capsys):
+    model = build_model(parts["train"])
+    settings = {"n_clips": 12, "batch_size": 4, "seed": 1, "epochs": 2, "patience": 2}
+    first = loop.train_parts(model, parts, **settings)
+    assert int(model.optimizer.iterations) == 2 * 3
+    before = [weight.copy() for weight in model.get_weights()]
+    loop.compile_model(model, keras.optimizers.SGD(1e4))
+    joined = loop.train_parts(model, parts, first=first, **settings)
+    assert len(joined) == 4
+    assert "kept as it was before" in capsys.readouterr().out
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_judged_parts_say_where_a_network_errs_and_are_saved_with_all(parts, capsys):
+    model = build_model(parts["train"])
+    history = pd.DataFrame({"epoch": [1], "loss": [1.0]})
+    judged = judging.judge_parts(model, parts, history)
+    assert "most confused: " in capsys.readouterr().out
+    assert "NaN" not in repr(judged)
+    assert "<NA>" not in judged._repr_html_()
+    tables = {"extra": pd.DataFrame({"a": [1]})}
+    names = {"EPOCHS": 3, "model": model}
+    facts = {"notes": ["random init"], "array": "faces", "tables": tables, "chosen": {"head": "a"}}
+    folder = runs.save_run("x", judged, names, modality="face", **facts)
+    kept = {path.name for path in folder.iterdir()}
+    assert kept == {
+        "model.keras",
+        "history.csv",
+        "predictions.csv",
+        "embeddings.npy",
+        "parameters.json",
+        "extra.csv",
+        "test.png",
+    }
+    found = runs.find_run("ravdess", "x", protocol="luna5", fold=1)
+    assert found["parameters"] == {"EPOCHS": 3, "head": "a"}
+    assert found["notes"] == ["random init"]
+    assert found["inputs"] == {"faces": parts.facts["digest"]}
+    said = capsys.readouterr().out
+    assert "saved results/ravdess-x/" in said
+    assert " s on " in said
+
+
+def test_errors_are_named_most_frequent_first():
+    emotions = ("neutral", "happy", "sad")
+    true = ["neutral"] * 4 + ["happy"] * 4 + ["sad"] * 4
+    predicted = [0, 0, 0, 1, 2, 2, 2, 2, 2, 2, 2, 1]
+    table = pd.DataFrame({"clip_id": map(str, range(12)), "actor": ["1", "2"] * 6, "true": true})
+    table[[f"p_{e}" for e in emotions]] = np.eye(3)[predicted]
+    assert judging.describe_errors(table.assign(part="test", fold=1), emotions) == (
+        "most confused: happy read as sad (4 of 4), neutral read as happy (1 of 4), "
+        "sad read as happy (1 of 4)\n"
+        "read below chance (33%): happy 0%\n"
+        "actors: from 33% (2) to 67% (1)"
+    )
+
+
+def test_folds_made_from_other_arrays_are_left_out_and_named(parts):
+    predictions = save_run(parts, "video", "faces", "face")[1]
+    for fold, digest in ((1, "old"), (2, "new"), (3, "new")):
+        facts = {"faces": {"digest": digest}}
+        run = runs.Run("x", modality="face", **SHARED | {"fold": fold}, inputs=facts)
+        run.save_predictions(predictions.assign(fold=fold))
+        run.finish({})
+    pooled = runs.pool_runs("ravdess", protocol="luna5")["x"]
+    assert pooled.folds == "2, 3"
+    assert pooled.notes == "fold 1 left out: made from other arrays"
+    assert set(pooled.predictions["fold"]) == {2, 3}

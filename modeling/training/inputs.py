@@ -59,11 +59,12 @@ class Parts(dict):
     Attributes:
         origin: What a run says about them: ``corpus``, ``protocol``, ``fold``, and ``inputs``, the
             facts of the stage that made the array, by its name.
+        array: Name of the array that was read.
     """
 
-    def __init__(self, parts, origin):
+    def __init__(self, parts, *, origin, array):
         super().__init__(parts)
-        self.origin = origin
+        self.origin, self.array = origin, array
 
     @property
     def emotions(self):
@@ -77,9 +78,9 @@ class Parts(dict):
         return facts
 
     def change(self, change, **others):
-        """Return all parts changed by a function of one, some others in their place before."""
+        """Return what a function makes of each part, some parts replaced before."""
         parts = {name: change(part) for name, part in (self | others).items()}
-        return Parts(parts, self.origin)
+        return Parts(parts, origin=self.origin, array=self.array)
 
     def describe(self):
         """Return a table, one row a part: clips, shape of one clip, who speaks."""
@@ -139,7 +140,25 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         "fold": fold,
         "inputs": {stage: arrays.read_facts(folder, stage)},
     }
-    return Parts(parts, origin)
+    return Parts(parts, origin=origin, array=name)
+
+
+def read_examples(corpus, name):
+    """Return the few clips that every notebook shows, and their rows of an array.
+
+    Args:
+        corpus: A name of ``corpora.NAMES``.
+        name: Name of the array.
+
+    Returns:
+        DataFrame, one row a clip, with a column ``title``, and the array's rows.
+    """
+    folder = arrays.corpus_folder(corpus)
+    clips = arrays.read_clips(folder)
+    chosen = clips[clips["clip_id"].isin(arrays.choose_examples(clips))]
+    titles = chosen["clip_id"] + " (" + chosen["emotion"] + ")"
+    values = np.array(arrays.read_array(folder, name)[chosen.index])
+    return chosen.assign(title=titles).reset_index(drop=True), values
 
 
 def find_usable(clips, name, values):
@@ -188,39 +207,44 @@ def explain_empty(clips, name, usable, empty):
     )
 
 
-def add_copies(part, corpus, name, *, n_copies=None):
+def add_copies(parts, *, n_copies):
     """Return the training part with its augmented copies behind the clips themselves.
 
     All are of the copies' dtype.
 
     Args:
-        part: The training ``Part``, read from the array that the copies are of.
-        corpus: A name of ``corpora.NAMES``.
-        name: ``mels_augmented`` or ``waveforms_augmented``: (clip, copy, ...).
-        n_copies: Copies of each clip; ``None`` for all there are.
+        parts: ``Parts``, read from an array whose copies ``<array>_augmented.npy`` holds, (clip,
+            copy, ...).
+        n_copies: Copies of each clip, of those that there are; 0 for none.
 
     Raises:
         FileNotFoundError: The copies have not been made.
-        ValueError: The part is not the training part, or there are fewer copies than asked for.
+        ValueError: There are fewer copies than asked for.
     """
-    if part.name != "train":
-        raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
+    part = parts["train"]
+    if n_copies:
+        part = _stack_copies(part, parts.origin["corpus"], f"{parts.array}_augmented", n_copies)
+    n_clips = len(parts["train"])
+    print(f"{n_clips} training clips and {len(part) - n_clips} copies of them")
+    return part
+
+
+def _stack_copies(part, corpus, name, n_copies):
     folder = arrays.corpus_folder(corpus)
     copies = arrays.read_array(folder, name)
-    if n_copies is not None and n_copies > copies.shape[1]:
+    if n_copies > copies.shape[1]:
         raise ValueError(
             f"{name}.npy holds {copies.shape[1]} copies a clip; this notebook asks for {n_copies}. "
             f"Lower it or rerun {arrays.MADE_BY['augmented']}."
         )
     position = {clip: row for row, clip in enumerate(arrays.read_clips(folder)["clip_id"])}
     rows = [position[clip] for clip in part.clips["clip_id"]]
-    chosen = copies[rows, :n_copies]
-    n = chosen.shape[1]
+    chosen = np.moveaxis(copies[rows, :n_copies], 1, 0)
     return replace(
         part,
-        x=np.concatenate([part.x.astype(chosen.dtype), *np.moveaxis(chosen, 1, 0)]),
-        labels=np.tile(part.labels, n + 1),
-        clips=pd.concat([part.clips] * (n + 1), ignore_index=True),
+        x=np.concatenate([part.x.astype(chosen.dtype), *chosen]),
+        labels=np.tile(part.labels, n_copies + 1),
+        clips=pd.concat([part.clips] * (n_copies + 1), ignore_index=True),
     )
 
 

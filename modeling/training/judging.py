@@ -19,18 +19,22 @@ class Judged:
 
     Attributes:
         predictions: Table of predictions.
-        embeddings: float32 (clip, feature), row-aligned; None where there are none.
         scores: DataFrame, as ``loop.score_parts`` gives it.
         emotions: Names of the classes in order.
         origin: Of the parts, see ``inputs.Parts``.
+        embeddings: float32 (clip, feature), row-aligned with the predictions, if any.
+        model: Keras model that is saved with the run, if any.
+        history: DataFrame, one row an epoch, if any.
         figures: By name, those that are saved with the run.
     """
 
     predictions: pd.DataFrame
-    embeddings: np.ndarray
     scores: pd.DataFrame
     emotions: tuple
     origin: dict
+    embeddings: np.ndarray = None
+    model: object = None
+    history: pd.DataFrame = None
     figures: dict = field(default_factory=dict)
 
     def __repr__(self):
@@ -41,21 +45,35 @@ class Judged:
         return tidy_scores(self.scores).to_html()
 
 
-def judge_parts(model, parts):
-    """Return what a trained network says of every clip of a fold.
+def judge_parts(model, parts, history=None):
+    """Return what a trained network says of every clip of a fold; print and draw where it errs.
 
     Args:
         model: Keras model with a softmax and a layer ``embedding``.
         parts: ``Parts``.
+        history: DataFrame of its training.
+
+    Returns:
+        ``Judged``.
     """
     predictions, embeddings = loop.predict_parts(model, parts, fold=parts.origin["fold"])
-    return score_predictions(predictions, parts, embeddings)
+    facts = {"embeddings": embeddings, "model": model, "history": history}
+    return judge_predictions(predictions, parts, **facts)
 
 
-def score_predictions(predictions, parts, embeddings=None):
-    """Return predictions that were made otherwise as ``Judged``."""
+def judge_predictions(predictions, parts, **facts):
+    """Return predictions that were made otherwise as ``Judged``; print and draw where they err.
+
+    Args:
+        predictions: Table of predictions of a fold, all parts.
+        parts: ``Parts``.
+        **facts: ``embeddings``, ``model``, ``history`` of ``Judged``.
+    """
     scores = loop.score_parts(predictions, parts.emotions)
-    return Judged(predictions, embeddings, scores, parts.emotions, parts.origin)
+    test = predictions[predictions["part"] == "test"]
+    print(describe_errors(test, parts.emotions))
+    figures = {"test": plots.plot_test(test, parts.emotions)}
+    return Judged(predictions, scores, parts.emotions, parts.origin, figures=figures, **facts)
 
 
 def tidy_scores(scores):
@@ -67,13 +85,6 @@ def tidy_scores(scores):
         return f"{value:.3f}" if isinstance(value, float) else str(value)
 
     return scores.map(write)
-
-
-def show_test(judged):
-    """Print where a model errs on the test clips and draw it; the figure is saved with the run."""
-    test = judged.predictions[judged.predictions["part"] == "test"]
-    print(describe_errors(test, judged.emotions))
-    judged.figures["test"] = plots.plot_test(test, judged.emotions)
 
 
 def describe_errors(predictions, emotions):

@@ -9,7 +9,7 @@ import pandas as pd
 from data_augmentation.quiet_keras import keras
 from modeling.scores import metrics
 from modeling.training import runs
-from modeling.training.inputs import PARTS, join_parts, make_batches, split_by_clip
+from modeling.training.inputs import PARTS, Part, join_parts, make_batches, split_by_clip
 from modeling.training.networks import run_network
 
 
@@ -45,18 +45,18 @@ def compile_model(model, optimizer, *, label_smoothing=0.0, **options):
     model.compile(optimizer, loss=loss, metrics=["accuracy"], **options)
 
 
-def make_optimizer(learning_rate, *, steps, warmup):
-    """Return AdamW whose rate rises at first, then falls along a cosine to zero.
+def make_optimizer(learning_rate, *, epochs, steps):
+    """Return AdamW whose rate rises for an epoch, then falls along a cosine to zero.
 
     Loshchilov & Hutter 2017 (arXiv:1608.03983) and 2019 (arXiv:1711.05101).
 
     Args:
         learning_rate: At its highest.
-        steps: Of the fall.
-        warmup: Steps of the rise, from a hundredth.
+        epochs: Of the fall.
+        steps: Batches an epoch.
     """
     rate = keras.optimizers.schedules.CosineDecay(
-        0.01 * learning_rate, steps, warmup_target=learning_rate, warmup_steps=warmup
+        0.01 * learning_rate, epochs * steps, warmup_target=learning_rate, warmup_steps=steps
     )
     return keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0)
 
@@ -145,7 +145,7 @@ class ProgressLines(keras.callbacks.Callback):
 def train_model(
     model,
     batches,
-    val_batches,
+    val,
     *,
     epochs,
     patience,
@@ -159,7 +159,7 @@ def train_model(
     Args:
         model: A compiled model.
         batches: Training batches.
-        val_batches: Validation batches: never the test actors.
+        val: Validation ``Part``, or batches of one: never the test actors.
         epochs: Most epochs.
         patience: Epochs without a better validation loss before it stops.
         steps: Batches an epoch, where that is not all of them: with several copies of each clip
@@ -179,7 +179,7 @@ def train_model(
     history = model.fit(
         batches.repeat() if steps else batches,
         steps_per_epoch=steps,
-        validation_data=val_batches,
+        validation_data=make_batches(val, batch_size=32) if isinstance(val, Part) else val,
         epochs=epochs,
         verbose=0,
         shuffle=False,
@@ -196,6 +196,30 @@ def train_model(
         f"(validation loss {best['val_loss']:.3f}, accuracy {best['val_accuracy']:.3f})"
     )
     return table
+
+
+def train_parts(model, parts, *, n_clips, batch_size, seed, mix=None, first=None, **settings):
+    """Train on a fold, rarer emotions drawn more often; or tune a network trained before.
+
+    Args:
+        model: A compiled model.
+        parts: ``Part`` by name.
+        n_clips: Clips an epoch, drawn from all: those that there are without copies.
+        batch_size: Clips a batch.
+        seed: Of the shuffling.
+        mix: As for ``inputs.make_batches``.
+        first: History of the training before, of a network that is tuned.
+        **settings: ``epochs`` and ``patience``, as for ``train_model``.
+
+    Returns:
+        DataFrame, one row an epoch; with ``first`` of both trainings, see ``tune_model``.
+    """
+    balanced = {"batch_size": batch_size, "balance": True, "seed": seed}
+    batches = make_batches(parts["train"], mix=mix, **balanced)
+    settings |= {"steps": -(-n_clips // batch_size)}
+    if first is None:
+        return train_model(model, batches, parts["val"], **settings)
+    return tune_model(model, first, batches, parts["val"], **settings)
 
 
 def tune_model(model, first, *args, **options):

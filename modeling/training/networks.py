@@ -8,21 +8,24 @@ from data_augmentation.quiet_keras import keras
 INDENT = "   "
 
 
-def list_layers(model, *, longest=24, nested=8):
+def list_layers(*models, longest=24, nested=8):
     """Return what each layer makes of the one before: its output's shape and its weights.
 
     Layers inside a network or ``TimeDistributed`` stand indented below it, whose weights are the
     sum of theirs. Of a long list only the first and the last three are shown.
 
     Args:
-        model: A Keras model.
-        longest: Most layers of the model itself that are all shown.
+        *models: Keras models, such as what is frozen and what reads it.
+        longest: Most layers of a model itself that are all shown.
         nested: Most layers of a network inside it that are all shown.
 
     Returns:
-        DataFrame, one row a layer: ``layer``, ``output`` (clip axis left out), ``weights``.
+        DataFrame, one row a layer: ``layer``, ``output`` (clip axis left out), ``weights``; the
+        last row counts all weights.
     """
-    return pd.DataFrame(_list_rows(model.layers, longest, nested))
+    rows = [row for model in models for row in _list_rows(model.layers, longest, nested)]
+    n_weights = sum(model.count_params() for model in models)
+    return pd.DataFrame([*rows, _name_row("all together", n_weights)])
 
 
 def _list_rows(layers, longest, nested):
@@ -54,6 +57,24 @@ def _name_layer(layer):
 def _name_row(layer, n_weights, *shapes):
     output = ", ".join(" x ".join(map(str, shape)) for shape in shapes)
     return {"layer": layer, "output": output, "weights": n_weights}
+
+
+def scale_features(features):
+    """Return a layer that scales features by their mean and deviation over the training clips.
+
+    A hundredth of the mean variance is added to each, so that what hardly varies stays small.
+
+    Args:
+        features: float (clip, feature) of the training clips.
+    """
+    mean, variance = features.mean(axis=0, dtype="float32"), features.var(axis=0, dtype="float32")
+    return keras.layers.Normalization(mean=mean, variance=variance + 0.01 * variance.mean())
+
+
+def make_posterior(n_classes):
+    """Return a last layer: a softmax whose small weights guess until they have learned."""
+    small = keras.initializers.RandomNormal(stddev=0.01)
+    return keras.layers.Dense(n_classes, "softmax", kernel_initializer=small, name="posterior")
 
 
 def encode_part(model, part, *, batch_size=64, dtype="float16", shortest=None):

@@ -134,29 +134,27 @@ class Run:
         return self.final
 
 
-def save_run(
-    branch, judged, *, modality, parameters, model=None, history=None, tables=None, **facts
-):
+def save_run(branch, judged, namespace, *, modality, chosen=None, tables=None, **facts):
     """Save all that a notebook leaves behind as a run, and print where and how long it took.
 
     Args:
         branch: Name of the branch.
-        judged: ``judging.Judged``: predictions, embeddings, figures, scores.
+        judged: ``judging.Judged``: predictions, embeddings, scores, model, history, figures.
+        namespace: The notebook's names, ``globals()``; its parameters are kept.
         modality: What the run judges by, one of ``MODALITIES``.
-        parameters: As for ``Run``.
-        model: Keras model, saved as ``model.keras``.
-        history: DataFrame, one row an epoch.
+        chosen: What the notebook found out and is kept beside its parameters, by name.
         tables: Other tables by name.
         **facts: ``notes`` and ``array``, as for ``Run``.
 
     Returns:
         The run's folder.
     """
+    parameters = take_parameters(namespace) | (chosen or {})
     run = Run(branch, modality=modality, parameters=parameters, **judged.origin, **facts)
-    if model is not None:
-        run.save_model(model)
-    if history is not None:
-        run.save_history(history)
+    if judged.model is not None:
+        run.save_model(judged.model)
+    if judged.history is not None:
+        run.save_history(judged.history)
     run.save_predictions(judged.predictions, judged.embeddings)
     for name, table in (tables or {}).items():
         run.save_table(name, table)
@@ -306,6 +304,8 @@ class Pooled:
 def pool_runs(corpus, *, protocol):
     """Return the newest runs of every branch, pooled over the folds that were run.
 
+    A fold whose run read other arrays than the branch's newest run is left out, and named.
+
     Args:
         corpus: Name of the corpus.
         protocol: Name of the protocol.
@@ -327,8 +327,11 @@ def pool_runs(corpus, *, protocol):
         )
     pooled = {}
     for branch in sorted({branch for branch, _ in newest}):
-        folds = {fold: facts for (name, fold), facts in sorted(newest.items()) if name == branch}
+        found = {fold: facts for (name, fold), facts in sorted(newest.items()) if name == branch}
+        last = max(found.values(), key=lambda facts: facts["folder"].name)
+        folds = {fold: f for fold, f in found.items() if f["inputs"] == last["inputs"]}
         notes = {note for facts in folds.values() for note in facts["notes"]}
+        notes |= {f"fold {n} left out: made from other arrays" for n in found if n not in folds}
         notes |= {"detector: Haar" for facts in folds.values() if facts["detector"] == "haar"}
         pooled[branch] = Pooled(
             pd.concat([read_predictions(f["folder"]) for f in folds.values()], ignore_index=True),

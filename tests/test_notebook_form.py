@@ -1,0 +1,40 @@
+"""Branch notebooks stay thin: what two of them do alike is a function of a module."""
+
+import nbformat
+import pytest
+
+from tests.conftest import REPOSITORY
+
+PATHS = sorted(REPOSITORY.glob("*/[0-9][0-9]_*.ipynb"))
+BRANCHES = [path for path in PATHS if path.name[0] in "34"]
+MOST_LINES = 80
+TRIVIAL = 10
+"""Characters of a line, such as a closing bracket, that says nothing by itself."""
+
+
+def list_lines(path):
+    """Return a notebook's lines of code, without imports and parameters: those only declare."""
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    code = [cell.source for cell in code if "parameters" not in cell.metadata.get("tags", [])]
+    lines = [line for source in code for line in source.splitlines()]
+    lines = [line.strip() for line in lines if not line.startswith(("import ", "from "))]
+    return [line for line in lines if len(line) > TRIVIAL]
+
+
+def test_less_than_a_fifth_of_a_branch_stands_in_another_notebook():
+    lines = {path: list_lines(path) for path in PATHS}
+    shares = {}
+    for path in BRANCHES:
+        others = {line for other, own in lines.items() if other != path for line in own}
+        shares[path.name] = sum(line in others for line in lines[path]) / len(lines[path])
+    assert {name: share for name, share in shares.items() if share >= 0.2} == {}
+
+
+@pytest.mark.parametrize("number", ["30", "40", "41", "42", "43", "44"])
+def test_a_branch_is_no_longer_than_its_own_idea(number):
+    (path,) = (path for path in BRANCHES if path.name.startswith(number))
+    assert len(list_lines(path)) <= MOST_LINES
+    source = "\n".join(list_lines(path))
+    assert "runs.save_run(" in source, "all parameters are kept with the run"
+    assert "keras.Model(" in source, "the network is visible in the notebook"
