@@ -107,7 +107,9 @@ def plot_contact_sheet(faces, titles, *, emotions=None, every=1, ax=None):
 
 
 def plot_detection(rate, confidence, clips, *, figure=None):
-    """Draw in how many frames of each clip a face was found, and how surely, by actor.
+    """Draw how surely a face was found in each clip, by actor, and in how many of its frames.
+
+    The frames have no panel of their own where every clip has as many.
 
     Args:
         rate: float (clip,), share of frames with a face; 0 or NaN where there is none.
@@ -115,24 +117,25 @@ def plot_detection(rate, confidence, clips, *, figure=None):
         clips: DataFrame with ``actor``, a row a clip.
     """
     actors = sorted(clips["actor"].unique())
-    figure = figure or plt.figure(
-        figsize=(np.clip(3 + 0.4 * len(actors), 7, 13), 4.6), layout="constrained"
-    )
-    axes = figure.subplots(2, 1, sharex=True)
     rate, confidence = np.nan_to_num(rate), np.asarray(confidence)
-    for column, actor in enumerate(actors):
-        rows = np.flatnonzero(clips["actor"] == actor)
-        x = column + spread_points(len(rows), 0.6)
-        colours = np.where(rate[rows] > 0, ACCENT, ALARM)
-        axes[0].scatter(x, 100 * rate[rows], c=colours, s=10, alpha=0.7)
-        axes[1].scatter(x, confidence[rows], c=colours, s=10, alpha=0.7)
-    label_groups(axes[1], actors)
-    axes[0].set(ylim=(-6, 106), ylabel="faces found (%)")
-    axes[1].set(ylim=(-0.06, 1.06), xlabel="actor", ylabel="confidence (0 to 1)")
-    failed = int((rate == 0).sum())
-    axes[0].set_title(f"Face detection in {len(clips)} clips; {failed} without a face (red)")
-    for ax in axes:
-        strip_spines(ax)
+    panels = {"faces found (%)": 100 * rate} if np.ptp(rate) else {}
+    panels["confidence"] = confidence
+    size = (np.clip(3 + 0.4 * len(actors), 7, 13), 0.6 + 2 * len(panels))
+    figure = figure or plt.figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, (name, values) in zip(axes, panels.items(), strict=True):
+        for column, actor in enumerate(actors):
+            rows = np.flatnonzero(clips["actor"] == actor)
+            x = column + spread_points(len(rows), 0.6)
+            colours = np.where(rate[rows] > 0, ACCENT, ALARM)
+            ax.scatter(x, values[rows], c=colours, s=10, alpha=0.7)
+        strip_spines(ax).set_ylabel(name)
+    label_groups(axes[-1], actors)
+    axes[-1].set_xlabel("actor")
+    axes[0].set_title(
+        f"Faces found in {rate.mean():.0%} of the frames of {len(clips)} clips; "
+        f"{(rate == 0).sum()} without a face (red)"
+    )
     return figure
 
 
