@@ -8,16 +8,16 @@ from onnx import helper, numpy_helper
 
 from data_augmentation.quiet_keras import keras
 from modeling.borrowed import moonshine
-from modeling.borrowed import weights as borrowed
 from modeling.borrowed.moonshine import (
     FRAME,
     HOP,
     Moonshine,
     draw_weights,
     list_shapes,
+    load_moonshine,
     read_weights,
 )
-from modeling.borrowed.weights import RANDOM_INIT, PretrainedError, load_moonshine
+from modeling.borrowed.weights import RANDOM_INIT, PretrainedError, find_weights
 from modeling.training.layers import StatisticsPooling
 from tests.test_pretrained import serve
 
@@ -28,7 +28,7 @@ WIDTH, N_LAYERS = 288, 2  # of the tiny model, with fewer layers
 def offline(tmp_path, monkeypatch):
     monkeypatch.delenv("EMOTION_MOONSHINE", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(borrowed, "MOONSHINE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(moonshine, "URL", "http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
@@ -231,13 +231,29 @@ def test_the_stand_in_is_the_same_every_time():
 @pytest.mark.parametrize("size", ["tiny", "base"])
 def test_if_available_falls_back_and_says_so(size, capsys):
     network, note = load_moonshine(pretrained="if available", weights=size)
-    sizes = {"tiny": moonshine.TINY, "base": moonshine.BASE}
-    assert ((network.n_channels, network.n_layers), note) == (sizes[size], RANDOM_INIT)
-    assert "Moonshine: RANDOM INIT (download failed" in capsys.readouterr().out
+    assert (network.n_channels, network.n_layers) == (moonshine.TINY[0], 4)
+    assert note == "Moonshine tiny, as shipped"
+    said = capsys.readouterr().out
+    assert "layers 1 to 4 of the tiny model, 288 channels, out of voice.keras" in said
+    assert "RANDOM INIT" not in said
+
+
+def test_the_shipped_encoder_hears_what_the_shipped_voice_hears():
+    """Its stem and layers, put together, are the frozen part of the voice."""
+    network, _ = load_moonshine(pretrained="if available")
+    voice = keras.models.load_model(moonshine.SHIPPED, compile=False)
+    sound = np.random.default_rng(0).normal(0, 0.1, (1, 16000)).astype(np.float32)
+    heard, frames = [], network.build_stem()(sound)
+    for number in range(1, 5):
+        frames = network.build_layers(number, number)(frames)
+        heard.append(frames)
+    frozen = np.asarray(voice.get_layer("frozen")(sound)).reshape(-1)
+    pooled = [np.asarray(StatisticsPooling()(x, mask=np.any(x != 0, axis=-1))) for x in heard]
+    np.testing.assert_allclose(np.sort(np.ravel(pooled)), np.sort(frozen), atol=1e-4)
 
 
 def test_random_on_purpose_asks_nobody(monkeypatch):
-    monkeypatch.setattr(borrowed, "_fetch_moonshine", lambda _: pytest.fail("asked the network"))
+    monkeypatch.setattr(moonshine, "_fetch_encoder", lambda _: pytest.fail("asked the network"))
     assert load_moonshine(pretrained=False, weights="tiny")[1] == RANDOM_INIT
 
 
@@ -245,7 +261,7 @@ def test_required_stops_with_what_to_do():
     with pytest.raises(PretrainedError) as caught:
         load_moonshine(pretrained=True)
     for words in (
-        weights.MOONSHINE_SHA256["base"],
+        moonshine.SHA256["base"],
         "EMOTION_MOONSHINE",
         "npm pack @usefulsensors",
     ):
@@ -282,12 +298,12 @@ def test_it_is_downloaded_verified_and_kept(tmp_path, weights, monkeypatch):
     file.parent.mkdir(parents=True)
     write_onnx(file, weights, bits=8)
     with serve(tmp_path / "site") as address:
-        monkeypatch.setattr(borrowed, "MOONSHINE_URL", address)
+        monkeypatch.setattr(moonshine, "URL", address)
         with pytest.raises(PretrainedError, match="hash"):  # what arrives is something else
             load_moonshine(pretrained=True, weights="tiny")
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        monkeypatch.setitem(weights.MOONSHINE_SHA256, "tiny", sha256)
+        monkeypatch.setitem(moonshine.SHA256, "tiny", sha256)
         load_moonshine(pretrained=True, weights="tiny")
     network, note = load_moonshine(pretrained=True, weights="tiny")  # the server is gone
     assert (network.n_layers, note) == (N_LAYERS, "")
-    assert weights.find_moonshine("tiny").read_bytes() == file.read_bytes()
+    assert find_weights("moonshine_tiny_encoder_model.onnx").read_bytes() == file.read_bytes()

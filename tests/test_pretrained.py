@@ -9,8 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-from modeling.borrowed import weights, yamnet
-from modeling.borrowed.weights import RANDOM_INIT, PretrainedError, load_vgg19, load_yamnet
+from modeling.borrowed import vgg19, weights, yamnet
+from modeling.borrowed.vgg19 import load_vgg19
+from modeling.borrowed.weights import RANDOM_INIT, PretrainedError
+from modeling.borrowed.yamnet import load_yamnet
 from modeling.training.layers import YamnetSpectrogram
 
 SHAPE = (32, 32, 3)
@@ -23,7 +25,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     monkeypatch.delenv("EMOTION_VGG19", raising=False)
-    monkeypatch.setattr(weights, "VGG19_URL", f"{CLOSED}/{weights.VGG19_FILE}")
+    monkeypatch.setattr(vgg19, "URL", f"{CLOSED}/{vgg19.FILE}")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def write_h5(path, values):
 def test_vgg19_if_available_falls_back_and_says_so(capsys):
     base, note = load_vgg19(SHAPE, pretrained="if available")
     assert note == RANDOM_INIT
-    assert "RANDOM INIT (download failed: ConnectionError)" in capsys.readouterr().out
+    assert "RANDOM INIT (not loaded: ConnectionError)" in capsys.readouterr().out
     assert base.output_shape == (None, 4, 4, 256)
     assert base.count_params() == 2_325_568  # of VGG19's first eight convolutions
 
@@ -64,14 +66,14 @@ def test_vgg19_required_stops_with_what_to_do(tmp_path):
     with pytest.raises(PretrainedError) as caught:
         load_vgg19(SHAPE, pretrained=True)
     message = str(caught.value)
-    for words in (weights.VGG19_MD5, str(tmp_path / "keras" / "models"), "EMOTION_VGG19"):
+    for words in (vgg19.MD5, str(tmp_path / "keras" / "models"), "EMOTION_VGG19"):
         assert words in message
     assert "deletes" in message
 
 
 def test_random_on_purpose_asks_nobody(monkeypatch, capsys):
-    monkeypatch.setattr(weights, "fetch_vgg19", lambda: pytest.fail("asked the network"))
-    monkeypatch.setattr(weights, "_load_hub", lambda _: pytest.fail("asked the network"))
+    monkeypatch.setattr(vgg19, "fetch_vgg19", lambda: pytest.fail("asked the network"))
+    monkeypatch.setattr(yamnet, "_load_hub", lambda _: pytest.fail("asked the network"))
     assert load_vgg19(SHAPE, pretrained=False)[1] == RANDOM_INIT
     assert load_yamnet(pretrained=False)[1] == RANDOM_INIT
     assert capsys.readouterr().out.count("RANDOM INIT (PRETRAINED = False)") == 2
@@ -107,8 +109,8 @@ def test_vgg19_takes_the_file_in_the_environment(npz, first_block, monkeypatch):
 
 
 def test_h5_and_npz_give_the_same(tmp_path, npz, first_block):
-    from_h5 = weights.read_vgg19_weights(write_h5(tmp_path / "first.h5", first_block))
-    from_npz = weights.read_vgg19_weights(npz)
+    from_h5 = vgg19.read_weights(write_h5(tmp_path / "first.h5", first_block))
+    from_npz = vgg19.read_weights(npz)
     assert from_h5.keys() == from_npz.keys()
     for name, values in from_npz.items():
         np.testing.assert_array_equal(from_h5[name], values)
@@ -151,7 +153,7 @@ def test_another_networks_npz_is_an_error(tmp_path, first_block):
 
 
 def test_a_cached_file_with_another_checksum_is_named_and_kept(tmp_path, capsys):
-    cached = tmp_path / "keras" / "models" / weights.VGG19_FILE
+    cached = tmp_path / "keras" / "models" / vgg19.FILE
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"my own weights")
     md5 = hashlib.md5(b"my own weights", usedforsecurity=False).hexdigest()
@@ -164,14 +166,14 @@ def test_a_cached_file_with_another_checksum_is_named_and_kept(tmp_path, capsys)
 
 def test_vgg19_is_downloaded_verified_and_kept(tmp_path, monkeypatch, first_block):
     (tmp_path / "site").mkdir()
-    file = write_h5(tmp_path / "site" / weights.VGG19_FILE, first_block)
+    file = write_h5(tmp_path / "site" / vgg19.FILE, first_block)
     md5 = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
     with serve(tmp_path / "site") as address:
-        monkeypatch.setattr(weights, "VGG19_URL", f"{address}/{file.name}")
+        monkeypatch.setattr(vgg19, "URL", f"{address}/{file.name}")
         with pytest.raises(PretrainedError, match="hash"):  # what arrives is not what was asked for
             load_vgg19(SHAPE, layer="block1_pool", pretrained=True)
         assert not list((tmp_path / "keras" / "models").iterdir())
-        monkeypatch.setattr(weights, "VGG19_MD5", md5)
+        monkeypatch.setattr(vgg19, "MD5", md5)
         load_vgg19(SHAPE, layer="block1_pool", pretrained=True)
     base, note = load_vgg19(SHAPE, layer="block1_pool", pretrained=True)  # the server is gone
     assert note == ""
@@ -223,7 +225,7 @@ def test_another_saved_model_is_not_taken_for_yamnet(tmp_path):
 
 
 def test_waiting_for_the_network_is_limited_only_while_loading():
-    with weights._limit_waiting(3):
+    with yamnet._limit_waiting(3):
         assert socket.getdefaulttimeout() == 3
     assert socket.getdefaulttimeout() is None
 
@@ -304,7 +306,7 @@ def test_real_yamnet_is_found_in_the_cache_of_tf_hub(real_data, monkeypatch):
 @pytest.mark.real_data
 def test_our_spectrogram_and_blocks_hear_what_yamnet_hears(real_data, real_yamnet):
     waveform, _ = read_speech(real_data)
-    waveform = waveform[16000 : 16000 + weights.FIRST_PATCH]
+    waveform = waveform[16000 : 16000 + yamnet.FIRST_PATCH]
     _, embeddings, mel = (np.asarray(output) for output in real_yamnet.model(waveform))
     mine = np.asarray(YamnetSpectrogram()(waveform[None]))
     assert np.abs(mine[0] - mel).max() < 0.1  # of a range of about 8 nepers
@@ -315,7 +317,7 @@ def test_our_spectrogram_and_blocks_hear_what_yamnet_hears(real_data, real_yamne
 @pytest.mark.real_data
 def test_a_model_whose_blocks_hear_something_else_is_refused(real_data, monkeypatch):
     folder = real_data / "tfhub" / "9616fd04ec2360621642ef9455b84f4b668e219e"
-    monkeypatch.setattr(weights, "read_weights", lambda values: yamnet.draw_weights())
+    monkeypatch.setattr(yamnet, "read_weights", lambda values: yamnet.draw_weights())
     with pytest.raises(PretrainedError, match="put together, do not give its embeddings"):
         load_yamnet(pretrained="if available", handle=str(folder))
 

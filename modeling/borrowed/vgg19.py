@@ -1,0 +1,154 @@
+"""VGG19, which learned from ImageNet's pictures (Simonyan & Zisserman 2015, arXiv:1409.1556)."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from data_augmentation.quiet_keras import keras
+from modeling.borrowed.weights import PretrainedError, borrow_network, fetch_weights, find_weights
+
+FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{FILE}"
+MD5 = "253f8cb515780f3b799900260a226db6"
+MEANS = (103.939, 116.779, 123.68)
+"""Mean blue, green and red of ImageNet in 0..255, which VGG19 wants subtracted from its input."""
+
+
+def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", weights="imagenet"):
+    """Return VGG19 up to one of its layers.
+
+    Args:
+        input_shape: (height, width, 3), at least 32 × 32. Pixels are blue, green, red in 0..255
+            less ``MEANS``.
+        layer: Name of the last layer: ``block1_conv1`` to ``block5_pool``.
+        pretrained: ``True``, ``"if available"`` or ``False``; see ``weights``.
+        weights: ``"imagenet"``: the file that the variable ``EMOTION_VGG19`` names, else the one in
+            Keras's cache, else a download of 80 MB. Or a path, read by ``read_weights``.
+
+    Returns:
+        A Keras model from images to the layer's output, and a note: ``""`` or "random init".
+
+    Raises:
+        PretrainedError: The weights are required but not to be had, a named file is wrong, or it
+            does not reach as far as ``layer``.
+        ValueError: VGG19 has no such layer, or ``pretrained`` is none of the three.
+    """
+    whole = keras.applications.VGG19(include_top=False, weights=None, input_shape=input_shape)
+    names = [each.name for each in whole.layers[1:]]
+    if layer not in names:
+        raise ValueError(f"LAYER = {layer!r} is not in VGG19; expected one of {', '.join(names)}.")
+    base = keras.Model(whole.inputs, whole.get_layer(layer).output, name="vgg19")
+    named = os.environ.get("EMOTION_VGG19") if weights == "imagenet" else weights
+
+    def load():
+        path = Path(named).expanduser() if named else fetch_vgg19()
+        assign_weights(base, read_weights(path), source=path.name)
+        print(f"VGG19: ImageNet weights up to {layer} from {path.name}.")
+        return base
+
+    return borrow_network(
+        "VGG19", load, pretrained=pretrained, explain=_explain_absence, draw=lambda: base
+    )
+
+
+def fetch_vgg19():
+    """Return the path of the ImageNet weights, downloaded at first use and verified.
+
+    Raises:
+        OSError: There is no network, or no right to write.
+        ValueError: What arrived, or what lies in Keras's cache, has another checksum.
+    """
+    try:
+        return fetch_weights(FILE, URL, f"md5:{MD5}", "VGG19: the ImageNet weights, 80 MB")
+    except OSError as error:
+        path = find_weights(FILE)
+        if not path.is_file():
+            raise
+        md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        raise ValueError(f"the file in {path.parent.name}/ has md5 {md5}, not {MD5}") from error
+
+
+def read_weights(path):
+    """Return the kernels and biases that a file of VGG19 weights holds.
+
+    Args:
+        path: A ``.h5`` as Keras distributes it, or a ``.npz`` whose arrays are named
+            ``<layer>/kernel``, (height, width, channel in, channel out), and ``<layer>/bias``,
+            such as ``block1_conv1/kernel``. Either may hold the first layers only.
+
+    Returns:
+        dict of arrays named ``<layer>/kernel`` and ``<layer>/bias``.
+
+    Raises:
+        PretrainedError: The file is absent, of another kind, or not readable.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise PretrainedError(
+            f"No file of VGG19 weights at {path}. Correct WEIGHTS or EMOTION_VGG19, or set "
+            "WEIGHTS = 'imagenet' and leave EMOTION_VGG19 empty."
+        )
+    try:
+        found = dict(np.load(path)) if path.suffix.lower() == ".npz" else _read_h5(path)
+    except Exception as error:  # zip, HDF5 and NumPy raise a dozen types for a damaged file
+        raise PretrainedError(
+            f"{path.name} cannot be read as .npz or .h5: {error}. Fetch it anew."
+        ) from error
+    if "block1_conv1/kernel" not in found:
+        shown = ", ".join(sorted(found)[:4]) or "nothing"
+        raise PretrainedError(
+            f"{path.name} holds {shown}; expected block1_conv1/kernel, block1_conv1/bias and so "
+            "on (.npz), or the layers of Keras's own file (.h5)."
+        )
+    return found
+
+
+def _read_h5(path):
+    import h5py
+
+    found = {}
+    with h5py.File(path) as file:
+        for layer, group in file.items():
+            names = group.attrs.get("weight_names", ())
+            for kind, name in zip(("kernel", "bias"), names, strict=False):
+                found[f"{layer}/{kind}"] = group[name][()]
+    return found
+
+
+def assign_weights(base, found, *, source):
+    """Give VGG19's convolutions their kernels and biases.
+
+    Args:
+        base: VGG19 up to any layer.
+        found: Arrays as ``read_weights`` returns them.
+        source: Name of their file, for messages.
+
+    Raises:
+        PretrainedError: A layer's weights are missing or have another shape.
+    """
+    wanted = {e: (f"{e.name}/kernel", f"{e.name}/bias") for e in base.layers if e.weights}
+    missing = [each for each in wanted if not found.keys() >= set(wanted[each])]
+    if missing:
+        last = base.layers[base.layers.index(missing[0]) - 1].name
+        raise PretrainedError(
+            f"{base.layers[-1].name} needs {missing[0].name} to {missing[-1].name}; {source} ends "
+            f"at {last}. Set LAYER = {last!r}, or name a whole file such as {FILE}."
+        )
+    for each, names in wanted.items():
+        values = [found[name] for name in names]
+        shapes = [weight.shape for weight in each.weights]
+        if [value.shape for value in values] != shapes:
+            given = [value.shape for value in values]
+            raise PretrainedError(f"{each.name} in {source} has shapes {given}; expected {shapes}.")
+        each.set_weights(values)
+
+
+def _explain_absence(reason):
+    return (
+        f"VGG19's ImageNet weights could not be fetched ({reason}). Fetch {URL} (md5 {MD5}) "
+        f"elsewhere and put it at {find_weights(FILE)} (Keras itself deletes a file there that "
+        "has another md5), or name it in WEIGHTS or in the environment variable EMOTION_VGG19. Or "
+        "set PRETRAINED = 'if available' to go on with random weights."
+    )
