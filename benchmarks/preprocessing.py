@@ -118,8 +118,8 @@ def profile(paths):
         "detect": [(resnet_ssd, "_run_network")],
         "follow": [(crop, "_follow_cheaply")],
         "faces": [(crop, "crop_clip")],
-        "spectra and features": [(analyse.audio, "analyse")],
-        "sound quality": [(analyse.audio, "measure_quality")],
+        "spectra and features": [(analyse.spectra, "analyse")],
+        "sound quality": [(analyse.spectra, "measure_quality")],
     }
     started = time.perf_counter()
     with (

@@ -13,7 +13,6 @@ import pandas as pd
 from data_augmentation import waveforms
 from preprocessing.analyse import list_voices
 from preprocessing.disk import arrays
-from preprocessing.index import explain_error
 from preprocessing.voice import spectra
 from preprocessing.workers.parallel import stream_results
 
@@ -29,8 +28,7 @@ def copy_corpus(
     probability=0.5,
     seed=7,
     keep_waveforms=False,
-    n_jobs=-1,
-    progress=True,
+    **workers,
 ):
     """Write altered copies of every clip's voice as ``mels_augmented.npy``, and what was done.
 
@@ -48,8 +46,8 @@ def copy_corpus(
         seed: Another seed gives other copies.
         keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float16
             (clip, copy, sample): ``n_copies`` times half as large as ``waveforms.npy``.
-        n_jobs: Processes; -1 for one a core, 0 for this process alone.
-        progress: Show a progress bar.
+        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
+            ``parallel.stream_results``.
 
     Returns:
         The table of copies, see ``tabulate_copies``, as written to ``augmented.csv``.
@@ -76,16 +74,10 @@ def copy_corpus(
     voices, ids = list_voices(clips, sounds, rate_hz), clips["clip_id"].to_list()
     rows, records = list(voices), {}
     tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), options) for row in voices)
-    for task, (altered, records[rows[task]]) in stream_results(
-        _try_voice,
-        tasks,
-        lost=_list_lost,
-        n_jobs=n_jobs,
-        title="copying",
-        n_tasks=len(voices),
-        progress=progress,
-    ):
+    workers |= {"title": "copying", "n_tasks": len(voices), "lists_errors": True}
+    for task, done in stream_results(_alter_voice, tasks, lost=_list_lost, **workers):
         row = rows[task]
+        altered, records[row] = done
         itself = {"mels_augmented": mels[row][None], "waveforms_augmented": voices[row][None]}
         for name, array in made.items():
             values = (altered or itself)[name]
@@ -94,22 +86,18 @@ def copy_corpus(
     arrays.write_stage(
         folder, "augmented", parameters=parameters, arrays=made, tables={"augmented": table}
     )
-    report_copies(len(clips), len(rows), table, time.perf_counter() - started)
+    n_failed, elapsed = (table["reason"] != "").sum(), time.perf_counter() - started
+    note = f"; {n_failed} of them unaltered, see the table" if n_failed else ""
+    voices = f"{len(rows)} clips with a voice, of {len(clips)}"
+    print(f"{len(table)} copies of {voices}, in {elapsed:.0f} s{note}.")
     return read_copies(folder)
 
 
 def allocate_copies(mels, sounds, n_copies, *, keep_waveforms):
-    """Return arrays of silence to write the copies into.
+    """Return arrays of silence, by name, to write the copies into.
 
-    Args:
-        mels: float32 (clip, time, mel), the clips' own.
-        sounds: float32 (clip, sample), the clips' own.
-        n_copies: Copies of each clip.
-        keep_waveforms: Whether there is an array for the waveforms.
-
-    Returns:
-        Dict from the array's name to float32 (clip, copy, time, mel) and float16 (clip, copy,
-        sample), whose rounding lies 66 dB below the sound.
+    They are float32 (clip, copy, time, mel) and, where waveforms are kept, float16 (clip, copy,
+    sample), whose rounding lies 66 dB below the sound.
     """
     shape = (len(mels), n_copies, *mels.shape[1:])
     made = {"mels_augmented": np.full(shape, spectra.FLOOR_DB, np.float32)}
@@ -146,15 +134,6 @@ def read_copies(folder):
     return table.assign(reason=table["reason"].astype(object).fillna(""))
 
 
-def report_copies(n_clips, n_voices, table, elapsed_s):
-    """Print in a line how many copies were made."""
-    failed = table["reason"] != ""
-    print(
-        f"{len(table)} copies of {n_voices} clips with a voice, of {n_clips}, in {elapsed_s:.0f} s"
-        + (f"; {failed.sum()} of them unaltered, see the table." if failed.any() else ".")
-    )
-
-
 def _alter_voice(voice, rate_hz, seed_parts, options):
     """Return a voice's altered copies, arrays by name, and a record of each."""
     changes = {name: options[name] for name in ("n_copies", "ranges", "probability")}
@@ -165,17 +144,6 @@ def _alter_voice(voice, rate_hz, seed_parts, options):
         mels[copy] = spectra.log_mel(waveform, rate_hz, **options["spectrum"])
     records = [amount | {"reason": ""} for amount in amounts]
     return {"mels_augmented": mels, "waveforms_augmented": altered}, records
-
-
-def _try_voice(voice, rate_hz, seed_parts, options):
-    """Return what ``_alter_voice`` does, or no arrays and records that say why."""
-    try:
-        return _alter_voice(voice, rate_hz, seed_parts, options)
-    except MemoryError:
-        raise  # of the limit of memory, which is named where it is known
-    except Exception as error:  # one clip must never stop a run of thousands: it is listed
-        reason = f"{type(error).__name__}: {explain_error(error)}"
-        return _list_lost(reason, voice, rate_hz, seed_parts, options)
 
 
 def _list_lost(reason, voice, rate_hz, seed_parts, options):

@@ -6,10 +6,7 @@ Nothing here is written to disk and nothing is trained on. Each function changes
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from data_augmentation import waveforms
-from preprocessing.analyse import list_voices
 from preprocessing.disk import arrays
-from preprocessing.voice import spectra
 
 SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 
@@ -27,6 +24,11 @@ def add_noise(corpus, rows, name, snr_db, *, seed=0):
     Returns:
         float32, like ``arrays.read_array(folder, name)[rows]``.
     """
+    # Here, since modeling imports this module but none of what makes spectrograms.
+    from data_augmentation import waveforms
+    from preprocessing.analyse import list_voices
+    from preprocessing.voice import spectra
+
     folder = arrays.corpus_folder(corpus)
     rate_hz = arrays.read_facts(folder, "waveforms")["parameters"]["rate_hz"]
     spectrum = arrays.read_facts(folder, "audio")["parameters"] if name == "mels" else {}

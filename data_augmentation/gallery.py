@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from IPython.display import Image
 from PIL import Image as pillow
 
-from preprocessing.disk import arrays
+from preprocessing.disk import arrays, files
 
 FOLDER = "data_augmentation/gallery"
 """Where the pictures lie, below ``arrays.find_home()``."""
@@ -35,7 +35,7 @@ def save_picture(figure, name):
     method, dither = pillow.Quantize.MAXCOVERAGE, pillow.Dither.NONE
     picture = picture.quantize(N_COLOURS, method=method, dither=dither)
     path = arrays.find_home() / FOLDER / f"{name}.png"
-    with arrays.replace_file(path) as temporary:
+    with files.replace_file(path) as temporary:
         picture.save(temporary, format="png", optimize=True)
     print("saved", arrays.shorten_path(path))
     return Image(path.read_bytes())

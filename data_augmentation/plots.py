@@ -1,13 +1,14 @@
 """Galleries of what augmentation does: before, and after each change.
 
-Functions take arrays, draw on the axes given or on new ones, and return them.
+Functions take arrays, draw on the axes given (one a panel, in reading order) or on new ones, and
+return them as an array.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from preprocessing.plots import plot_contact_sheet, plot_waveform
+from preprocessing.plots import plot_contact_sheet, plot_mel, plot_waveform
 from preprocessing.plots.style import ACCENT, strip_spines
 
 UNITS = {
@@ -28,31 +29,16 @@ def plot_face_gallery(faces_by_name, *, every=1, ax=None):
         faces_by_name: dict of faces (time, height, width[, channel]) in [0, 255] by the name that
             labels the row; all of one shape.
         every: 2 shows every second frame.
-        ax: Axes to draw on; new ones of a fitting size if None.
-
-    Returns:
-        The axes.
     """
     rows = np.stack([np.asarray(faces, np.float32) for faces in faces_by_name.values()])
-    pictures = np.clip(np.round(rows[:, ::every]), 0, 255).astype(np.uint8)
-    ax = plot_contact_sheet(pictures, list(faces_by_name), ax=ax)
-    ax.set_xticks(ax.get_xticks(), np.arange(rows.shape[1])[::every] + 1)
+    pictures = np.clip(np.round(rows), 0, 255).astype(np.uint8)
+    ax = plot_contact_sheet(pictures, list(faces_by_name), every=every, ax=ax)
     ax.set_title("Face augmentation, one draw a clip")
     return ax
 
 
 def plot_waveform_gallery(waveforms_by_name, rate_hz, *, n_columns=2, axes=None):
-    """Draw waveforms on one scale, one panel per augmentation.
-
-    Args:
-        waveforms_by_name: dict of waveforms (samples,) by the name that titles the panel.
-        rate_hz: Samples per second.
-        n_columns: Panels beside each other.
-        axes: Sequence of axes, one per waveform and so many beside each other; new ones if None.
-
-    Returns:
-        Array of the axes used, one per waveform.
-    """
+    """Draw waveforms (samples,) on one scale, each in a panel with its name, so many a row."""
     axes = _open_panels(axes, len(waveforms_by_name), n_columns, height=1.5)
     peak = max(float(np.abs(waveform).max()) for waveform in waveforms_by_name.values())
     for ax, (name, waveform) in zip(axes, waveforms_by_name.items(), strict=True):
@@ -63,38 +49,12 @@ def plot_waveform_gallery(waveforms_by_name, rate_hz, *, n_columns=2, axes=None)
 
 
 def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2, axes=None):
-    """Draw log-mel spectrograms on one colour scale, one panel per augmentation.
-
-    Args:
-        mels_by_name: dict of spectrograms (time, mel), in decibels, by the name that titles the
-            panel. The first, the original, sets the colour scale.
-        hop_ms: Step between frames, in milliseconds.
-        n_columns: Panels beside each other.
-        axes: Sequence of axes, one per spectrogram and so many beside each other; new ones if
-            None.
-
-    Returns:
-        Array of the axes used, one per spectrogram.
-    """
+    """Draw log-mel spectrograms (time, mel), each in a panel with its name, so many a row."""
     axes = _open_panels(axes, len(mels_by_name), n_columns, height=1.7)
-    original = np.asarray(next(iter(mels_by_name.values())))
-    low, high = np.percentile(original, (5, 99.8))
-    hop_s = hop_ms / 1000
     for ax, (name, mels) in zip(axes, mels_by_name.items(), strict=True):
-        picture = ax.imshow(
-            np.asarray(mels).T,
-            origin="lower",
-            aspect="auto",
-            interpolation="nearest",
-            cmap="magma",
-            vmin=low,
-            vmax=high,
-            extent=(-0.5 * hop_s, (len(mels) - 0.5) * hop_s, 0, np.shape(mels)[1]),
-        )
-        ax.set_title(name)
-        ax.set(xlabel="time (s)", ylabel="mel band")
+        plot_mel(np.asarray(mels), hop_ms, bar=False, ax=ax).set_title(name)
     _label_outer(axes, n_columns)
-    axes[0].figure.colorbar(picture, ax=list(axes), label="level (dB)")
+    axes[0].figure.colorbar(axes[0].images[0], ax=list(axes), label="level (dB re full scale)")
     return axes
 
 
@@ -105,10 +65,6 @@ def plot_amounts(table, ranges, *, axes=None):
         table: DataFrame with a column of amounts per change, NaN where it was not made; a row a
             copy.
         ranges: dict of (lowest, highest) amounts by name of the change.
-        axes: Sequence of axes, one per change; new ones if None.
-
-    Returns:
-        Array of the axes used, one per change.
     """
     axes = _open_panels(axes, len(ranges), 3, height=1.9, shared=False)
     for ax, (name, (low, high)) in zip(axes, ranges.items(), strict=True):

@@ -81,8 +81,8 @@ def list_layers(n_heads=6):
         n_heads: Detection heads, from the one for the smallest faces on; at least 2.
 
     Returns:
-        List of ``Layer``; kinds are conv, norm (batch normalisation, scale and shift), relu,
-        pool, sum, l2norm, flatten, prior, concat, softmax and detect.
+        List of ``Layer``, their options in Caffe's words; a norm is a batch normalisation, a scale
+        and a shift.
     """
     layers = []
 
@@ -91,8 +91,8 @@ def list_layers(n_heads=6):
         return name
 
     def convolve(name, source, outputs, size, stride=1, pad=0, dilation=1, bias=False):
-        steps = {"stride": stride, "pad": pad, "dilation": dilation}
-        return add("conv", name, source, outputs=outputs, size=size, bias=bias, **steps)
+        options = {"num_output": outputs, "kernel_size": size, "bias_term": bias}
+        return add("conv", name, source, **options, stride=stride, pad=pad, dilation=dilation)
 
     def activate(norm, source):
         norm = add("norm", norm, source)
@@ -122,7 +122,7 @@ def list_layers(n_heads=6):
             convolve(head, source, outputs, 3, pad=1, bias=True)
             add("flatten", f"{head}_flat", head)
         sizes = {"min_size": smallest, "max_size": largest, "step": float(step)}
-        add("prior", f"{name}_mbox_priorbox", source, "data", ratios=ratios, **sizes)
+        add("prior", f"{name}_mbox_priorbox", source, "data", **sizes, aspect_ratio=ratios)
     for joined, suffix in (("loc", "loc_flat"), ("conf", "conf_flat"), ("prior", "priorbox")):
         add("concat", f"mbox_{joined}", *(f"{head[0]}_mbox_{suffix}" for head in HEADS[:n_heads]))
     add("softmax", "mbox_conf_softmax", "mbox_conf")
@@ -159,48 +159,34 @@ def _write_scalar(value):
 
 
 def write_tensorflow_graph(n_heads=6):
-    """Write the graph that goes with ``opencv_face_detector_uint8.pb``.
+    """Write the graph (``.pbtxt``) that goes with ``opencv_face_detector_uint8.pb``.
 
     The weights are looked up in the ``.pb`` under the names given here as inputs
     (``conv1_h/weights``). In it, a normalisation behind a convolution without bias is already
-    folded into that convolution and only its offset is left.
-
-    OpenCV's own text graph pads the 3×3 convolutions of conv8 and conv9, so that their cells no
-    longer lie where the priors do: a face that fills the frame is then found a dozen times, mostly
-    one or two frames' width beside it. Here they are not padded, as in the Caffe form, and such a
-    face is found once; other faces get the very same boxes either way.
+    folded into that convolution and only its offset is left. The 3×3 convolutions of conv8 and
+    conv9 are not padded, which OpenCV's own text gets wrong: see the README.
 
     Args:
         n_heads: As for ``list_layers``.
-
-    Returns:
-        The text graph (``.pbtxt``).
     """
     layers = list_layers(n_heads)
-    unbiased = {row.name for row in layers if row.kind == "conv" and not row.options["bias"]}
+    unbiased = {row.name for row in layers if not row.options.get("bias_term", True)}
     nodes = [
         _node("data", "Placeholder", dtype={"type": Word("DT_FLOAT")}),
         _node("last_axis", "Const", value=_tensor("INT32", "int_val", (-1,))),
         _node("two_classes", "Const", value=_tensor("INT32", "int_val", (0, -1, 2))),
     ]
     for row in layers:
-        nodes += _tensorflow_nodes(row, folded=row.inputs[0] in unbiased)
+        nodes += _tensorflow_nodes(*row, folded=row.inputs[0] in unbiased)
     return write_message({"node": nodes})
 
 
-def _tensorflow_nodes(row, folded):
+def _tensorflow_nodes(kind, name, inputs, options, *, folded):
     """Return the TensorFlow nodes of a layer; the last one bears the layer's name."""
-    kind, name, inputs, options = row
     source = inputs[0]
     match kind:
         case "conv":
-            if not options["bias"]:
-                return _convolution_nodes(name, source, f"{name}/weights", **options)
-            biased = _node(name, "BiasAdd", f"{name}/sum", f"{name}/bias")
-            return [
-                *_convolution_nodes(f"{name}/sum", source, f"{name}/weights", **options),
-                biased,
-            ]
+            return _convolution_nodes(name, source, **options)
         case "norm":
             scale = name.replace("bn", "scale")
             if folded:
@@ -211,7 +197,7 @@ def _tensorflow_nodes(row, folded):
             scaled = _node(f"{name}/scaled", "Mul", f"{name}/norm", f"{scale}/mul")
             return [first, scaled, _node(name, "BiasAdd", f"{name}/scaled", f"{scale}/add")]
         case "pool":
-            window = {"ksize": _integers(1, 3, 3, 1), "strides": _integers(1, 2, 2, 1)}
+            window = {"ksize": (1, 3, 3, 1), "strides": (1, 2, 2, 1)}
             return [_node(name, "MaxPool", source, padding="SAME", **window)]
         case "l2norm":
             direction = _node(f"{name}/direction", "L2Normalize", source, "last_axis")
@@ -223,10 +209,9 @@ def _tensorflow_nodes(row, folded):
             shares = _node(f"{name}/shares", "Softmax", f"{name}/pairs", axis=2)
             return [pairs, shares, _node(name, "Flatten", f"{name}/shares")]
         case "prior":
-            numbers = {key: options[key] for key in ("min_size", "max_size", "step")}
-            ratios = _tensor("FLOAT", "float_val", options["ratios"])
+            ratios = _tensor("FLOAT", "float_val", options["aspect_ratio"])
             spread = _tensor("FLOAT", "float_val", VARIANCES)
-            numbers |= {"aspect_ratio": ratios, "variance": spread, **PRIOR}
+            numbers = {**options, "aspect_ratio": ratios, "variance": spread, **PRIOR}
             return [_node(name, "PriorBox", *inputs, **numbers)]
         case "detect":
             numbers = {**DETECTION, **SUPPRESSION, **KEPT, "code_type": "CENTER_SIZE"}
@@ -234,11 +219,14 @@ def _tensorflow_nodes(row, folded):
     return [_node(name, {"relu": "Relu", "sum": "Add", "flatten": "Flatten"}[kind], *inputs)]
 
 
-def _convolution_nodes(name, source, weights, *, size, stride, pad, dilation, **_):
+def _convolution_nodes(name, source, *, kernel_size, stride, pad, dilation, bias_term, **_):
     # "SAME" puts an odd pixel of padding behind, the network one on either side: where a stride
     # makes that differ, the padding is written out. OpenCV takes a dilation only in the form in
     # which early TensorFlow wrote it: take apart, convolve, put together.
-    strides = _integers(1, stride, stride, 1)
+    weights, strides = f"{name}/weights", (1, stride, stride, 1)
+    if bias_term:
+        biased = _node(name, "BiasAdd", f"{name}/sum", f"{name}/bias")
+        name = f"{name}/sum"
     if dilation > 1:
         apart = f"{name}/convolution/SpaceToBatchND"
         return [
@@ -246,25 +234,23 @@ def _convolution_nodes(name, source, weights, *, size, stride, pad, dilation, **
             _node(f"{name}/parts", "Conv2D", apart, weights, padding="VALID", strides=strides),
             _node(name, "BatchToSpaceND", f"{name}/parts"),
         ]
-    padding = {"padding": "SAME" if pad == size // 2 else "VALID"}
+    padding = {"padding": "SAME" if pad == kernel_size // 2 else "VALID"}
     if pad and stride > 1:
-        padding = {"padding": "EXPLICIT"}
-        padding["explicit_paddings"] = _integers(0, 0, pad, pad, pad, pad, 0, 0)
-    return [_node(name, "Conv2D", source, weights, strides=strides, **padding)]
+        padding = {"padding": "EXPLICIT", "explicit_paddings": (0, 0, pad, pad, pad, pad, 0, 0)}
+    summed = _node(name, "Conv2D", source, weights, strides=strides, **padding)
+    return [summed, biased] if bias_term else [summed]
 
 
 def _node(name, operation, *inputs, **attributes):
-    fields = {bool: "b", int: "i", float: "f", str: "s"}
-    values = {
-        key: value if isinstance(value, dict) else {fields[type(value)]: value}
-        for key, value in attributes.items()
-    }
-    pairs = [{"key": key, "value": value} for key, value in values.items()]
+    pairs = [{"key": key, "value": _write_value(value)} for key, value in attributes.items()]
     return {"name": name, "op": operation, "input": inputs, "attr": pairs}
 
 
-def _integers(*numbers):
-    return {"list": {"i": numbers}}
+def _write_value(value):
+    if isinstance(value, tuple):
+        return {"list": {"i": value}}
+    fields = {bool: "b", int: "i", float: "f", str: "s"}
+    return value if isinstance(value, dict) else {fields[type(value)]: value}
 
 
 def _tensor(data_type, field, numbers):
@@ -273,29 +259,22 @@ def _tensor(data_type, field, numbers):
 
 
 def write_caffe_graph(n_heads=6, *, input_size=INPUT_SIZE):
-    """Write the graph that goes with ``res10_300x300_ssd_iter_140000.caffemodel``.
+    """Write the graph (``.prototxt``) for ``res10_300x300_ssd_iter_140000.caffemodel``.
 
     Args:
         n_heads: As for ``list_layers``.
         input_size: Height and width of the input, in pixels.
-
-    Returns:
-        The text graph (``.prototxt``).
     """
     shape = {"dim": (1, 3, input_size, input_size)}
-    layers = [layer for row in list_layers(n_heads) for layer in _caffe_layers(row)]
+    layers = [layer for row in list_layers(n_heads) for layer in _caffe_layers(*row)]
     return write_message({"input": "data", "input_shape": shape, "layer": layers})
 
 
-def _caffe_layers(row):
+def _caffe_layers(kind, name, inputs, options):
     """Return the Caffe layers of a layer; the last one bears the layer's name on top."""
-    kind, name, inputs, options = row
     match kind:
         case "conv":
-            numbers = {"num_output": options["outputs"], "kernel_size": options["size"]}
-            numbers |= {key: options[key] for key in ("pad", "stride", "dilation")}
-            numbers["bias_term"] = options["bias"]
-            return [_layer(name, "Convolution", inputs, convolution_param=numbers)]
+            return [_layer(name, "Convolution", inputs, convolution_param=options)]
         case "norm":
             normalise = _layer(name, "BatchNorm", inputs)
             scale = name.replace("bn", "scale")
@@ -322,8 +301,7 @@ def _caffe_layers(row):
                 _layer(name, "Flatten", (f"{name}_shares",)),
             ]
         case "prior":
-            sizes = {key: options[key] for key in ("min_size", "max_size", "step")}
-            numbers = {**sizes, "aspect_ratio": options["ratios"], "variance": VARIANCES, **PRIOR}
+            numbers = {**options, "variance": VARIANCES, **PRIOR}
             return [_layer(name, "PriorBox", inputs, prior_box_param=numbers)]
         case "detect":
             numbers = {**DETECTION, "nms_param": SUPPRESSION, **KEPT}

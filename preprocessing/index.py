@@ -8,8 +8,8 @@ import pandas as pd
 
 from preprocessing import corpora
 from preprocessing.clips import decode, locations
-from preprocessing.disk import arrays
-from preprocessing.workers.parallel import collect_results
+from preprocessing.disk import arrays, files
+from preprocessing.workers.parallel import collect_results, explain_error
 
 UNKNOWN = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes": 0}
 """Columns of ``clips.csv`` of a clip whose headers say nothing."""
@@ -25,17 +25,14 @@ def find_source(corpus, source=""):
     return locations.find_location(source) if source else arrays.corpus_folder(corpus) / "clips"
 
 
-def index_corpus(corpus, source="", *, n_jobs=-1, scheduler="", limits=None, progress=True):
+def index_corpus(corpus, source="", **workers):
     """List a corpus's clips, look into each file's header, and write ``clips.csv``.
 
     Args:
         corpus: A name of ``corpora.NAMES``.
         source: Where the raw clips lie; empty for ``data/<corpus>/clips``.
-        n_jobs: Processes; -1 for one a core, 0 for this process alone, see
+        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
             ``parallel.stream_results``.
-        scheduler: Address of a Dask scheduler.
-        limits: ``isolation.Limits`` of time and memory for each clip; None for the usual ones.
-        progress: Show a progress bar.
 
     Returns:
         The table of clips. ``status`` is ``indexed``, or ``failed`` with a ``reason``.
@@ -46,33 +43,18 @@ def index_corpus(corpus, source="", *, n_jobs=-1, scheduler="", limits=None, pro
     """
     source = find_source(corpus, source)
     clips = corpora.get(corpus).index(source)
-    base = find_base(source)
+    base = locations.get_base(source)
     tasks = [(base, row.video, row.audio) for row in clips.itertuples()]
-    probes = collect_results(
-        _probe_clip,
-        tasks,
-        lost=_list_lost,
-        n_jobs=n_jobs,
-        scheduler=scheduler,
-        limits=limits,
-        title="probing",
-        progress=progress,
-    )
-    found = pd.DataFrame(probes, index=clips.index)
-    clips = pd.concat([clips, found], axis=1)
+    probes = collect_results(_probe_clip, tasks, lost=_list_lost, title="probing", **workers)
+    clips = clips.join(pd.DataFrame(probes, index=clips.index))
     folder = arrays.corpus_folder(corpus)
     facts = {"corpus": corpus, "source": source, "base": base}
-    arrays.write_json(folder / "corpus.json", facts)
+    files.write_json(folder / "corpus.json", facts)
     if not (folder / "clips.csv").is_file() or (
         arrays.identify_clips(arrays.read_clips(folder)) != arrays.identify_clips(clips)
     ):
         arrays.write_clips(folder, clips)
     return arrays.read_clips(folder)
-
-
-def find_base(source):
-    """Return the folder, Path or URL, that a source's relative paths start from."""
-    return locations.get_base(source)
 
 
 def read_base(corpus):
@@ -84,12 +66,7 @@ def read_base(corpus):
     Raises:
         FileNotFoundError: The corpus has not been indexed.
     """
-    path = arrays.corpus_folder(corpus) / "corpus.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No {arrays.shorten_path(path)}. Run {arrays.MADE_BY['clips']} with "
-            f"CORPUS = {corpus!r} first."
-        )
+    path = arrays.find_made(arrays.corpus_folder(corpus), "corpus.json", "clips")
     base = json.loads(path.read_text("utf-8"))["base"]
     return base if locations.is_url(base) else Path(base)
 
@@ -100,28 +77,20 @@ def read_examples(corpus, clips, **options):
     Args:
         corpus: A name of ``corpora.NAMES``.
         clips: DataFrame of ``clips.csv``.
-        **options: As ``media.read_clip`` takes them.
+        **options: As ``decode.read_clip`` takes them.
 
     Returns:
-        Dict from clip id to ``media.Clip``.
+        Dict from clip id to ``decode.Clip``.
     """
     base, examples = read_base(corpus), {}
     for clip_id in arrays.choose_examples(clips):
         row = clips[clips["clip_id"] == clip_id].iloc[0]
-        paths = [
-            locations.join(base, name) if name else None for name in (row["video"], row["audio"])
-        ]
+        paths = [locations.join(base, name) if name else "" for name in row[["video", "audio"]]]
         try:
             examples[clip_id] = decode.read_clip(*paths, **options)
         except decode.MediaError as error:
             print(f"{clip_id} cannot be read: {explain_error(error)}")
     return examples
-
-
-def explain_error(error):
-    """Return an error's message on one line, without the folder it happened in."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
 
 
 def _probe_clip(base, video, audio):

@@ -202,7 +202,7 @@ def test_facts_that_were_cut_short_count_as_absent(tmp_path, monkeypatch):
 
 FILL_DISK = """
 import resource, signal, sys, numpy as np
-from preprocessing import arrays
+from preprocessing.disk import arrays
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 arrays.write_array(sys.argv[1], np.ones(100000))

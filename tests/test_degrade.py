@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 from data_augmentation import damage
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import damage as fusion_damage
-from modeling.fusion import experts, heads, modalities
+from modeling.fusion import experts, heads
 from modeling.training import inputs, loop, runs
 from modeling.training.layers import StatisticsPooling
 from preprocessing import analyse
@@ -109,24 +110,32 @@ def save_branch(branch, array):
 
 def test_curves_begin_where_the_clean_scores_are(folder):
     assert StatisticsPooling  # its module registers the layers
-    for branch, array in {"video_a": "faces", "audio_b": "mels", "audio_c": "waveforms"}.items():
+    for branch, array in {"video_a": "faces", "audio_b": "mels", "voice_c": "waveforms"}.items():
         save_branch(branch, array)
-    found = heads.find_branches("ravdess", "video_a audio_b audio_c", protocol="luna5", fold=1)
+    found = heads.find_branches("ravdess", "video_a audio_b voice_c", protocol="luna5", fold=1)
     tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
-    calibrated = {n: experts.calibrate_predictions(t, EMOTIONS)[0] for n, t in tables.items()}
-    product = modalities.fit_product(calibrated, found, EMOTIONS)
-    worse = fusion_damage.measure_degradation(found, calibrated, product)
+    product = experts.fit_product(tables, EMOTIONS, heads.group_branches(found))
+    worse = fusion_damage.measure_degradation(found, tables, product)
     assert list(worse) == list(fusion_damage.CONDITIONS)
     noise = worse["Noise over the voice"]
-    assert list(noise) == ["audio_b", "audio_c", "these fused", "with the rest"]
+    assert list(noise) == ["audio_b", "voice_c", "these fused", "with the rest"]
     assert list(noise.index) == ["clean", "20 dB", "10 dB", "5 dB", "0 dB"]
-    fused = product.fuse(calibrated)
+    fused = product.fuse(tables)
     assert noise.loc["clean", "with the rest"] == heads.score_test(fused, EMOTIONS)
-    for name in ("audio_b", "audio_c"):
+    for name in ("audio_b", "voice_c"):
         assert noise.loc["clean", name] == heads.score_test(tables[name], EMOTIONS)
     blur = worse["Faces blurred"]["video_a"]
     assert blur["sharp"] == heads.score_test(tables["video_a"], EMOTIONS)
     assert blur["8 px"] <= blur["sharp"]
+
+
+def test_curves_are_described_as_they_lie():
+    curves = {"a": [0.9, 0.5], "b": [0.8, 0.6], "these fused": [0.9, 0.5], "with the rest": [1, 1]}
+    table = pd.DataFrame(curves, index=["clean", "5 dB"])
+    assert fusion_damage.describe_curves(table) == (
+        "these fused: below a branch at 5 dB; with the rest: never below one"
+    )
+    assert fusion_damage.describe_curves(table[["a", "b"]]) == ""
 
 
 def test_branches_are_grouped_by_what_their_runs_say_and_not_by_their_names():

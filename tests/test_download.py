@@ -118,7 +118,7 @@ SOUND = "Audio_Speech_Actors_01-24/Actor_05/03-01-03-01-01-01-05.wav"
 def test_chosen_actor_is_fetched_and_indexed(tmp_path, server):
     folder = ravdess.download(tmp_path / "new ü", actors=[5], base_url=server.url)
     assert list_files(folder) == sorted([*VIDEOS, SOUND])
-    (clip,) = ravdess.index(folder).itertuples()
+    (clip,) = ravdess.CORPUS.index(folder).itertuples()
     assert clip.video == clip.audio == VIDEOS[0]
 
 

@@ -38,7 +38,7 @@ def stub(monkeypatch):
 
 
 def test_index_lists_every_clip_with_its_facts(corpus):
-    clips = drawn.index(corpus)
+    clips = drawn.CORPUS.index(corpus)
     assert tuple(clips.columns) == corpora.COLUMNS
     assert len(clips) == 2 * len(corpora.EMOTIONS)
     assert clips["clip_id"].is_monotonic_increasing
@@ -62,7 +62,7 @@ def test_whole_corpus_is_balanced():
 
 def test_clips_are_real_mp4_files_at_their_own_rate(corpus):
     rates = set()
-    for file in drawn.index(corpus)["video"]:
+    for file in drawn.CORPUS.index(corpus)["video"]:
         with av.open(str(corpus / file)) as container:
             picture, sound = container.streams.video[0], container.streams.audio[0]
             assert (picture.codec_context.name, sound.codec_context.name) == ("h264", "aac")
@@ -113,7 +113,7 @@ def test_other_parameters_draw_anew(tmp_path, stub):
     stub.clear()
     drawn.build(folder, **QUICK)
     assert not stub
-    assert len(drawn.index(folder)) == 16
+    assert len(drawn.CORPUS.index(folder)) == 16
     drawn.build(folder, seed=8, **QUICK)
     assert len(stub) == 16
     assert json.loads((folder / drawn.FACTS).read_text())["seed"] == 8
@@ -144,7 +144,7 @@ def test_build_refuses_numbers_out_of_range(tmp_path, wrong):
 
 
 def test_validate_finds_nothing_in_a_whole_corpus(corpus):
-    assert drawn.validate(corpus).empty
+    assert drawn.CORPUS.validate(corpus).empty
 
 
 def test_validate_names_what_is_wrong(tmp_path, stub):
@@ -153,7 +153,7 @@ def test_validate_names_what_is_wrong(tmp_path, stub):
     (folder / "Actor_01/d-01-bored-1.mp4").write_bytes(b"")
     for path in (folder / "Actor_03").iterdir():
         path.unlink()
-    problems = drawn.validate(folder)
+    problems = drawn.CORPUS.validate(folder)
     found = set(zip(problems["file"], problems["problem"], strict=True))
     assert ("d-01-sad-1", "missing") in found
     assert ("Actor_03", "missing") in found
@@ -163,9 +163,9 @@ def test_validate_names_what_is_wrong(tmp_path, stub):
 
 def test_index_without_clips_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="drawn.build"):
-        drawn.index(tmp_path / "absent")
+        drawn.CORPUS.index(tmp_path / "absent")
     with pytest.raises(FileNotFoundError, match="d-01-neutral-1.mp4"):
-        drawn.index(tmp_path)
+        drawn.CORPUS.index(tmp_path)
 
 
 @pytest.mark.parametrize("emotion", corpora.EMOTIONS)
@@ -251,7 +251,7 @@ def test_network_finds_the_faces(corpus, real_data, monkeypatch):
 def find_faces(corpus, detector):
     """Return the share of frames, three of each clip, with a face of confidence 0.5 or more."""
     hits = []
-    for file in drawn.index(corpus)["video"]:
+    for file in drawn.CORPUS.index(corpus)["video"]:
         frames = decode.read_clip(corpus / file, None, n_frames=3).frames
         hits += [any(detector.detect(frame)[:, 4] >= 0.5) for frame in frames]
     return np.mean(hits)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from data_augmentation.quiet_keras import keras
-from modeling.expressions import expression_network, fer2013
+from modeling.expressions import expression_network, fer2013, others, stored, targets
 from modeling.training import inputs, runs
 from preprocessing.disk import arrays
 from tests.made_corpus import EMOTIONS, write_made_corpus
@@ -170,7 +170,7 @@ def test_batches_hold_both_targets_and_no_loss_without_votes():
         votes,
         np.zeros(4),
     )
-    x, y, weights = next(iter(expression_network.make_batches(part, votes=0.5, batch_size=4)))
+    x, y, weights = next(iter(targets.make_batches(part, votes=0.5, batch_size=4)))
     y = {name: np.asarray(targets) for name, targets in y.items()}
     assert x.shape == (4, 48, 48, 1)
     np.testing.assert_allclose(y["fer2013"].sum(axis=1), 1, rtol=1e-6)
@@ -179,7 +179,7 @@ def test_batches_hold_both_targets_and_no_loss_without_votes():
     np.testing.assert_allclose(y["ferplus"].sum(axis=1), 1)
     np.testing.assert_allclose(weights["ferplus"], [1, 1, 0, 0])
     np.testing.assert_allclose(weights["fer2013"], 1, rtol=1e-6)
-    hard = next(iter(expression_network.make_batches(part, votes=0, batch_size=4)))[1]["fer2013"]
+    hard = next(iter(targets.make_batches(part, votes=0, batch_size=4)))[1]["fer2013"]
     np.testing.assert_array_equal(np.argmax(hard, axis=1), part.labels)
 
 
@@ -193,7 +193,7 @@ def test_a_face_without_votes_teaches_the_crowds_output_nothing():
     model = keras.Model(start, outputs)
     model.compile(keras.optimizers.SGD(1.0), loss=dict.fromkeys(sizes, "categorical_crossentropy"))
     before = {name: model.get_layer(name).get_weights() for name in sizes}
-    model.fit(expression_network.make_batches(part, batch_size=4), epochs=2, verbose=0)
+    model.fit(targets.make_batches(part, batch_size=4), epochs=2, verbose=0)
     for old, new in zip(before["ferplus"], model.get_layer("ferplus").get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     assert not np.allclose(before["fer2013"][1], model.get_layer("fer2013").get_weights()[1])
@@ -220,7 +220,7 @@ def test_mirror_images_are_judged_alike(network):
     np.testing.assert_allclose(seven, mirrored[0], atol=1e-6)
     assert eight.shape == (5, 8)
     labels = np.array([0, 1, -1, 3, 4])
-    table = expression_network.tabulate_faces(labels, seven, fer2013.CLASSES, fold=1)
+    table = targets.tabulate_faces(labels, seven, fer2013.CLASSES, fold=1)
     assert list(table["clip_id"]) == ["00000", "00001", "00003", "00004"]
     assert list(table["true"]) == [fer2013.CLASSES[label] for label in (0, 1, 3, 4)]
     np.testing.assert_allclose(table["p_sad"][2], seven[3, 2], atol=1e-5)
@@ -251,9 +251,10 @@ def write_posteriors(path, **changed):
 
 def test_another_networks_posteriors_are_cut_to_the_window_and_reordered(tmp_path):
     write_posteriors(tmp_path / "p.npz")
-    seen, times, silences = expression_network.read_posteriors(
-        tmp_path / "p.npz", make_clips(), fps=30
-    )
+    found = others.read_posteriors(tmp_path / "p.npz", make_clips(), fps=30)
+    seen, times, silences = found.expressions, found.times, found.silences
+    assert found.source["network"].startswith("another")
+    assert found.embeddings is None
     assert seen.shape == (3, 16, 7)  # frames 31 to 46 lie between 1.0 and 1.5 s
     assert (seen[0].argmax(axis=1) == fer2013.CLASSES.index("happy")).all()
     assert (seen[1, :10].argmax(axis=1) == fer2013.CLASSES.index("sad")).all()
@@ -268,13 +269,14 @@ def test_another_networks_posteriors_are_cut_to_the_window_and_reordered(tmp_pat
 def test_silences_are_the_frames_outside_the_window(tmp_path):
     posterior = np.eye(7, dtype=np.float16)[[3] * 30 + [4] * 16 + [0] * 14 + [4] * 10]
     write_posteriors(tmp_path / "p.npz", posterior=posterior)
-    seen, _, silences = expression_network.read_posteriors(tmp_path / "p.npz", make_clips(), fps=30)
+    found = others.read_posteriors(tmp_path / "p.npz", make_clips(), fps=30)
+    seen, silences = found.expressions, found.silences
     assert (seen[0].argmax(axis=1) == fer2013.CLASSES.index("sad")).all()
     before, after = silences[0]
     assert before.argmax() == fer2013.CLASSES.index("happy")
     assert after.argmax() == fer2013.CLASSES.index("angry")
     np.testing.assert_allclose([before.max(), after.max()], 0, atol=1e-6)
-    np.testing.assert_allclose(before.min(), np.log(expression_network.FLOOR), atol=1e-5)
+    np.testing.assert_allclose(before.min(), np.log(stored.FLOOR), atol=1e-5)
 
 
 def test_the_summary_counts_frames_with_a_face_alone():
@@ -283,36 +285,36 @@ def test_the_summary_counts_frames_with_a_face_alone():
     padded = np.concatenate([seen, np.zeros((3, 4, 7), np.float32)], axis=1)
     padded[2] = 0
     units, silences = np.full((3, 2), 4.0, np.float32), np.full((3, 2, 7), -1.0, np.float32)
-    summary = expression_network.summarize_expressions(padded, silences, units)
+    summary = stored.summarize_expressions(padded, silences, units)
     assert summary.shape == (3, 4 * 7 + 2 * 7 + 2 * 2)
     assert summary.dtype == np.float32
     np.testing.assert_allclose(summary[:2, 14:21], seen[:2].mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(
         summary[:2, 7:14],
-        np.log(np.maximum(seen[:2], expression_network.FLOOR)).std(axis=1),
+        np.log(np.maximum(seen[:2], stored.FLOOR)).std(axis=1),
         rtol=1e-4,
     )
     np.testing.assert_array_equal(summary[0, -4:], [4, 4, 2, 2])
     assert not summary[2].any()
-    assert expression_network.summarize_expressions(padded).shape == (3, 28)
+    assert stored.summarize_expressions(padded).shape == (3, 28)
 
 
 def test_files_of_posteriors_that_do_not_fit_are_refused(tmp_path):
     path = tmp_path / "p.npz"
     with pytest.raises(FileNotFoundError, match="No file of posteriors"):
-        expression_network.read_posteriors(path, make_clips())
+        others.read_posteriors(path, make_clips())
     write_posteriors(path, classes=["anger", "bored", "c", "d", "e", "f", "g"])
     with pytest.raises(ValueError, match="has no posteriors of"):
-        expression_network.read_posteriors(path, make_clips())
+        others.read_posteriors(path, make_clips())
     write_posteriors(path, frame=None)
     with pytest.raises(ValueError, match="has no array"):
-        expression_network.read_posteriors(path, make_clips())
+        others.read_posteriors(path, make_clips())
     write_posteriors(path, clip_id=["x", "y"])
     with pytest.raises(ValueError, match="knows none of the 3 clips: it names x"):
-        expression_network.read_posteriors(path, make_clips())
+        others.read_posteriors(path, make_clips())
     path.write_text("not an archive")
     with pytest.raises(ValueError, match=r"p.npz cannot be read as \.npz"):
-        expression_network.read_posteriors(path, make_clips())
+        others.read_posteriors(path, make_clips())
 
 
 @pytest.mark.parametrize("separator", [";", ","])
@@ -320,49 +322,92 @@ def test_action_units_are_read_with_either_separator(tmp_path, separator):
     path = tmp_path / "au.csv"
     rows = {"AU01_r": [0.5, 2.0], "AU01_c": [0.1, 1.0], "name": ["other", "01-01-03-01-01-01-01"]}
     pd.DataFrame(rows).to_csv(path, sep=separator, index=False)
-    values, units = expression_network.read_action_units(path, make_clips())
-    assert units == ("AU01_r", "AU01_c")
-    np.testing.assert_allclose(values, [[2.0, 1.0], [0, 0], [0.5, 0.1]])
+    units = others.read_action_units(path, make_clips())
+    assert list(units) == ["AU01_r", "AU01_c"]
+    assert (units.dtypes == np.float32).all()
+    np.testing.assert_allclose(units, [[2.0, 1.0], [0, 0], [0.5, 0.1]])
     path.write_text("name,x\n1,2\n")
     with pytest.raises(ValueError, match="begins with 'AU'"):
-        expression_network.read_action_units(path, make_clips())
+        others.read_action_units(path, make_clips())
 
 
 def test_expressions_are_an_array_of_the_corpus_that_a_branch_reads(tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     folder = write_made_corpus(tmp_path)
     with pytest.raises(FileNotFoundError, match="31_expression_network"):
-        expression_network.choose_input(folder)
+        stored.choose_input(folder)
     seen = np.full((72, 4, 7), 1 / 7, np.float32)
     seen[5] = 0  # a clip without a face
     times = np.tile(np.arange(4, dtype=np.float32) / 4, (72, 1))
     another = {"network": "another", "file": "abc"}
-    expression_network.write_expressions("ravdess", seen, times, source=another)
-    assert expression_network.choose_input(folder) == "expressions"
+    summary = stored.write_expressions("ravdess", stored.Seen(seen, times, another))
+    np.testing.assert_array_equal(summary, arrays.read_array(folder, "expression_summary"))
+    assert stored.choose_input(folder) == "expressions"
+    assert stored.choose_input(folder, "summary") == "expression_summary"
     with pytest.raises(FileNotFoundError, match="another network"):
-        expression_network.choose_input(folder, "embeddings")
+        stored.choose_input(folder, "embeddings")
     with pytest.raises(ValueError, match="expected auto, expressions"):
-        expression_network.choose_input(folder, "pixels")
-    assert expression_network.measure_step(folder) == pytest.approx(0.25)
+        stored.choose_input(folder, "pixels")
+    assert stored.measure_step(folder) == pytest.approx(0.25)
     facts = arrays.read_facts(folder, "expressions")
-    assert expression_network.note_origin(facts) == "another network's expressions"
+    assert stored.note_origin(facts) == "another network's expressions"
+    assert stored.list_inputs(facts) == {"expressions": facts}
     parts = inputs.read_parts("ravdess", "expressions")
     assert sum(map(len, parts.values())) == 71
     assert parts["train"].emotions == EMOTIONS
-    own = {"network": "ours, trained on FER2013", "weights": "1", "faces": "2"}
-    expression_network.write_expressions(
-        "ravdess", seen, times, source=own, embeddings=seen[..., :2]
+
+
+def test_action_units_go_into_the_summary_and_are_an_array_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    folder = write_made_corpus(tmp_path)
+    seen = stored.Seen(
+        np.full((72, 4, 7), 1 / 7, np.float32), np.zeros((72, 4), np.float32), {"network": "other"}
     )
-    assert expression_network.choose_input(folder) == "expression_embeddings"
-    assert expression_network.note_origin(arrays.read_facts(folder, "expressions")) == ""
-    units = np.ones((72, 2), np.float32)
-    expression_network.write_action_units(
-        "ravdess", units, ("AU01_r", "AU02_r"), source={"program": "OpenFace", "file": "x"}
+    units = pd.DataFrame(np.ones((72, 2), np.float32), columns=["AU01_r", "AU02_r"])
+    stored.write_action_units("ravdess", units)
+    assert stored.write_expressions("ravdess", seen, units=units).shape == (72, 4 * 7 + 2 * 2)
+    assert arrays.read_facts(folder, "expressions")["parameters"]["units"]
+    assert stored.choose_input(folder, "action_units") == "action_units"
+    facts = arrays.read_facts(folder, "action_units")
+    assert facts["units"] == list(units)
+    assert stored.note_origin(facts) == "OpenFace's action units"
+    assert stored.name_origin(facts) == "OpenFace"
+
+
+def test_a_run_on_our_expressions_names_the_detector_of_the_faces(network, tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    folder = write_made_corpus(tmp_path)
+    arrays.write_stage(
+        folder,
+        "faces",
+        parameters={"detector": "haar"},
+        arrays={
+            "faces": np.full((72, 2, 20, 20), 9, np.uint8),
+            "face_times": np.zeros((72, 2), np.float32),
+        },
+        detector="haar",
     )
-    assert expression_network.choose_input(folder, "action_units") == "action_units"
-    assert expression_network.note_origin(arrays.read_facts(folder, "action_units")).startswith(
-        "OpenFace"
+    seen = expression_network.look_at_corpus(network, "ravdess")
+    stored.write_expressions("ravdess", seen)
+    assert stored.choose_input(folder) == "expression_embeddings"
+    facts = arrays.read_facts(folder, "expressions")
+    assert stored.note_origin(facts) == ""
+    listed = stored.list_inputs(facts)
+    assert listed["faces"]["digest"] == arrays.read_facts(folder, "faces")["digest"]
+    run = runs.Run(
+        "video_expression",
+        modality="face",
+        corpus="ravdess",
+        protocol="luna5",
+        fold=1,
+        parameters={},
+        inputs=listed,
     )
+    assert run.facts["detector"] == "haar"
+    made = {"faces": np.full((72, 3, 20, 20), 9, np.uint8)}
+    arrays.write_stage(folder, "faces", parameters={"detector": "resnet_ssd"}, arrays=made)
+    with pytest.raises(ValueError, match="another state of the faces. Rerun .*31_expression"):
+        stored.choose_input(folder)
 
 
 def test_a_network_to_go_on_from_is_a_file_or_the_newest_run(network, tmp_path, monkeypatch):
@@ -372,9 +417,7 @@ def test_a_network_to_go_on_from_is_a_file_or_the_newest_run(network, tmp_path, 
     facts = {"corpus": "fer2013", "protocol": "official", "fold": 1, "parameters": {}}
     run = runs.Run("expression", modality="face", **facts)
     run.save_model(network)
-    run.save_predictions(
-        expression_network.tabulate_faces(np.array([0]), np.eye(7), fer2013.CLASSES, fold=1)
-    )
+    run.save_predictions(targets.tabulate_faces(np.array([0]), np.eye(7), fer2013.CLASSES, fold=1))
     run.finish({})
     for start in (path, str(path), "newest"):
         loaded = expression_network.load_network(start)

@@ -249,14 +249,14 @@ def test_window_is_the_longest_clip_unless_asked(durations, asked, window_s):
 def test_examples_that_cannot_be_read_are_named_and_left_out(extracted, monkeypatch, capsys):
     clips = arrays.read_clips(extracted)
     ids = arrays.choose_examples(clips)
-    read_clip = index.media.read_clip
+    read_clip = index.decode.read_clip
 
     def fail_on_the_second(video, audio, **options):
         if video.as_posix().endswith(clips.set_index("clip_id")["video"][ids[1]]):
-            raise index.media.MediaError("made to fail")
+            raise index.decode.MediaError("made to fail")
         return read_clip(video, audio, **options)
 
-    monkeypatch.setattr(index.media, "read_clip", fail_on_the_second)
+    monkeypatch.setattr(index.decode, "read_clip", fail_on_the_second)
     examples = index.read_examples("folder", clips, n_frames=2)
     assert list(examples) == [ids[0], *ids[2:]]
     assert f"{ids[1]} cannot be read: made to fail" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
 from modeling.fusion import experts as fusion
+from modeling.fusion import heads
 from modeling.split.protocol import LeakError
 
 THREE = ("neutral", "happy", "sad")
@@ -211,17 +212,17 @@ def test_late_fusion_beats_its_parts_and_bears_a_gap():
     labels, audio = draw_clips(rng, n=1200)
     video = 1.5 * (rng.normal(size=audio.shape) + 1.5 * np.eye(4)[labels])
     posteriors = [softmax(3 * audio, axis=1), softmax(video, axis=1)]
-    fitted = fusion.fit_late_fusion([p[:400] for p in posteriors], labels[:400])
+    fuse = heads.fit_logistic([p[:400] for p in posteriors], labels[:400], inverse_l2=0.03)
     test = [p[400:].copy() for p in posteriors]
-    scores = [(p.argmax(axis=1) == labels[400:]).mean() for p in (*test, fitted.predict(test))]
+    scores = [(p.argmax(axis=1) == labels[400:]).mean() for p in (*test, fuse(test))]
     assert scores[2] > max(scores[:2])
     test[1][:200] = np.nan
     test[0][:100] = np.nan
-    fused = fitted.predict(test)
+    fused = fuse(test)
     assert np.isnan(fused[:100]).all()
     np.testing.assert_allclose(fused[100:].sum(axis=1), 1)
     assert (fused[100:200].argmax(axis=1) == test[0][100:200].argmax(axis=1)).mean() > 0.8
-    alone = fitted.predict([None, test[1]])
+    alone = fuse([None, test[1]])
     assert (alone[200:].argmax(axis=1) == labels[600:]).mean() > 0.5
 
 
@@ -230,7 +231,8 @@ def test_late_fusion_keeps_a_place_for_emotions_without_validation_clips():
     labels, logits = draw_clips(rng, n=100)
     kept = labels != 2
     posteriors = softmax(logits, axis=1)
-    fused = fusion.fit_late_fusion([posteriors[kept]], labels[kept]).predict([posteriors])
+    fuse = heads.fit_logistic([posteriors[kept]], labels[kept], inverse_l2=0.03)
+    fused = fuse([posteriors])
     assert fused.shape == (100, 4)
     assert (fused[:, 2] > 0).all()
     assert (fused.argmax(axis=1) != 2).all()
@@ -239,12 +241,12 @@ def test_late_fusion_keeps_a_place_for_emotions_without_validation_clips():
 def test_unfit_late_fusion_is_refused():
     posteriors = np.full((4, 3), 1 / 3)
     with pytest.raises(ValueError, match="fewer than 2 emotions"):
-        fusion.fit_late_fusion([posteriors], [1, 1, 1, 1])
+        heads.fit_logistic([posteriors], [1, 1, 1, 1], inverse_l2=1)
     with pytest.raises(ValueError, match="4 rows of posteriors for 3 labels"):
-        fusion.fit_late_fusion([posteriors], [0, 1, 2])
-    fitted = fusion.fit_late_fusion([posteriors, posteriors], [0, 1, 2, 0])
+        heads.fit_logistic([posteriors], [0, 1, 2], inverse_l2=1)
+    fuse = heads.fit_logistic([posteriors, posteriors], [0, 1, 2, 0], inverse_l2=1)
     with pytest.raises(ValueError, match="fitted on 6"):
-        fitted.predict([posteriors])
+        fuse([posteriors])
 
 
 def test_alignment_fills_gaps_and_refuses_leaks():
@@ -282,7 +284,7 @@ def test_fusion_is_fitted_on_the_validation_clips_alone():
     others = part != "val"
     shuffled.loc[others, "true"] = rng.permutation(shuffled.loc[others, "true"].to_numpy())
     x = [table[columns].to_numpy()]
-    first, second = (fusion.fit_on_validation([t], THREE)(x) for t in (table, shuffled))
+    first, second = (heads.fit_on_validation([t], THREE)(x) for t in (table, shuffled))
     np.testing.assert_array_equal(first, second)
     assert (first[200:].argmax(axis=1) == labels[200:]).mean() > 0.6
 
@@ -295,20 +297,20 @@ def test_with_many_validation_actors_the_freedom_is_chosen_on_them(monkeypatch):
     table[columns] = softmax(seen, axis=1)
     table["true"] = np.array(THREE)[labels]
     asked = []
-    fit = fusion.fit_late_fusion
+    fit = heads.fit_logistic
 
     def record(posteriors, labels, *, inverse_l2):
         asked.append((len(labels), inverse_l2))
         return fit(posteriors, labels, inverse_l2=inverse_l2)
 
-    monkeypatch.setattr(fusion, "fit_late_fusion", record)
-    fusion.fit_on_validation([table.assign(actor="1")], THREE)
-    assert asked == [(300, min(fusion.STRENGTHS))]
+    monkeypatch.setattr(heads, "fit_logistic", record)
+    heads.fit_on_validation([table.assign(actor="1")], THREE)
+    assert asked == [(300, min(heads.STRENGTHS))]
     asked.clear()
     many = table.assign(actor=[str(i % 10) for i in range(300)])
-    fusion.fit_on_validation([many], THREE)
+    heads.fit_on_validation([many], THREE)
     assert {size for size, _ in asked[:-1]} == {240}, "each fit leaves a fifth of the actors out"
-    assert {strength for _, strength in asked} == set(fusion.STRENGTHS)
+    assert {strength for _, strength in asked} == set(heads.STRENGTHS)
     assert asked[-1][0] == 300, "the last fit takes all"
 
 
@@ -317,7 +319,7 @@ def test_every_emotion_gets_a_posterior_also_one_never_trained():
     labels, seen = draw_clips(rng, n=60, n_emotions=4)
     known = labels != 2
     model = LogisticRegression().fit(seen[known], labels[known])
-    posteriors = fusion.predict_all(model, seen, 4)
+    posteriors = heads.predict_all(model, seen, 4)
     assert posteriors.shape == (60, 4)
     np.testing.assert_allclose(posteriors.sum(axis=1), 1)
     assert posteriors[:, 2].max() < 1e-5

@@ -111,7 +111,7 @@ def test_name_is_joined_to_folder_or_url(base, name, joined):
 )
 def test_base_of_a_list_is_its_folder(source, base, name):
     assert index.find_source("folder", source) == source
-    assert index.find_base(source) == base
+    assert locations.get_base(source) == base
     assert locations.get_path(source).name == name
 
 
@@ -120,10 +120,10 @@ def test_local_source_is_an_absolute_path(tmp_path, monkeypatch):
     make_file(tmp_path / "list.txt", b"")
     (tmp_path / "loop").symlink_to("loop")
     assert index.find_source("folder", "list.txt") == tmp_path.resolve() / "list.txt"
-    assert index.find_base(tmp_path / "list.txt") == tmp_path
+    assert locations.get_base(tmp_path / "list.txt") == tmp_path
     assert index.find_source("folder", "loop").name == "loop"
     with pytest.raises(FileNotFoundError):
-        ravdess.index(index.find_source("ravdess", "loop"))
+        ravdess.CORPUS.index(index.find_source("ravdess", "loop"))
 
 
 @given(st.text(), st.text())
@@ -149,7 +149,7 @@ def test_any_name_is_split_and_joined_or_stands_for_itself(folder_name, name):
 def test_list_at_a_url_names_no_file_of_this_machine(memory, name, words):
     memory.pipe("/mine/clips.csv", f"{HEADER}\n,{name},sad,1".encode())
     with pytest.raises(ValueError, match=f"line 2: audio .*{words}"):
-        folder.index("memory://mine")
+        folder.CORPUS.index("memory://mine")
 
 
 # Listing and reading
@@ -161,24 +161,24 @@ def test_corpus_in_memory_is_indexed_and_validated(memory):
         memory.pipe(f"/bucket/ravdess/Actor_12/03-{clip_id}.wav", WAV)
     memory.pipe(f"/bucket/ravdess/__MACOSX/Actor_12/{CLIP}", b"litter")
     memory.pipe(f"/bucket/ravdess-old/Actor_12/{CLIP}", b"")
-    clips = ravdess.index("memory://bucket/ravdess")
+    clips = ravdess.CORPUS.index("memory://bucket/ravdess")
     assert len(clips) == 60 and f"Actor_12/{CLIP}" in set(clips["video"])
-    assert ravdess.validate("memory://bucket/ravdess").empty
+    assert ravdess.CORPUS.validate("memory://bucket/ravdess").empty
     memory.pipe(f"/bucket/ravdess/Actor_12/{CLIP}", b"<html>no")
     memory.pipe(
         "/bucket/ravdess/Actor_12/03-01-03-01-01-01-12.wav", WAV[:4] + b"\xff\xff\0\0" + WAV[8:]
     )
-    table = ravdess.validate("memory://bucket/ravdess/")
+    table = ravdess.CORPUS.validate("memory://bucket/ravdess/")
     assert sorted(table["detail"]) == ["text, not MP4", "truncated: 44 of 65543 bytes"]
 
 
 def test_tables_beside_a_corpus_in_memory_are_read(memory):
     memory.pipe("/c/AudioWAV/1001_DFA_ANG_XX.wav", WAV)
     memory.pipe("/c/VideoDemographics.csv", b"ActorID,Age,Sex\n1001,51,Male\n")
-    assert crema_d.index("memory://c/AudioWAV")["gender"].tolist() == ["male"]
+    assert crema_d.CORPUS.index("memory://c/AudioWAV")["gender"].tolist() == ["male"]
     memory.pipe("/m/dev_splits_complete/dia0_utt0.mp4", MP4)
     memory.pipe("/m/dev_sent_emo.csv", b"Speaker,Emotion,Dialogue_ID,Utterance_ID\nRoss,joy,0,0\n")
-    assert meld.index("memory://m")["emotion"].tolist() == ["happy"]
+    assert meld.CORPUS.index("memory://m")["emotion"].tolist() == ["happy"]
 
 
 def test_chained_links_are_listed_and_read(memory):
@@ -188,7 +188,7 @@ def test_chained_links_are_listed_and_read(memory):
     memory.pipe("/b/all.zip", buffer.getvalue())
     memory.pipe(f"/b/plain/{CLIP}", MP4)
     for source in ("zip://::memory://b/all.zip", "simplecache::memory://b/plain"):
-        (clip,) = ravdess.index(source).itertuples()
+        (clip,) = ravdess.CORPUS.index(source).itertuples()
         assert clip.video.endswith(CLIP)
         assert headers.check_header(locations.join(source, clip.video)) == ""
 
@@ -202,9 +202,9 @@ def test_list_on_the_web_is_indexed_and_validated_from_few_bytes(tmp_path, web, 
     lines = [HEADER, "a b#1.mp4,,sad,1", ",c.wav,sad,2", ",gone.wav,sad,2"]
     write_table(tmp_path / "web/x/mine.csv", *lines)
     source = f"{url}/x/mine.csv?key=1"
-    clips = folder.index(source)
+    clips = folder.CORPUS.index(source)
     assert clips["clip_id"].tolist() == ["a b#1", "c", "gone"]
-    table = folder.validate(source)
+    table = folder.CORPUS.validate(source)
     assert table[["file", "problem"]].to_numpy().tolist() == [
         ["gone.wav", "missing"],
         ["c.wav", "unreadable"],
@@ -217,7 +217,7 @@ def test_index_pages_of_a_web_server_are_followed(tmp_path, web):
     make_file(tmp_path / "web/Gefühle two/Actor_12" / CLIP, MP4)
     make_file(tmp_path / "web/other/Actor_12" / CLIP, MP4)
     source = f"{url}/Gef%C3%BChle%20two"
-    (clip,) = ravdess.index(source).itertuples()
+    (clip,) = ravdess.CORPUS.index(source).itertuples()
     assert clip.video == f"Actor_12/{CLIP}"
     assert headers.check_header(locations.join(source, clip.video)) == ""
 
@@ -225,15 +225,15 @@ def test_index_pages_of_a_web_server_are_followed(tmp_path, web):
 def test_what_cannot_be_reached_says_so(web):
     url, _ = web
     with pytest.raises(FileNotFoundError, match="does not exist"):
-        folder.index(f"{url}/none.csv")
+        folder.CORPUS.index(f"{url}/none.csv")
     with pytest.raises(FileNotFoundError, match="There is no .*clips.csv"):
-        folder.index(f"{url}/")
+        folder.CORPUS.index(f"{url}/")
     with pytest.raises(FileNotFoundError, match="No clips of RAVDESS|does not exist"):
-        ravdess.index(f"{url}/nowhere")
+        ravdess.CORPUS.index(f"{url}/nowhere")
     with pytest.raises(OSError, match=r"http://127.0.0.1:9/x.csv cannot be read"):
-        folder.index("http://me:secret@127.0.0.1:9/x.csv?key=secret")
+        folder.CORPUS.index("http://me:secret@127.0.0.1:9/x.csv?key=secret")
     with pytest.raises(OSError, match="Protocol not known: nonsense"):
-        ravdess.index("nonsense://bucket")
+        ravdess.CORPUS.index("nonsense://bucket")
 
 
 def test_unknown_size_is_zero(memory, monkeypatch):

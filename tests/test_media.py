@@ -13,7 +13,7 @@ from av.stream import Disposition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.clips import clock, decode
+from preprocessing.clips import clock, decode, pictures
 from preprocessing.voice import synchrony
 from tests.broken_media import (
     damage,
@@ -216,18 +216,18 @@ def test_unwanted_pictures_are_left_out_and_the_others_stay_equal(tmp_path, monk
     """The decoder may skip B-frames; nothing after the last wanted frame is decoded."""
     path = write_clip(tmp_path / "clip.mp4", audio=None, b_frames=3, fps=30, size=(160, 120))
     taken = decode.read_clip(path, None, n_frames=5)
-    n_decoded, decode_all = [], decode._decode
+    n_decoded, decode_all = [], pictures.decode_packets
 
     def count(*args):
         for frame in decode_all(*args):
             n_decoded.append(1)
             yield frame
 
-    monkeypatch.setattr(decode, "_decode", count)
+    monkeypatch.setattr(pictures, "decode_packets", count)
     assert decode.read_clip(path, None, n_frames=5).frames.tobytes() == taken.frames.tobytes()
     assert len(n_decoded) < 45
     n_decoded.clear()
-    monkeypatch.setattr(decode, "_take_only", lambda *_, **__: None)
+    monkeypatch.setattr(pictures, "_take_only", lambda *_, **__: None)
     assert decode.read_clip(path, None, n_frames=5).frames.tobytes() == taken.frames.tobytes()
     assert len(n_decoded) == 60
 

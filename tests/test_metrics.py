@@ -73,6 +73,13 @@ def test_calibration_error_equals_hand_computed_one():
     assert table.dropna()["accuracy"].tolist() == [1.0, 0.5]
 
 
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below():
+    confidences = np.array([0.5, 0.6, 0.75, 0.76, 1.0])
+    posteriors = np.stack([confidences, 1 - confidences], axis=1)
+    table = metrics.measure_reliability(np.zeros(5, int), posteriors, n_bins=4)
+    assert table["n_clips"].tolist() == [0, 1, 2, 2]
+
+
 def test_sure_and_right_is_perfectly_calibrated():
     posteriors = np.eye(3)[TRUE]
     assert metrics.expected_calibration_error(TRUE, posteriors) == 0
@@ -124,6 +131,8 @@ def test_breakdown_by_a_column_of_the_clips():
     assert scores.loc["female", "accuracy"] == 1.0
     assert scores.loc["male", "accuracy"] == 0.25
     assert scores.index[0] == "male"
+    again = metrics.score_by(table, THREE, "gender", clips=clips.sample(frac=1, random_state=1))
+    pd.testing.assert_frame_equal(again, scores)
     assert scores["n_clips"].tolist() == [4, 4]
     with pytest.raises(ValueError, match="No column 'gender'"):
         metrics.score_by(table, THREE, "gender")
@@ -213,6 +222,18 @@ def test_same_seed_gives_the_same_interval():
     assert first == second
 
 
+def test_interval_ends_leave_a_fortieth_of_the_resamples_on_each_side():
+    right = np.random.default_rng(2).random((12, 30)) < np.linspace(0.2, 0.9, 12)[:, None]
+    posteriors = np.where(right.reshape(-1, 1), [[1.0, 0.0]], [[0.0, 1.0]])
+    actors = np.repeat([f"{a:02d}" for a in range(12)], 30)
+    table = make_predictions(np.zeros(360, int), posteriors, emotions=THREE[:2], actors=actors)
+    found = bootstrap.bootstrap_scores(table, THREE[:2], rng=np.random.default_rng(4), n=4000)
+    draws = np.random.default_rng(4).multinomial(12, np.full(12, 1 / 12), size=4000)
+    accuracies = np.sort(draws @ right.mean(axis=1) / 12)
+    assert found["accuracy_low"] == pytest.approx(accuracies[100], abs=1e-3)
+    assert found["accuracy_high"] == pytest.approx(accuracies[-101], abs=1e-3)
+
+
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(1)
     covered = 0
@@ -254,6 +275,52 @@ def test_comparison_finds_the_better_run_on_shared_clips():
     assert worse["accuracy_difference"] == -result["accuracy_difference"]
 
 
+def test_comparison_draws_the_same_actors_for_both_runs():
+    # actors differ from 0 to 90%, and the second run reads one clip in ten more of each
+    right = np.arange(10)[None, :] < np.arange(10)[:, None]
+    more = np.arange(10)[None, :] < np.arange(1, 11)[:, None]
+    actors = np.repeat([f"{a:02d}" for a in range(10)], 10)
+    first, second = (
+        make_predictions(
+            np.zeros(100, int),
+            np.where(hits.reshape(-1, 1), [[1.0, 0.0]], [[0.0, 1.0]]),
+            emotions=THREE[:2],
+            actors=actors,
+        )
+        for hits in (right, more)
+    )
+    result = bootstrap.compare_predictions(first, second, THREE[:2], rng=np.random.default_rng(0))
+    for end in ("", "_low", "_high"):
+        assert result[f"accuracy_difference{end}"] == pytest.approx(0.1)
+
+
+def test_clips_that_one_run_alone_reads_are_counted_for_the_right_run():
+    true = np.zeros(10, int)
+    tables = []
+    for hits in ([1] * 1 + [0] * 6 + [1] * 3, [0] * 1 + [1] * 6 + [1] * 3):
+        posteriors = np.where(np.array(hits)[:, None], [[1.0, 0.0]], [[0.0, 1.0]])
+        tables.append(make_predictions(true, posteriors, emotions=THREE[:2]))
+    result = bootstrap.compare_predictions(*tables, THREE[:2], rng=np.random.default_rng(0))
+    assert (result["only_first"], result["only_second"]) == (1, 6)
+    assert result["mcnemar_p"] == pytest.approx(2 * (1 + 7) / 2**7)  # 0 or 1 of 7 fair coins, twice
+    assert result["accuracy_difference"] == pytest.approx(0.5)
+
+
+def test_p_value_is_two_sided():
+    rng = np.random.default_rng(0)
+    first = draw_predictions(rng, n_actors=12, n_clips=10)
+    second = draw_predictions(rng, n_actors=12, n_clips=10, skill=1.3)
+    second = second.assign(true=first["true"], clip_id=first["clip_id"])
+    result = bootstrap.compare_predictions(
+        first, second, EMOTIONS, rng=np.random.default_rng(3), n=999
+    )
+    weights, groups, _ = bootstrap.draw_weights(first["actor"], rng=np.random.default_rng(3), n=999)
+    runs = [metrics.read_scored(table, EMOTIONS) for table in (first, second)]
+    scores = [bootstrap.score_resamples(*run, groups, weights)["accuracy"] for run in runs]
+    below, above = (scores[1] <= scores[0]).sum(), (scores[1] >= scores[0]).sum()
+    assert result["accuracy_p"] == pytest.approx(min(1, 2 * (1 + min(below, above)) / 1000))
+
+
 def test_runs_that_cannot_be_compared_are_refused():
     rng = np.random.default_rng(0)
     table = make_predictions(TRUE, np.eye(3)[PREDICTED])
@@ -277,5 +344,6 @@ def test_comparison_table_has_baselines_first():
     assert table.loc["audio", "n_clips"] == len(test)
     assert table.loc["audio", "accuracy_low"] < table.loc["audio", "accuracy"]
     assert np.isnan(table.loc["chance", "accuracy_low"])
-    with pytest.raises(ValueError, match="'video' has no predictions of part 'train'"):
-        bootstrap.tabulate_scores(runs, EMOTIONS, rng=rng, part="train")
+    with pytest.raises(ValueError, match="'video' has no predictions of part 'test'; it holds val"):
+        runs["video"] = runs["video"].assign(part="val")
+        bootstrap.tabulate_scores(runs, EMOTIONS, rng=rng)

@@ -193,3 +193,22 @@ def test_emotions_are_told_apart_by_the_colour_blind(sight):
     seen = [see_colour(colour, SIGHTS[sight]) for colour in plots.EMOTION_COLOURS.values()]
     distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
     assert min(distances) > 20
+
+
+def test_contact_sheet_numbers_the_frames_that_it_shows():
+    ax = plots.plot_contact_sheet(FACES, ["a", "b", "c"], every=2)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "3", "5"]
+    assert (ax.images[0].get_array()[:16, 17:33] == FACES[0, 2]).all()
+
+
+def test_titles_of_a_contact_sheet_can_be_read_and_carry_their_colour():
+    emotions = ["happy", "neutral", "calm"]
+    ax = plots.plot_contact_sheet(FACES, ["a", "b", "c"], emotions=emotions)
+    assert {label.get_color() for label in ax.get_yticklabels()} == {"black"}
+    drawn = [matplotlib.colors.to_hex(c).upper() for c in ax.collections[0].get_facecolors()]
+    assert drawn == [plots.EMOTION_COLOURS[emotion] for emotion in emotions]
+
+
+def test_spectrograms_of_loud_and_quiet_clips_have_one_scale():
+    scales = {plots.plot_mel(mel, HOP_MS).images[0].get_clim() for mel in (MEL, MEL - 30)}
+    assert scales == {(-100, -20)}

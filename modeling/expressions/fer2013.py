@@ -27,20 +27,12 @@ VOTED = (*CLASSES, "contempt")
 
 PARTS = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 SIDE = 48
-WORDS = {
-    "neutral": "neutral",
-    "happy": "happy",
+WORDS = {name: name for name in VOTED} | {
     "happiness": "happy",
-    "sad": "sad",
     "sadness": "sad",
-    "angry": "angry",
     "anger": "angry",
     "fear": "fearful",
-    "fearful": "fearful",
-    "disgust": "disgust",
     "surprise": "surprised",
-    "surprised": "surprised",
-    "contempt": "contempt",
 }
 CODES = ("angry", "disgust", "fearful", "happy", "sad", "surprised", "neutral")
 """What ``fer2013.csv`` means by 0 to 6."""
@@ -107,11 +99,14 @@ def read_parts(source, votes=None):
             "expected FER2013's own names."
         )
     found = _find_votes(source) if votes is None else Path(votes)
-    shares, majority = _read_votes(found, faces["image"]) if found else _no_votes(len(faces))
+    if found:
+        shares, majority = _read_votes(found, faces["image"])
+    else:
+        shares, majority = np.zeros((len(faces), len(VOTED)), np.float32), np.full(len(faces), -1)
     pixels = np.stack(faces["pixels"].to_list())
     labels = faces["emotion"].map(CLASSES.index).to_numpy(np.int64)
     everything = Faces(pixels, labels, shares, majority)
-    kept, n_copies = _drop_copies(pixels, faces["part"].to_numpy())
+    kept, n_copies = _drop_copies(pixels, faces["part"])
     parts = {
         part: everything.take(np.flatnonzero(kept & (faces["part"] == part).to_numpy()))
         for part in PARTS.values()
@@ -214,19 +209,13 @@ def _read_votes(path, images):
     return shares, np.where(clear, counts.argmax(axis=1), -1)
 
 
-def _no_votes(n_faces):
-    return np.zeros((n_faces, len(VOTED)), np.float32), np.full(n_faces, -1)
-
-
 def _drop_copies(pixels, parts):
     """Return which faces stay, bool (face,), and how many exact copies go.
 
     Of copies the one nearest to the test stays: test before validation before training.
     """
-    order = {"test": 0, "val": 1, "train": 2}
-    seen, kept = set(), np.zeros(len(pixels), bool)
-    for row in sorted(range(len(pixels)), key=lambda row: order[parts[row]]):
-        digest = hashlib.sha256(pixels[row].tobytes()).digest()
-        kept[row] = parts[row] == "test" or digest not in seen
-        seen.add(digest)
+    digests = [hashlib.sha256(face.tobytes()).digest() for face in pixels]
+    faces = pd.DataFrame({"digest": digests, "rank": parts.map({"test": 0, "val": 1, "train": 2})})
+    copies = faces.sort_values("rank", kind="stable")["digest"].duplicated().sort_index()
+    kept = (~copies | (parts == "test")).to_numpy()
     return kept, int((~kept).sum())

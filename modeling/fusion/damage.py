@@ -5,7 +5,7 @@ A branch whose network does not read an array by itself cannot be asked, and is 
 fused curve of its modality; the other modality joins in as it was.
 """
 
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,9 @@ from data_augmentation import damage
 from data_augmentation.quiet_keras import keras
 from modeling.borrowed import moonshine
 from modeling.expressions import expression_network
-from modeling.fusion import experts, heads
-from modeling.scores import metrics
-from modeling.training import layers, loop, runs
+from modeling.fusion import heads
+from modeling.training import layers, loop
 from preprocessing.disk import arrays
-
-__all__ = ["CONDITIONS", "measure_degradation"]
 
 CONDITIONS = {
     "Noise over the voice": {"clean": None, "20 dB": 20, "10 dB": 10, "5 dB": 5, "0 dB": 0},
@@ -39,14 +36,16 @@ READS = {
 }
 """The arrays that each kind of damage reaches; blur needs the faces themselves."""
 
+SAME, REST = "these fused", "with the rest"
 
-def measure_degradation(found, calibrated, product, *, seed=0):
+
+def measure_degradation(found, tables, product, *, seed=0):
     """Return accuracies on the test clips by kind of damage.
 
     Args:
-        found: Facts of runs of one fold by branch, as ``joint.find_branches`` gives them.
-        calibrated: Their calibrated tables of predictions by branch.
-        product: The ``modalities.ModalityProduct`` fitted on these.
+        found: Facts of runs of one fold by branch, as ``heads.find_branches`` gives them.
+        tables: Their tables of predictions by branch.
+        product: The ``experts.ModalityProduct`` fitted on these.
         seed: Of the noise and of the choice of frames.
 
     Returns:
@@ -54,74 +53,72 @@ def measure_degradation(found, calibrated, product, *, seed=0):
         can be asked, ``these fused``, and ``with the rest`` where the other modality has runs. A
         kind that reaches no branch is left out.
     """
-    assert layers  # registers the layers that the saved networks hold
     measured, emotions = {}, product.emotions
+    tests = {name: table[table["part"] == "test"] for name, table in tables.items()}
+    load_model = cache(_load_model)
     for title, conditions in CONDITIONS.items():
         asked = {name: f for name, f in found.items() if f.get("array") in READS[title]}
         if not asked:
             continue
-        kinds = heads.group_branches(found)
-        same = next(names for names in kinds.values() if next(iter(asked)) in names)
-        rest = {n: calibrated[n][calibrated[n]["part"] == "test"] for n in found if n not in same}
-        judges = {name: _Judge(facts, emotions, seed) for name, facts in asked.items()}
+        modality = next(iter(asked.values()))["modality"]
+        rest = {name: tests[name] for name, f in found.items() if f["modality"] != modality}
         rows = {}
         for label, amount in conditions.items():
-            tables = {name: judge.predict(title, amount) for name, judge in judges.items()}
-            if len(tables) > 1:
-                tables["these fused"] = product.fuse(tables)
-            if rest:
-                own = {name: tables[name] for name in judges}
-                tables["with the rest"] = product.fuse(own | rest)
-            rows[label] = {
-                name: metrics.score_predictions(table, emotions)["accuracy"]
-                for name, table in tables.items()
+            own = {
+                name: _judge(load_model(facts["folder"]), facts, tests[name], title, amount, seed)
+                for name, facts in asked.items()
             }
+            fused = {SAME: product.fuse(own)} if len(own) > 1 else {}
+            fused |= {REST: product.fuse(own | rest)} if rest else {}
+            rows[label] = {n: heads.score_test(t, emotions) for n, t in (own | fused).items()}
         measured[title] = pd.DataFrame(rows).T.rename_axis(AXIS[title])
     return measured
 
 
-class _Judge:
-    """One branch's network, ready to judge its test clips under any damage."""
+def describe_curves(table):
+    """Return in words where a fusion falls below the best of its branches.
 
-    def __init__(self, facts, emotions, seed):
-        self.facts, self.emotions, self.seed = facts, emotions, seed
-        self.model = keras.models.load_model(Path(facts["folder"]) / "model.keras")
-        table = runs.read_predictions(facts["folder"])
-        _, self.temperature = experts.calibrate_predictions(table, emotions)
-        self.test = table[table["part"] == "test"].reset_index(drop=True)
-        self.folder = arrays.corpus_folder(facts["corpus"])
-        position = {c: row for row, c in enumerate(arrays.read_clips(self.folder)["clip_id"])}
-        self.rows = np.array([position[clip] for clip in self.test["clip_id"]])
+    Args:
+        table: A DataFrame of ``measure_degradation``.
+    """
+    best = table.drop(columns=[SAME, REST], errors="ignore").max(axis=1)
+    lines = []
+    for name in (SAME, REST):
+        if name in table:
+            below = ", ".join(table.index[table[name] < best])
+            lines.append(f"{name}: {f'below a branch at {below}' if below else 'never below one'}")
+    return "; ".join(lines)
 
-    def predict(self, title, amount):
-        """Return the table of calibrated predictions of the test clips."""
-        x = self._read(title, amount)
-        any_length = self.model.input_shape[1:] == (None,)  # of a waveform
-        shortest = moonshine.FRAME if any_length else None
-        posteriors = loop.run_network(self.model, x, shortest=shortest)
-        logp = experts.take_log(posteriors)
-        posteriors = experts.apply_temperature(logp, self.temperature)
-        columns = {f"p_{e}": posteriors[:, i] for i, e in enumerate(self.emotions)}
-        return self.test[experts.COLUMNS].assign(**columns)
 
-    def _read(self, title, amount):
-        """Return the array that the network reads, damaged."""
-        name = self.facts["array"]
-        x = np.array(arrays.read_array(self.folder, name)[self.rows])
-        if amount is None:
-            return x
-        if title == "Noise over the voice":
-            return damage.add_noise(self.facts["corpus"], self.rows, name, amount, seed=self.seed)
-        if title == "Frames of the face lost":
-            rng = np.random.default_rng(self.seed)
-            return damage.lose_frames(x, amount, rng=rng, freeze=name == "faces")
-        faces = np.array(arrays.read_array(self.folder, "faces")[self.rows])
-        blurred = damage.blur_faces(faces, amount)
-        if name == "faces":
-            return blurred
-        return expression_network.describe_faces(self.network, blurred)[1]
+def _load_model(folder):
+    """Return the network of a run."""
+    assert layers  # registers the layers that saved networks hold
+    return keras.models.load_model(Path(folder) / "model.keras")
 
-    @cached_property
-    def network(self):
-        """The expression network, where blurred faces must be seen anew."""
-        return expression_network.load_network(expression_network.SHIPPED)
+
+def _judge(model, facts, test, title, amount, seed):
+    """Return the table of what a branch's network predicts of damaged test clips."""
+    any_length = model.input_shape[1:] == (None,)  # of a waveform
+    x = _read_damaged(facts, test["clip_id"], title, amount, seed)
+    posteriors = loop.run_network(model, x, shortest=moonshine.FRAME if any_length else None)
+    columns = [name for name in test if name.startswith("p_")]
+    return test.assign(**dict(zip(columns, posteriors.T, strict=True)))
+
+
+def _read_damaged(facts, clip_ids, title, amount, seed):
+    """Return the array that a branch's network reads, damaged."""
+    folder, name = arrays.corpus_folder(facts["corpus"]), facts["array"]
+    rows = pd.Index(arrays.read_clips(folder)["clip_id"]).get_indexer(clip_ids)
+    x = np.array(arrays.read_array(folder, name)[rows])
+    if amount is None:
+        return x
+    if title == "Noise over the voice":
+        return damage.add_noise(facts["corpus"], rows, name, amount, seed=seed)
+    if title == "Frames of the face lost":
+        rng = np.random.default_rng(seed)
+        return damage.lose_frames(x, amount, rng=rng, freeze=name == "faces")
+    blurred = damage.blur_faces(np.array(arrays.read_array(folder, "faces")[rows]), amount)
+    if name == "faces":
+        return blurred
+    network = expression_network.load_network(expression_network.SHIPPED)
+    return expression_network.describe_faces(network, blurred)[1]

@@ -1,16 +1,30 @@
-"""Several branches' runs become the input of one joint head."""
+"""What is learned across branches: a logistic regression on posteriors, joint heads on embeddings.
 
+The logistic regression is fitted on the validation clips alone. On RAVDESS (LUNA5) the 120 clips
+of two validation actors are too few for it, and the product of ``experts`` is better; it is for
+committees, whose validation actors are all who are not tested.
+"""
+
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
 
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts
 from modeling.scores import metrics
-from modeling.training import runs
+from modeling.training import layers, runs
 from modeling.training.inputs import PARTS, Part
-from modeling.training.layers import ModalityDropout, StatisticsPooling
 from preprocessing.disk import arrays
+
+STRENGTHS = (0.03, 0.1, 0.3, 1.0)
+"""How freely a logistic regression over the modalities may fit."""
+
+LEAST_ACTORS = 5
+"""With fewer validation actors there is no choosing among them."""
 
 
 def find_branches(corpus, branches, *, protocol, fold):
@@ -28,9 +42,8 @@ def find_branches(corpus, branches, *, protocol, fold):
     Raises:
         FileNotFoundError: No branch has a run.
     """
-    names = branches.split() if isinstance(branches, str) else list(branches)
     found = {}
-    for name in names:
+    for name in branches.split() if isinstance(branches, str) else branches:
         try:
             found[name] = runs.find_run(corpus, name, protocol=protocol, fold=fold)
         except FileNotFoundError as error:
@@ -39,6 +52,128 @@ def find_branches(corpus, branches, *, protocol, fold):
     if not found:
         raise missing
     return found
+
+
+def group_branches(found):
+    """Return the names of branches by their runs' modality.
+
+    Raises:
+        ValueError: A run is older than modalities are.
+    """
+    groups = {}
+    for name, facts in found.items():
+        if "modality" not in facts:
+            raise ValueError(
+                f"The run of {name} in {arrays.shorten_path(facts['folder'])} does not say whether "
+                "it judges face or voice. Run the notebook of that branch again."
+            )
+        groups.setdefault(facts["modality"], []).append(name)
+    return groups
+
+
+def join_modalities(found):
+    """Return the modality of a fusion of runs: ``face``, ``voice`` or ``face and voice``."""
+    single = {part for modality in group_branches(found) for part in modality.split(" and ")}
+    return " and ".join(sorted(single))
+
+
+def fit_on_validation(tables, emotions):
+    """Return the fusing function of a logistic regression fitted on the validation clips.
+
+    How freely it may fit is chosen among ``STRENGTHS`` by cross-validation over the validation
+    actors; where these are fewer than ``LEAST_ACTORS``, it is the smallest.
+
+    Args:
+        tables: Tables of predictions of one fold, all parts, one a modality.
+        emotions: Names of the classes in order.
+
+    Returns:
+        See ``fit_logistic``; for ``experts.fuse_predictions`` of tables in this order.
+    """
+    clips, posteriors = experts.align_predictions(tables, emotions)
+    val = (clips["part"] == "val").to_numpy()
+    actors, posteriors = clips.loc[val, "actor"].to_numpy(), [p[val] for p in posteriors]
+    labels = metrics.encode_labels(clips.loc[val, "true"], emotions)
+    best = min(STRENGTHS)
+    if len(set(actors)) >= LEAST_ACTORS:
+        best = min(STRENGTHS, key=lambda c: _cross_validate(posteriors, labels, actors, c))
+    return fit_logistic(posteriors, labels, inverse_l2=best)
+
+
+def fit_logistic(posteriors, labels, *, inverse_l2):
+    """Return a logistic regression from all modalities' log-posteriors to the emotion.
+
+    Log-posteriors are centred in each clip, so a missing modality is a row of zeros, no evidence.
+
+    Args:
+        posteriors: List of float (clip, emotion) of validation clips, NaN rows where missing.
+        labels: int (clip,).
+        inverse_l2: Freedom of the weights; larger needs more validation clips.
+
+    Returns:
+        A function from such a list, ``None`` for a missing modality, to fused posteriors, float64
+        (clip, emotion): ``experts.FLOOR`` for an emotion that no validation clip had, a row of NaN
+        for a clip that no modality judged.
+
+    Raises:
+        ValueError: Fewer than two emotions among the labels, or shapes that do not fit.
+    """
+    features, there = _centre(posteriors)
+    labels, n_emotions = np.asarray(labels), features.shape[1] // len(posteriors)
+    if len(labels) != len(features):
+        raise ValueError(f"{len(features)} rows of posteriors for {len(labels)} labels.")
+    if len(np.unique(labels[there])) < 2:
+        raise ValueError(
+            f"{there.sum()} validation clips of fewer than 2 emotions; fuse by multiply_experts."
+        )
+    model = LogisticRegression(C=inverse_l2, max_iter=2000).fit(features[there], labels[there])
+
+    def fuse(others):
+        rows, judged = _centre(others)
+        if rows.shape[1] != features.shape[1]:
+            raise ValueError(
+                f"{len(others)} modalities give {rows.shape[1]} log-posteriors; the fusion was "
+                f"fitted on {features.shape[1]}. Pass None for a missing one."
+            )
+        fused = predict_all(model, rows, n_emotions)
+        fused[~judged] = np.nan
+        return fused
+
+    return fuse
+
+
+def predict_all(model, features, n_emotions):
+    """Return a scikit-learn model's posteriors of every emotion, also of those never trained.
+
+    Args:
+        model: A fitted classifier whose labels are positions.
+        features: float (clip, feature).
+        n_emotions: Number of emotions.
+
+    Returns:
+        float64 (clip, emotion), ``experts.FLOOR`` for an emotion without a training clip.
+    """
+    posteriors = np.full((len(features), n_emotions), experts.FLOOR)
+    posteriors[:, model.classes_] = np.maximum(model.predict_proba(features), experts.FLOOR)
+    return posteriors / posteriors.sum(axis=1, keepdims=True)
+
+
+def _cross_validate(posteriors, labels, actors, inverse_l2):
+    """Return the cross-entropy of a late fusion on actors that it was not fitted on, in nats."""
+    total = 0.0
+    for train, held in GroupKFold(LEAST_ACTORS).split(labels, groups=actors):
+        fuse = fit_logistic([p[train] for p in posteriors], labels[train], inverse_l2=inverse_l2)
+        fused = experts.take_log(fuse([p[held] for p in posteriors]))
+        total -= np.nansum(fused[np.arange(len(held)), labels[held]])
+    return total
+
+
+def _centre(posteriors):
+    """Return centred log-posteriors (clip, modality x emotion), and which clips have any."""
+    stack, there, _ = experts.stack_posteriors(posteriors)
+    logs = experts.take_log(stack)
+    logs = (logs - logs.mean(axis=2, keepdims=True)) * there[:, :, None]
+    return np.concatenate(list(logs), axis=1), there.any(axis=0)
 
 
 def list_without_embeddings(found):
@@ -65,64 +200,24 @@ def stack_embeddings(found, emotions):
     """
     tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
     clips, _ = experts.align_predictions(list(tables.values()), emotions)
-    scaled, scales = {}, {}
+    scaled, scales = [], {}
     for name, table in tables.items():
         embeddings = runs.read_embeddings(found[name]["folder"])
         train = embeddings[(table["part"] == "train").to_numpy()]
-        scales[name] = train.mean(axis=0), train.std(axis=0) + 1e-3
-        scaled[name] = (embeddings - scales[name][0]) / scales[name][1]
-    width = max(values.shape[1] for values in scaled.values())
-    stacked = np.zeros((len(clips), len(found), width), np.float32)
-    position = {clip: row for row, clip in enumerate(clips["clip_id"])}
-    for branch, (name, values) in enumerate(scaled.items()):
-        rows = [position[clip] for clip in tables[name]["clip_id"]]
-        stacked[rows, branch, : values.shape[1]] = values
-    labels = clips["true"].map(emotions.index).to_numpy(np.int64)
+        mean, deviation = scales[name] = train.mean(axis=0), train.std(axis=0) + 1e-3
+        own = pd.DataFrame((embeddings - mean) / deviation, index=table["clip_id"])
+        scaled.append(own.reindex(clips["clip_id"], fill_value=0).to_numpy(np.float32))
+    width = max(own.shape[1] for own in scaled)
+    padded = [np.pad(own, ((0, 0), (0, width - own.shape[1]))) for own in scaled]
+    labels = metrics.encode_labels(clips["true"], emotions)
     clips = clips.rename(columns={"true": "emotion"})
-    parts = {}
-    for part in PARTS:
-        rows = np.flatnonzero(clips["part"] == part)
-        chosen = clips.iloc[rows].reset_index(drop=True)
-        parts[part] = Part(part, stacked[rows], labels[rows], chosen, emotions)
-    return parts, scales
-
-
-def group_branches(found):
-    """Return the names of branches by their runs' modality.
-
-    Raises:
-        ValueError: A run is older than modalities are.
-    """
-    groups = {}
-    for name, facts in found.items():
-        if "modality" not in facts:
-            raise ValueError(
-                f"The run of {name} in {arrays.shorten_path(facts['folder'])} does not say whether "
-                "it judges face or voice. Run the notebook of that branch again."
-            )
-        groups.setdefault(facts["modality"], []).append(name)
-    return groups
-
-
-def join_modalities(found):
-    """Return the modality of a fusion of runs: ``face``, ``voice`` or ``face and voice``."""
-    single = {part for kind in group_branches(found) for part in kind.split(" and ")}
-    return " and ".join(sorted(single))
-
-
-def score_test(predictions, emotions):
-    """Return the accuracy of a table's test part."""
-    test = predictions[predictions["part"] == "test"]
-    return metrics.score_predictions(test, emotions)["accuracy"]
+    everything = Part("", np.stack(padded, axis=1), labels, clips, emotions)
+    rows = {part: np.flatnonzero(clips["part"] == part) for part in PARTS}
+    return {part: replace(everything.take(rows[part]), name=part) for part in PARTS}, scales
 
 
 def hide_branches(part, branches):
-    """Return a part with some branches missing in every clip.
-
-    Args:
-        part: A part of ``stack_embeddings``.
-        branches: Positions of the branches to hide.
-    """
+    """Return a part of ``stack_embeddings`` with some branches, by position, missing everywhere."""
     x = part.x.copy()
     x[:, list(branches)] = 0
     return part.with_x(x)
@@ -139,8 +234,8 @@ def load_encoder(facts):
             f"{facts['branch']} reads features of a frozen network, not an array: it cannot be "
             "fine-tuned. Set FINE_TUNE_EPOCHS = 0 or leave it out of BRANCHES."
         )
-    own = {layer.__name__: layer for layer in (StatisticsPooling, ModalityDropout)}
-    model = keras.models.load_model(Path(facts["folder"]) / "model.keras", custom_objects=own)
+    assert layers  # registers the layers that saved networks hold
+    model = keras.models.load_model(Path(facts["folder"]) / "model.keras")
     encoder = keras.Model(model.inputs, model.get_layer("embedding").output)
     encoder.name = f"{facts['branch']}_encoder"
     return encoder
@@ -188,3 +283,9 @@ def read_inputs(found, part):
     rows = [position[clip] for clip in part.clips["clip_id"]]
     x = {name: arrays.read_array(folder, facts["array"])[rows] for name, facts in found.items()}
     return part.with_x(x | {"present": (part.x != 0).any(axis=2).astype(np.float32)})
+
+
+def score_test(predictions, emotions):
+    """Return the accuracy of a table's test part."""
+    test = predictions[predictions["part"] == "test"]
+    return metrics.score_predictions(test, emotions)["accuracy"]

@@ -248,7 +248,7 @@ def resolve_protocol(corpus, chosen):
     if protocol != "auto":
         return protocol
     clips = arrays.read_clips(arrays.corpus_folder(corpus))
-    return choose_protocol(clips, corpora.get(corpus).PROTOCOL)
+    return choose_protocol(clips, corpora.get(corpus).protocol)
 
 
 def list_folds(text, corpus, protocol):

@@ -1,10 +1,10 @@
 """Every published number, recomputed from ``modeling/published/`` in seconds.
 
     python -m modeling.publishing.report            print the tables, draw results/published/
-    python -m modeling.publishing.report --write    also put the tables into README.md and cards
+    python -m modeling.publishing.report --write    also put the tables into the pages
 
-The tables stand in README.md and in the cards of modeling/shipped/ between
-``<!-- results: name -->`` and ``<!-- end -->``. A test recomputes them and compares.
+The pages are modeling/published/README.md and the cards of modeling/shipped/; a table stands there
+between ``<!-- results: name -->`` and ``<!-- end -->``. A test recomputes them and compares.
 """
 
 import argparse
@@ -19,23 +19,18 @@ import numpy as np
 import pandas as pd
 
 from modeling import plots
-from modeling.expressions import fer2013
-from modeling.publishing.experiments import (
-    CORPUS,
-    EXPERIMENTS,
-    PROTOCOL,
-    PUBLISHED,
-    SHIPPED,
-    read_published,
-)
+from modeling.publishing.experiments import CHOSEN, EXPERIMENTS, PUBLISHED, SHIPPED, read_published
 from modeling.scores import bootstrap, metrics
 from modeling.split.folds import get_protocol
 from modeling.training import runs
-from preprocessing.corpora import ravdess
+from preprocessing.corpora import EMOTIONS, ravdess
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESAMPLES, SEED = 2000, 7
-BASELINES = ("chance", "majority")
+PAIRS = ((CHOSEN, "fusion_committees"), (CHOSEN, "audio_moonshine_committee"))
+"""What is compared on the same clips: the chosen row, the next, and its best part."""
+
+SCORES = ["accuracy %", "UAR %", "macro-F1 %", "ECE"]
 
 
 def main(arguments=None):
@@ -57,123 +52,102 @@ def main(arguments=None):
 
 def list_pages():
     """Return the files that hold tables."""
-    cards = sorted((REPOSITORY / "modeling" / "shipped").glob("*.md"))
-    return [REPOSITORY / "README.md", *cards]
-
-
-def read_all():
-    """Return the published predictions of every experiment that has any, in the usual order."""
-    found = {name: read_published(name) for name in EXPERIMENTS}
-    return {name: table for name, table in found.items() if table is not None}
+    return [PUBLISHED / "README.md", *sorted((PUBLISHED.parent / "shipped").glob("*.md"))]
 
 
 @functools.cache
 def score_all():
-    """Return the published predictions by name, their emotions and their table of scores."""
-    tables = read_all()
-    emotions = runs.read_posteriors(next(iter(tables.values())))[1]
+    """Return the published predictions of RAVDESS by row, and their table of scores."""
+    tables = {name: read_published(name) for name, own in EXPERIMENTS.items() if name in own.tables}
     rng = np.random.default_rng(SEED)
-    return tables, emotions, bootstrap.tabulate_scores(tables, emotions, rng=rng, n=RESAMPLES)
+    return tables, bootstrap.tabulate_scores(tables, EMOTIONS, rng=rng, n=RESAMPLES)
 
 
 def make_tables():
     """Return the tables as Markdown by name."""
-    tables, emotions, scores = score_all()
-    best = find_best(scores)
+    tables, scores = score_all()
+    fused = [name for name in tables if EXPERIMENTS[name].modality == "face and voice"]
+    facts = json.loads((PUBLISHED / "expression_fer2013" / "parameters.json").read_text("utf-8"))
+    size = f"{facts['weights']:,} weights, {facts['bytes'] / 1e6:.2f} MB on disk."
     made = {
-        "branches": write_scores(scores, [n for n in scores.index if not n.startswith("fusion")]),
-        "fusion": write_scores(scores, [n for n in scores.index if n.startswith("fusion")]),
-        "paired": write_paired(tables, scores, emotions),
-        "groups": write_groups(tables[best], emotions, best),
-        "recall": write_recall(scores, [*EXPERIMENTS[best].needs, best], emotions),
+        "branches": tabulate_rows(scores.drop(index=fused)),
+        "fusion": tabulate_rows(scores.loc[fused]),
+        "paired": pd.DataFrame([compare_pair(*pair) for pair in PAIRS]),
+        "groups": tabulate_groups(tables[CHOSEN]),
+        "recall": tabulate_recall(scores.loc[[*EXPERIMENTS[CHOSEN].needs, CHOSEN]]),
+        "voice_card": tabulate_card(tables[EXPERIMENTS[SHIPPED].needs[0]]),
+        "fusion_card": tabulate_card(tables[SHIPPED]),
+        "leak": tabulate_leak(pd.read_csv(PUBLISHED / "leak.csv")),
+        "degradation": tabulate_degradation(pd.read_csv(PUBLISHED / "degradation.csv")),
+        "expression": tabulate_expression(),
     }
-    voice = EXPERIMENTS[SHIPPED].needs[0]
-    for card, name in {"voice_card": voice, "fusion_card": SHIPPED}.items():
-        if name in tables:
-            made[card] = write_card(tables[name], emotions)
-    if (PUBLISHED / "leak.csv").is_file():
-        made["leak"] = write_leak(pd.read_csv(PUBLISHED / "leak.csv", index_col="split"))
-    if (PUBLISHED / "degradation.csv").is_file():
-        made["degradation"] = write_degradation(pd.read_csv(PUBLISHED / "degradation.csv"))
-    if (PUBLISHED / "expression_fer2013").is_dir():
-        made["expression"] = write_expression()
+    made = {name: write_markdown(table) for name, table in made.items()}
+    made["expression"] += f"\n\n{size}"
     return made
 
 
-def find_best(scores):
-    """Return the name of the fusion with the highest accuracy."""
-    names = [name for name in scores.index if name.startswith("fusion")]
-    return scores.loc[names, "accuracy"].idxmax()
-
-
-def write_scores(scores, names):
-    """Return a table of scores with their intervals, worst and best actor."""
-    names = [name for name in names if name in scores.index]
-    shown = bootstrap.format_scores(scores.loc[names])[["accuracy %", "UAR %", "macro-F1 %", "ECE"]]
-    ends = scores.loc[names, ["worst_actor_accuracy", "best_actor_accuracy"]]
+def tabulate_rows(scores):
+    """Return scores with their intervals, worst and best actor; one row a run."""
+    shown = bootstrap.format_scores(scores)[SCORES]
+    names = [f"`{name}`" if name in EXPERIMENTS else name for name in scores.index]
+    shown.insert(0, "run", names)
+    ends = scores[["worst_actor_accuracy", "best_actor_accuracy"]].to_numpy()
     shown["actors, worst to best"] = [
-        "" if np.isnan(low) else f"{100 * low:.0f}–{100 * high:.0f}"
-        for low, high in ends.itertuples(index=False)
+        "" if np.isnan(low) else f"{100 * low:.0f}–{100 * high:.0f}" for low, high in ends
     ]
-    shown.index = [name if name in BASELINES else f"`{name}`" for name in names]
-    return write_markdown(shown.rename_axis("run"))
+    return shown
 
 
-def write_paired(tables, scores, emotions):
-    """Return how the two best fusions, and fusion and its best part, differ on the same clips."""
-    fusions = [name for name in scores.index if name.startswith("fusion_")]
-    ranked = scores.loc[fusions, "accuracy"].sort_values(ascending=False).index
-    parts = list(EXPERIMENTS[ranked[0]].needs)
-    pairs = [(ranked[1], ranked[0])] if len(ranked) > 1 else []
-    pairs += [(scores.loc[parts, "accuracy"].idxmax(), ranked[0])]
-    rows = {}
-    for first, second in pairs:
-        rng = np.random.default_rng(SEED)
-        own = bootstrap.compare_predictions(
-            tables[first], tables[second], emotions, rng=rng, n=RESAMPLES
-        )
-        low, high = (100 * own[f"accuracy_difference_{end}"] for end in ("low", "high"))
-        difference = f"{100 * own['accuracy_difference']:+.1f}"
-        rows[f"`{second}` minus `{first}`"] = {
-            "accuracy, points": f"{difference} ({low:+.1f} to {high:+.1f})",
-            "only the first right": own["only_second"],
-            "only the second right": own["only_first"],
-            "McNemar p": f"{own['mcnemar_p']:.2g}",
-        }
-    return write_markdown(pd.DataFrame(rows).T.rename_axis("pair"))
+def compare_pair(first, second):
+    """Return by how much the first row is better than the second on the same clips, as text."""
+    tables, rng = score_all()[0], np.random.default_rng(SEED)
+    own = bootstrap.compare_predictions(
+        tables[second], tables[first], EMOTIONS, rng=rng, n=RESAMPLES
+    )
+    middle, low, high = (100 * own[f"accuracy_difference{end}"] for end in ("", "_low", "_high"))
+    return {
+        "pair": f"`{first}` minus `{second}`",
+        "accuracy, points": f"{middle:+.1f} ({low:+.1f} to {high:+.1f})",
+        "only the first right": own["only_second"],
+        "only the second right": own["only_first"],
+        "McNemar p": f"{own['mcnemar_p']:.2g}",
+    }
 
 
-def write_groups(predictions, emotions, name):
-    """Return the scores of a run by gender, intensity and statement, and of LUNA5's val actors."""
+def format_plain(scores):
+    """Return a dict of scores as text, without intervals."""
+    return {
+        "accuracy %": f"{100 * scores['accuracy']:.1f}",
+        "UAR %": f"{100 * scores['unweighted_recall']:.1f}",
+        "ECE": f"{scores['expected_calibration_error']:.3f}",
+        "clips": f"{scores['n_clips']:.0f}",
+    }
+
+
+def tabulate_groups(predictions):
+    """Return scores by gender, intensity and statement, and of those who validate in LUNA5."""
     facts = pd.DataFrame([ravdess.read_clip_id(clip_id) for clip_id in predictions["clip_id"]])
+    protocol = get_protocol(EXPERIMENTS[CHOSEN].protocol)
+    validates = predictions["actor"].isin({actor for fold in protocol.val for actor in fold})
     groups = {
         "gender": facts["gender"].map({"male": "men", "female": "women"}),
         "intensity": facts["intensity"],
         "statement": facts["statement"].map(ravdess.SENTENCES),
+        "actors": validates.map({True: "who validate another fold", False: "who never validate"}),
     }
-    validate = {actor for fold in get_protocol(PROTOCOL).val for actor in fold}
-    seen = predictions["actor"].isin(validate)
-    groups["actors"] = np.where(seen, "who validate another fold", "who never validate")
-    rows = {}
+    rows = []
     for title, values in groups.items():
-        grouped = predictions.assign(**{title: np.asarray(values)})
-        table = metrics.score_by(grouped, emotions, title)
-        for value, row in table.sort_index().iterrows():
-            rows[f"{title}: {value}"] = {
-                "accuracy %": f"{100 * row['accuracy']:.1f}",
-                "UAR %": f"{100 * row['unweighted_recall']:.1f}",
-                "ECE": f"{row['expected_calibration_error']:.3f}",
-                "clips": f"{row['n_clips']:.0f}",
-            }
-    return write_markdown(pd.DataFrame(rows).T.rename_axis(f"`{name}`"))
+        grouped = predictions.assign(**{title: values.to_numpy()})
+        for value, row in metrics.score_by(grouped, EMOTIONS, title).sort_index().iterrows():
+            rows.append({f"`{CHOSEN}`": f"{title}: {value}"} | format_plain(row))
+    return pd.DataFrame(rows)
 
 
-def write_card(predictions, emotions, fold=1):
-    """Return the scores of a network of ``modeling/shipped/``: as published, and its own.
+def tabulate_card(predictions, fold=1):
+    """Return the scores of a network of ``modeling/shipped/``: its own, and those of its kind.
 
     Args:
         predictions: Published table of predictions of its kind, all folds.
-        emotions: Names of the classes in order.
         fold: Whose network it is.
     """
     genders = [ravdess.read_clip_id(clip_id)["gender"] for clip_id in predictions["clip_id"]]
@@ -184,84 +158,68 @@ def write_card(predictions, emotions, fold=1):
         "of these, the 12 women": ~men,
         "of these, the 12 men": men,
     }
-    scores = bootstrap.tabulate_scores(
-        {title: predictions[rows] for title, rows in tables.items()},
-        emotions,
-        rng=np.random.default_rng(SEED),
-        n=RESAMPLES,
-    )
-    shown = bootstrap.format_scores(scores)[["accuracy %", "UAR %", "macro-F1 %", "ECE", "clips"]]
-    return write_markdown(shown.loc[list(tables)].rename_axis("tested on"))
+    parts = {title: predictions[rows] for title, rows in tables.items()}
+    rng = np.random.default_rng(SEED)
+    scores = bootstrap.tabulate_scores(parts, EMOTIONS, rng=rng, n=RESAMPLES).loc[list(parts)]
+    shown = bootstrap.format_scores(scores)[[*SCORES, "clips"]]
+    return shown.rename_axis("tested on").reset_index()
 
 
-def write_recall(scores, names, emotions):
-    """Return the recall of every emotion of several runs."""
-    names = [name for name in names if name in scores.index]
-    shares = scores.loc[names, [f"recall_{emotion}" for emotion in emotions]]
-    shown = (100 * shares).map(lambda share: f"{share:.0f}")
-    shown.columns = emotions
-    shown.index = [f"`{name}`" for name in names]
-    return write_markdown(shown.rename_axis("recall %"))
+def tabulate_recall(scores):
+    """Return the recall of every emotion; one row a run."""
+    shown = (100 * scores[[f"recall_{emotion}" for emotion in EMOTIONS]]).map("{:.0f}".format)
+    shown.columns = EMOTIONS
+    shown.insert(0, "recall %", [f"`{name}`" for name in scores.index])
+    return shown
 
 
-def write_leak(leak):
+def tabulate_leak(leak):
     """Return what the leak meter of notebook 40 has measured."""
-    shown = pd.DataFrame(
-        {
-            "accuracy %": [f"{100 * value:.1f}" for value in leak["accuracy"]],
-            "UAR %": [f"{100 * value:.1f}" for value in leak["unweighted_recall"]],
-            "training clips": leak["train_clips"].astype(int).to_list(),
-        },
-        index=leak.index,
-    )
-    return write_markdown(shown.rename_axis("split"))
+    shown = (100 * leak[["accuracy", "unweighted_recall"]]).map("{:.1f}".format)
+    shown.columns = SCORES[:2]
+    shown.insert(0, "split", leak["split"])
+    return shown.assign(**{"training clips": leak["train_clips"]})
 
 
-def write_degradation(table):
+def tabulate_degradation(table):
     """Return accuracies under noise and with lost frames, means over the folds."""
     rows = []
     for (damage, judge), own in table.groupby(["damage", "judged by"], sort=False):
-        steps = " → ".join(f"{100 * share:.0f}" for share in own["accuracy"])
-        amounts = ", ".join(own["amount"])
-        name = f"`{judge}`" if "_" in judge else judge
-        rows.append({"damage": f"{damage}: {amounts}", "judged by": name, "accuracy %": steps})
-    return write_markdown(pd.DataFrame(rows).set_index("damage"))
+        rows.append(
+            {
+                "damage": f"{damage}: {', '.join(own['amount'])}",
+                "judged by": f"`{judge}`" if judge in EXPERIMENTS else judge,
+                "accuracy %": " → ".join(f"{100 * share:.0f}" for share in own["accuracy"]),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
-def write_expression():
+def tabulate_expression():
     """Return the scores of the expression network on FER2013's PrivateTest."""
-    rows = {}
-    for name, title, classes in (
-        ("expression_fer2013", "FER2013, 7 classes, labels as distributed", fer2013.CLASSES),
-        ("expression_ferplus", "FER+, 8 classes, faces with a majority", fer2013.VOTED),
-    ):
-        table = runs.read_predictions(PUBLISHED / name)
-        true, posteriors = metrics.read_scored(table, classes)
-        right = posteriors.argmax(axis=1) == true
-        margin = 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / len(right))
-        recall = metrics.unweighted_recall(true, posteriors.argmax(axis=1), len(classes))
-        error = metrics.expected_calibration_error(true, posteriors)
-        rows[title] = {
-            "accuracy %": f"{100 * right.mean():.1f} ± {100 * margin:.1f}",
-            "UAR %": f"{100 * recall:.1f}",
-            "ECE": f"{error:.3f}",
-            "faces": len(right),
-        }
-    facts = json.loads((PUBLISHED / "expression_fer2013" / "parameters.json").read_text("utf-8"))
-    shown = write_markdown(pd.DataFrame(rows).T.rename_axis("PrivateTest"))
-    return f"{shown}\n\n{facts['weights']:,} weights, {facts['bytes'] / 1e6:.2f} MB on disk."
+    rows = []
+    for name, title in {
+        "expression_fer2013": "FER2013, 7 classes, labels as distributed",
+        "expression_ferplus": "FER+, 8 classes, faces with a majority",
+    }.items():
+        table = read_published(name)
+        scores = metrics.score_predictions(table, runs.read_posteriors(table)[1])
+        shown, share = format_plain(scores), scores["accuracy"]
+        margin = 1.96 * np.sqrt(share * (1 - share) / len(table))
+        shown["accuracy %"] += f" ± {100 * margin:.1f}"
+        rows.append({"PrivateTest": title} | shown)
+    return pd.DataFrame(rows).rename(columns={"clips": "faces"})
 
 
 def write_markdown(table):
-    """Return a DataFrame of text as a Markdown table, its index first."""
-    head = [table.index.name or "", *map(str, table.columns)]
-    lines = [head, ["---"] * len(head)]
-    lines += [list(map(str, row)) for row in table.itertuples(name=None)]
-    return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
+    """Return a DataFrame as a Markdown table."""
+    lines = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
+    rows = (f"| {' | '.join(map(str, cells))} |" for cells in lines)
+    return "\n".join(row.replace("|  |", "| |") for row in rows)
 
 
 def fill_in(text, tables):
-    """Return README's text with the tables between their marks.
+    """Return a page's text with the tables between their marks.
 
     Raises:
         ValueError: A mark names a table that there is none of.
@@ -270,7 +228,7 @@ def fill_in(text, tables):
     def replace(found):
         name = found.group(1)
         if name not in tables:
-            raise ValueError(f"README.md asks for the results {name!r}; there are {list(tables)}.")
+            raise ValueError(f"A page asks for the results {name!r}; there are {list(tables)}.")
         return f"<!-- results: {name} -->\n{tables[name]}\n<!-- end -->"
 
     return re.sub(r"<!-- results: (\w+) -->\n.*?<!-- end -->", replace, text, flags=re.DOTALL)
@@ -279,17 +237,16 @@ def fill_in(text, tables):
 def draw_figures(folder):
     """Draw the figures of the published results; return their paths."""
     matplotlib.use("agg")
-    tables, emotions, scores = score_all()
-    best = tables[find_best(scores)]
-    true, posteriors = metrics.read_scored(best, emotions)
+    tables, scores = score_all()
+    best = tables[CHOSEN]
+    true, posteriors = metrics.read_scored(best, EMOTIONS)
+    predicted, people = runs.name_predicted(best), metrics.PEOPLE["ravdess"]
     drawn = {
         "scores": plots.plot_scores(scores),
-        "recall": plots.plot_recall_table(scores, emotions),
-        "confusion": plots.plot_confusion(best["true"], runs.name_predicted(best), emotions),
-        "actors": plots.plot_by_actor(
-            best["actor"], best["true"], runs.name_predicted(best), people=metrics.PEOPLE[CORPUS]
-        ),
-        "reliability": plots.plot_reliability(true, {find_best(scores): posteriors}),
+        "recall": plots.plot_recall_table(scores, EMOTIONS),
+        "confusion": plots.plot_confusion(best["true"], predicted, EMOTIONS),
+        "actors": plots.plot_by_actor(best["actor"], best["true"], predicted, people=people),
+        "reliability": plots.plot_reliability(true, {CHOSEN: posteriors}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

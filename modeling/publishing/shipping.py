@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
-from modeling.fusion import experts, modalities  # noqa: F401  (importing layers lets Keras know them)
-from modeling.publishing.experiments import CORPUS, EXPERIMENTS, EXPRESSION, PROTOCOL, SHIPPED
+from modeling.fusion import experts, heads
+from modeling.publishing.experiments import EXPERIMENTS, SHIPPED
 from modeling.training import layers, runs  # noqa: F401  (importing layers lets Keras know them)
 from preprocessing.disk import arrays
 
@@ -47,9 +47,9 @@ def load_shipped(name):
 def main(arguments=None):
     """Pack the newest runs; return the exit status."""
     networks = {
-        "voice": lambda: read_model(VOICE),
+        "voice": lambda: read_network(find_network(VOICE)),
+        "expression": lambda: read_network(find_network("expression")),
         "fusion": build_fusion,
-        "expression": lambda: read_model(EXPRESSION, corpus="fer2013", protocol="official"),
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="+", choices=list(networks), help="which networks to pack")
@@ -65,10 +65,15 @@ def main(arguments=None):
     return 0
 
 
-def read_model(branch, *, corpus=CORPUS, protocol=PROTOCOL):
-    """Return the network of the newest run of a branch for ``FOLD``."""
-    found = runs.find_run(corpus, branch, protocol=protocol, fold=FOLD)
-    return keras.models.load_model(found["folder"] / "model.keras", compile=False)
+def find_network(name):
+    """Return the facts of the newest run of an experiment for ``FOLD``."""
+    own = EXPERIMENTS[name]
+    return runs.find_run(own.corpus, own.branch, protocol=own.protocol, fold=FOLD)
+
+
+def read_network(facts):
+    """Return the network of a run."""
+    return keras.models.load_model(facts["folder"] / "model.keras", compile=False)
 
 
 def build_fusion():
@@ -81,24 +86,20 @@ def build_fusion():
         posteriors frame by frame with zeros behind the last frame, to posteriors (clip, emotion).
         All zeros where a modality is missing: the other one decides alone.
     """
-    found = {
-        name: runs.find_run(CORPUS, name, protocol=PROTOCOL, fold=FOLD) for name in (VOICE, FACE)
-    }
+    found = {name: find_network(name) for name in (VOICE, FACE)}
     tables = [runs.read_predictions(facts["folder"]) for facts in found.values()]
     emotions = runs.read_posteriors(tables[0])[1]
-    calibrated, temperatures = zip(
-        *(experts.calibrate_predictions(table, emotions) for table in tables), strict=True
-    )
-    product = modalities.fit_product(dict(zip(found, calibrated, strict=True)), found, emotions)
-    last = product.temperatures
-    face = keras.models.load_model(found[FACE]["folder"] / "model.keras", compile=False)
+    groups = heads.group_branches(found)
+    product = experts.fit_product(dict(zip(found, tables, strict=True)), emotions, groups)
+    face = read_network(found[FACE])
     voice = keras.Input((len(emotions),), name="voice")
     expressions = keras.Input(face.input_shape[1:], name="expressions")
     seen = ops.any(expressions != 0, axis=(1, 2))
     judges = [("voice", voice, ops.any(voice != 0, axis=1)), ("face", face(expressions), seen)]
     evidence = 0
-    for (kind, posterior, there), first in zip(judges, temperatures, strict=True):
-        temperature = first * last[kind] * last["all"]
+    for (modality, posterior, there), branch in zip(judges, found, strict=True):
+        temperature = product.branch_temperatures[branch] * product.last_temperature
+        temperature *= product.modality_temperatures[modality]
         logs = ops.log(ops.maximum(posterior, experts.FLOOR)) / temperature
         evidence += logs * ops.cast(there, "float32")[:, None]
     posterior = keras.layers.Softmax(name="posterior")(evidence)

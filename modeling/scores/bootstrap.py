@@ -20,8 +20,11 @@ from modeling.scores.metrics import (
     score_predictions,
 )
 
+TAILS = (0.025, 0.975)
+"""Between which quantiles of the resamples an interval lies: it should cover 95%."""
 
-def bootstrap_scores(predictions, emotions, *, rng, n=2000, level=0.95):
+
+def bootstrap_scores(predictions, emotions, *, rng, n=2000):
     """Return percentile intervals of the scores of one part's predictions.
 
     Args:
@@ -29,7 +32,6 @@ def bootstrap_scores(predictions, emotions, *, rng, n=2000, level=0.95):
         emotions: Names of the classes in order.
         rng: ``numpy.random.Generator``.
         n: Number of resamples.
-        level: Probability that an interval should cover.
 
     Returns:
         dict: ``<score>_low`` and ``<score>_high`` for each of ``SCORES``, and ``resampled``:
@@ -42,12 +44,16 @@ def bootstrap_scores(predictions, emotions, *, rng, n=2000, level=0.95):
     true, posteriors = read_scored(predictions, emotions)
     weights, groups, resampled = draw_weights(predictions["actor"], rng=rng, n=n)
     scores = score_resamples(true, posteriors, groups, weights)
-    tails = [(1 - level) / 2, (1 + level) / 2]
     intervals = {}
     for name in SCORES:
-        low, high = np.quantile(scores[name], tails)
-        intervals |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+        intervals |= _span(name, scores[name])
     return intervals | {"resampled": resampled}
+
+
+def _span(name, values):
+    """Return the ends of an interval by name."""
+    low, high = np.quantile(values, TAILS)
+    return {f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 def draw_weights(actors, *, rng, n):
@@ -111,7 +117,7 @@ def score_resamples(true, posteriors, groups, weights):
     return dict(zip(SCORES, values, strict=True))
 
 
-def compare_predictions(first, second, emotions, *, rng, n=2000, level=0.95):
+def compare_predictions(first, second, emotions, *, rng, n=2000):
     """Return by how much the second run is better than the first on the clips that both scored.
 
     The bootstrap draws the same actors for both runs. McNemar's exact test asks whether the clips
@@ -124,7 +130,6 @@ def compare_predictions(first, second, emotions, *, rng, n=2000, level=0.95):
         emotions: Names of the classes in order.
         rng: ``numpy.random.Generator``.
         n: Number of resamples.
-        level: Probability that an interval should cover.
 
     Returns:
         dict: for each of ``SCORES`` ``<score>_difference`` (second minus first), its ``_low`` and
@@ -138,7 +143,7 @@ def compare_predictions(first, second, emotions, *, rng, n=2000, level=0.95):
     shared = sorted(set(first["clip_id"]) & set(second["clip_id"]))
     if not shared:
         raise ValueError("The two runs share no clip; compare runs of one corpus, fold and part.")
-    n_unshared = len(set(first["clip_id"]) | set(second["clip_id"])) - len(shared)
+    n_unshared = len(set(first["clip_id"]) ^ set(second["clip_id"]))
     tables = [run.set_index("clip_id", drop=False).loc[shared] for run in (first, second)]
     pair = [read_scored(table, emotions) for table in tables]
     true = pair[0][0]
@@ -150,34 +155,28 @@ def compare_predictions(first, second, emotions, *, rng, n=2000, level=0.95):
     result = {}
     for name in SCORES:
         observed, *resamples = scores[1][name] - scores[0][name]
-        low, high = np.quantile(resamples, [(1 - level) / 2, (1 + level) / 2])
         sides = [1 + np.sum(np.array(resamples) <= 0), 1 + np.sum(np.array(resamples) >= 0)]
-        result |= {
-            f"{name}_difference": float(observed),
-            f"{name}_difference_low": float(low),
-            f"{name}_difference_high": float(high),
-            f"{name}_p": float(min(1, 2 * min(sides) / (n + 1))),
-        }
+        result |= {f"{name}_difference": float(observed)} | _span(f"{name}_difference", resamples)
+        result |= {f"{name}_p": float(min(1, 2 * min(sides) / (n + 1)))}
     right = [posteriors.argmax(axis=1) == true for _, posteriors in pair]
-    only = [int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))]
+    one, other = int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))
     return result | {
-        "only_first": only[0],
-        "only_second": only[1],
-        "mcnemar_p": float(binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0,
+        "only_first": one,
+        "only_second": other,
+        "mcnemar_p": float(binomtest(one, one + other).pvalue) if one + other else 1.0,
         "n_clips": len(true),
         "n_unshared": n_unshared,
         "resampled": resampled,
     }
 
 
-def tabulate_scores(runs, emotions, *, rng, part="test", n=2000):
-    """Return the comparison table: chance, majority and every run with its intervals.
+def tabulate_scores(runs, emotions, *, rng, n=2000):
+    """Return the comparison table: chance, majority and every run's test part with its intervals.
 
     Args:
         runs: Tables of predictions (all parts) by the run's name.
         emotions: Names of the classes in order.
         rng: ``numpy.random.Generator``.
-        part: The part to score.
         n: Number of resamples.
 
     Returns:
@@ -187,23 +186,21 @@ def tabulate_scores(runs, emotions, *, rng, part="test", n=2000):
         clips where the tables hold any.
 
     Raises:
-        ValueError: A run has no predictions of this part.
+        ValueError: A run has no predictions of part ``test``.
     """
     rows = {}
     for name, predictions in runs.items():
-        scored = predictions[predictions["part"] == part]
+        scored = predictions[predictions["part"] == "test"]
         if scored.empty:
             raise ValueError(
-                f"Run {name!r} has no predictions of part {part!r}; it holds "
+                f"Run {name!r} has no predictions of part 'test'; it holds "
                 f"{', '.join(sorted(predictions['part'].unique()))}."
             )
-        rows[name] = {
-            **score_predictions(scored, emotions),
-            **bootstrap_scores(scored, emotions, rng=rng, n=n),
-            **find_extremes(scored, emotions),
-        }
+        rows[name] = score_predictions(scored, emotions)
+        rows[name] |= bootstrap_scores(scored, emotions, rng=rng, n=n)
+        rows[name] |= find_extremes(scored, emotions)
     everything = pd.concat(runs.values()).drop_duplicates(["clip_id", "part"])
-    true, true_train = (everything.loc[everything["part"] == p, "true"] for p in (part, "train"))
+    true, true_train = (everything.loc[everything["part"] == p, "true"] for p in ("test", "train"))
     baselines = score_baselines(true, emotions, true_train=true_train if len(true_train) else None)
     return pd.DataFrame.from_dict(baselines | rows, orient="index").rename_axis("run")
 

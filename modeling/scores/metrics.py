@@ -32,29 +32,19 @@ def encode_labels(labels, emotions):
     Raises:
         ValueError: A label is not in ``emotions``.
     """
-    labels = np.asarray(labels)
+    labels = np.asarray(labels).tolist()
     positions = {name: position for position, name in enumerate(emotions)}
     positions |= {position: position for position in range(len(emotions))}
-    unknown = sorted({str(label) for label in labels.tolist() if label not in positions})
+    unknown = sorted({str(label) for label in labels if label not in positions})
     if unknown:
         raise ValueError(f"Labels {', '.join(unknown)} are not among {', '.join(emotions)}.")
-    return np.array([positions[label] for label in labels.tolist()], dtype=np.int64)
+    return np.array([positions[label] for label in labels], dtype=np.int64)
 
 
-def validate_posteriors(posteriors, labels=None):
-    """Raise unless posteriors are complete and sum to one.
-
-    Args:
-        posteriors: float (clip, emotion).
-        labels: int (clip,), checked for length if given.
-
-    Raises:
-        ValueError: No rows, NaN, values outside [0, 1], sums that are not 1, or another length.
-    """
-    if posteriors.ndim != 2 or not len(posteriors):
+def validate_posteriors(posteriors):
+    """Raise ValueError unless posteriors (clip, emotion) are complete and sum to one."""
+    if not len(posteriors):
         raise ValueError(f"Posteriors have shape {posteriors.shape}; expected (clip, emotion).")
-    if labels is not None and len(labels) != len(posteriors):
-        raise ValueError(f"{len(posteriors)} posteriors for {len(labels)} labels.")
     n_bad = int(np.isnan(posteriors).any(axis=1).sum())
     if n_bad:
         raise ValueError(
@@ -105,16 +95,7 @@ def accuracy(true, predicted):
 
 
 def per_class_recall(true, predicted, n_classes):
-    """Return each class's share of clips predicted right, NaN for a class without clips.
-
-    Args:
-        true: int (clip,).
-        predicted: int (clip,).
-        n_classes: Number of classes.
-
-    Returns:
-        float64 (class,).
-    """
+    """Return each class's share of clips predicted right, float64, NaN without a clip."""
     classes = np.arange(n_classes)
     recalls = recall_score(true, predicted, labels=classes, average=None, zero_division=0)
     return np.where(np.isin(classes, true), recalls, np.nan)
@@ -163,23 +144,19 @@ def assign_bins(posteriors, n_bins=N_BINS):
     return confidences, np.clip(np.ceil(confidences * n_bins).astype(int) - 1, 0, n_bins - 1)
 
 
-def expected_calibration_error(true, posteriors, *, n_bins=N_BINS):
+def expected_calibration_error(true, posteriors):
     """Return the mean distance between confidence and accuracy, weighted by clips (ECE).
 
-    0 is perfect. The value depends on the bins (15 of equal width unless told) and is biased
-    upwards for few clips. Guo et al. 2017.
+    0 is perfect. The value depends on the bins (``N_BINS`` of equal width) and is biased upwards
+    for few clips. Guo et al. 2017.
     """
-    table = measure_reliability(true, posteriors, n_bins=n_bins).dropna()
+    table = measure_reliability(true, posteriors).dropna()
     gaps = (table["confidence"] - table["accuracy"]).abs()
-    return float((gaps * table["n_clips"]).sum() / table["n_clips"].sum())
+    return float(np.average(gaps, weights=table["n_clips"]))
 
 
 def score_predictions(predictions, emotions):
     """Return the scores of one part's predictions.
-
-    Args:
-        predictions: DataFrame of one part.
-        emotions: Names of the classes in order.
 
     Returns:
         dict of plain numbers, in order: ``SCORES``, ``recall_<emotion>`` (NaN for an emotion
@@ -260,18 +237,13 @@ def score_baselines(true, emotions, *, true_train=None):
         dict by baseline, ``"chance"`` and ``"majority"``, of accuracy, unweighted_recall and
         macro_f1. Chance is the expectation of uniform guessing (for F1, of its counts).
     """
-    true, n_classes = encode_labels(true, emotions), len(emotions)
-    counts = np.bincount(true, minlength=n_classes)
-    shares = counts[counts > 0] / len(true)
+    true, n_classes, chance = encode_labels(true, emotions), len(emotions), 1 / len(emotions)
+    shares = np.unique(true, return_counts=True)[1] / len(true)
     source = true if true_train is None else encode_labels(true_train, emotions)
-    predicted = np.full(len(true), np.bincount(source, minlength=n_classes).argmax())
-    chance_f1 = np.mean(2 * shares / n_classes / (shares + 1 / n_classes))
+    predicted = np.full(len(true), np.bincount(source).argmax())
+    chance_f1 = float(np.mean(2 * shares * chance / (shares + chance)))
     return {
-        "chance": {
-            "accuracy": 1 / n_classes,
-            "unweighted_recall": 1 / n_classes,
-            "macro_f1": float(chance_f1),
-        },
+        "chance": {"accuracy": chance, "unweighted_recall": chance, "macro_f1": chance_f1},
         "majority": {
             "accuracy": accuracy(true, predicted),
             "unweighted_recall": unweighted_recall(true, predicted, n_classes),

@@ -183,7 +183,7 @@ def choose_protocol(clips, corpus, protocol="auto"):
     """Return the protocol's name: the one asked for, or the corpus's own where it fits."""
     if protocol != "auto":
         return protocol
-    return protocols.choose_protocol(clips, corpora.get(corpus).PROTOCOL)
+    return protocols.choose_protocol(clips, corpora.get(corpus).protocol)
 
 
 def explain_empty(clips, name, usable, empty):

@@ -1,7 +1,7 @@
 """Pictures and sound on one clock: what they share, which frames are wanted, where samples lie.
 
-Arithmetic alone, no decoder (that is `media`): times in seconds since the start of the container,
-and ``ticks``, the integer timestamps of a container's pictures.
+Arithmetic alone, no decoder: times in seconds since the start of the container, and ``ticks``, the
+integer timestamps of a container's pictures.
 """
 
 from collections import defaultdict
@@ -18,7 +18,6 @@ SILENCE = 1e-4
 
 CLIPPED = 1.5
 """Peak above which sound is not just an encoder's overshoot, but lies outside [-1, 1]."""
-
 
 FRAME_HOP_S = 0.01
 """Step of the energy by which speech is told from silence; its windows are two steps long."""
@@ -155,15 +154,7 @@ class Sound(_Track):
 
 
 def find_fault(samples):
-    """Return why sound cannot serve as a voice, or None.
-
-    Args:
-        samples: float32 (samples,).
-
-    Returns:
-        "empty audio", "audio holds NaN samples", "audio holds infinite samples", "silent audio"
-        or None.
-    """
+    """Return why sound, float32 (samples,), cannot serve as a voice, or None."""
     if not len(samples):
         return "empty audio"
     if np.isnan(samples).any():

@@ -1,7 +1,7 @@
 """Open a media file, wherever it lies, and tell what its header promises.
 
-With ``media`` the only module that imports PyAV (FFmpeg's libraries; no ffmpeg program is needed).
-Whatever is wrong with a file becomes a ``MediaError`` with a short reason.
+By PyAV, that is FFmpeg's libraries; no ffmpeg program is needed. Whatever is wrong with a file
+becomes a ``MediaError`` with a short reason.
 """
 
 import io
@@ -56,32 +56,16 @@ class Probe:
 
 
 def probe(path):
-    """Return what a file's header promises, without decoding it.
+    """Return the ``Probe`` of a media file, Path or URL, without decoding it.
 
-    Args:
-        path: Media file, Path or URL; of a URL only what the header needs is fetched, where the
-            server can.
-
-    Returns:
-        Probe.
+    Of a URL only what the header needs is fetched, where the server can.
 
     Raises:
         MediaError: The file cannot be opened or holds neither video nor audio.
     """
     with open_media(path, whole=False) as container:
         video, audio = find_video(container), find_audio(container)
-        found = {}
-        for name, stream in (("video", video), ("audio", audio)):
-            if stream is not None:
-                start_s = float((stream.start_time or 0) * stream.time_base) - find_origin(
-                    container
-                )
-                end_s = find_promised_end(container, stream)
-                if end_s is None and container.duration:
-                    end_s = container.duration / av.time_base
-                found[f"has_{name}"] = True
-                found[f"{name}_start_s"] = start_s
-                found[f"{name}_duration_s"] = None if end_s is None else end_s - start_s
+        found = _probe_span(container, video) | _probe_span(container, audio)
         if video is not None:
             rate = video.average_rate or video.guessed_rate
             found |= {"width": video.width, "height": video.height, "n_frames_hint": video.frames}
@@ -91,6 +75,21 @@ def probe(path):
         if not found:
             raise MediaError("holds neither video nor audio")
         return Probe(**found)
+
+
+def _probe_span(container, stream):
+    """Return that there is such a stream, when it starts, and how long it promises to last."""
+    if stream is None:
+        return {}
+    start_s = float((stream.start_time or 0) * stream.time_base) - find_origin(container)
+    end_s = find_promised_end(container, stream)
+    if end_s is None and container.duration:
+        end_s = container.duration / av.time_base
+    return {
+        f"has_{stream.type}": True,
+        f"{stream.type}_start_s": start_s,
+        f"{stream.type}_duration_s": None if end_s is None else end_s - start_s,
+    }
 
 
 def explain_fault(error):

@@ -1,32 +1,19 @@
 """One decode of a clip: the chosen frames and the waveform, cut to the same seconds.
 
-A container is demuxed once. Sound is decoded on the way, pictures are kept compressed until the
-length of the sound and the times of all frames are known; then they are decoded in order, without
-seeking, and only the chosen ones become RGB. All times come from timestamps, never from a frame
-rate.
+A container is demuxed once. Sound is decoded on the way (``sounds``), pictures when the length of
+the sound and the times of all frames are known (``pictures``). All times come from timestamps,
+never from a frame rate.
 """
 
-import itertools
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from preprocessing.clips import locations, sampling
-from preprocessing.clips.clock import (
-    CLIPPED,
-    Pictures,
-    Sound,
-    average_frames,
-    find_fault,
-    find_mismatch,
-    find_window,
-    keep_frames,
-)
+from preprocessing.clips.clock import find_fault, find_mismatch, find_window
 from preprocessing.clips.containers import (
     DECODER_ERRORS,
     MediaError,
@@ -34,24 +21,15 @@ from preprocessing.clips.containers import (
     explain_fault,
     find_audio,
     find_origin,
-    find_promised_end,
     find_video,
     open_media,
     probe,
 )
-from preprocessing.faces.frames import Frames
+from preprocessing.clips.pictures import collect_pictures, decode_packets, take_frames
+from preprocessing.clips.sounds import collect_sound
 from preprocessing.voice.synchrony import estimate_lag
 
 __all__ = ["Clip", "MediaError", "Probe", "probe", "read_clip", "read_frame_times"]
-
-GAP_S = 0.02
-"""A larger jump in the timestamps of sound is a gap or an overlap, a smaller one is rounding."""
-
-MAX_PIXELS = 4096 * 2304
-"""Larger frames (than 4K) come from damaged headers, and sixteen would fill the memory."""
-SKIPPING_DECODERS = ("h264", "mpeg4")
-"""Decoders whose pictures without references to them can be left out, the others unchanged.
-(HEVC's temporal layers may refer to pictures that are marked as not referred to.)"""
 
 
 @dataclass
@@ -117,7 +95,7 @@ def read_clip(
             measure it where the sound is another file and the picture's file has sound too
             (`synchrony.estimate_lag`), and to take 0 where that cannot be measured.
         trim_db: Cut what is quieter than this many decibels below the loudest moment off both ends
-            of picture and sound, before ``window_s`` (`tracks.find_speech`); None cuts nothing.
+            of picture and sound, before ``window_s`` (`clock.find_speech`); None cuts nothing.
         as_frames: Leave the frames as ``frames.Frames``, which are converted when looked at,
             instead of an array; ``window_mean`` always gives an array.
 
@@ -128,12 +106,8 @@ def read_clip(
         MediaError: Neither picture nor sound can be had.
         ValueError: An option is out of its range.
     """
-    for name, value in {
-        "window_s": window_s,
-        "max_seconds": max_seconds,
-        "rate_hz": rate_hz,
-        "trim_db": trim_db,
-    }.items():
+    lengths = {"window_s": window_s, "max_seconds": max_seconds}
+    for name, value in (lengths | {"rate_hz": rate_hz, "trim_db": trim_db}).items():
         if value is not None and not value > 0:
             raise ValueError(f"{name} = {value}; expected a positive number.")
     _check_lag(audio_lag_s)
@@ -159,7 +133,7 @@ def read_clip(
 
         if pictures is not None:
             try:
-                frames, frame_times = _take_frames(
+                frames, frame_times = take_frames(
                     pictures, decode, window, choose, problems, as_frames=as_frames
                 )
             except (MediaError, *DECODER_ERRORS) as error:
@@ -193,13 +167,7 @@ def read_frame_times(
 ):
     """Return when each frame of a clip comes on screen, decoding no picture.
 
-    Args:
-        video: Path of the file with the pictures.
-        audio: Path of the file with the sound, the same path for one file, or None.
-        window_s: As for `read_clip`, whose window and clock these times share.
-        max_seconds: Nothing later than this is read.
-        audio_lag_s: As for `read_clip`.
-        trim_db: As for `read_clip`.
+    The arguments are those of `read_clip`, whose window and clock these times share.
 
     Returns:
         The window's length in seconds, and float64 (frame,), seconds since its start.
@@ -251,11 +219,11 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
                 problem for problem in found if found is not problems and "audio" not in problem
             ]
             if path == video:
-                pictures, decode = _collect_pictures(container, video_stream, packets, problems)
+                pictures, decode = collect_pictures(container, video_stream, packets, problems)
                 if measures_lag and audio_stream is not None:
-                    beside = _collect_sound(container, audio_stream, heard, rate_hz, [])
+                    beside = collect_sound(container, audio_stream, heard, rate_hz, [])
             if path == audio:
-                sound = _collect_sound(container, audio_stream, heard, rate_hz, problems)
+                sound = collect_sound(container, audio_stream, heard, rate_hz, problems)
             read = [pictures] * (path == video) + [sound] * (path == audio)
             _limit_promises(container, read, max_seconds)
         except (MediaError, *DECODER_ERRORS) as error:
@@ -295,7 +263,7 @@ def _demux(container, video, audio, max_seconds, problems):
                 if not running:
                     break
             elif stream is audio:
-                heard += _decode([packet], audio, failures)
+                heard += decode_packets([packet], audio, failures)
             else:
                 packets.append(packet)
     except DECODER_ERRORS as error:
@@ -303,19 +271,10 @@ def _demux(container, video, audio, max_seconds, problems):
     if len(running) < len(streams):
         problems.append(f"longer than {max_seconds:g} s: the rest was not read")
     if audio is not None:
-        heard += _decode([None], audio, failures)
+        heard += decode_packets([None], audio, failures)
     if failures:
         problems.append(f"audio damaged: packets that cannot be decoded: {len(failures)}")
     return packets, heard
-
-
-def _decode(packets, stream, failures):
-    """Yield the frames of packets; the error of one that cannot be decoded joins ``failures``."""
-    for packet in packets:
-        try:
-            yield from stream.codec_context.decode(packet)
-        except DECODER_ERRORS as error:
-            failures.append(error)
 
 
 def _limit_promises(container, read, max_seconds):
@@ -326,175 +285,3 @@ def _limit_promises(container, read, max_seconds):
         longest.promised_end_s = longest.promised_end_s or container.duration / av.time_base
     for track in read:
         track.promised_end_s = min(track.promised_end_s or 0.0, max_seconds)
-
-
-def _collect_pictures(container, stream, packets, problems):
-    """Return a stream's Pictures by its packets, and a function that decodes them, or two None.
-
-    The function takes a list for errors and yields ticks, each with a frame and what converts it;
-    given a set of wanted ticks, it may leave out others. It can be called again. In containers
-    without presentation times (AVI; FFmpeg's guesses are often wrong) frames come at the decoding
-    times of their packets, earlier by the decoder's delay, and those held back until the end take
-    the times left over.
-    """
-    has_pts = stream is not None and container.format.name != "avi"
-    stamps = {
-        packet.pts if has_pts and packet.pts is not None else packet.dts: packet.duration
-        for packet in packets
-        if not packet.is_discard
-    }
-    stamps.pop(None, None)
-    if not stamps:
-        problems.append("no video stream" if stream is None else "video cannot be decoded")
-        return None, None
-    ticks = sorted(stamps)
-
-    def decode(failures, wanted=None):
-        stream.codec_context.flush_buffers()
-        reformatter, tick, delay = VideoReformatter(), ticks[0] - 1, None
-        needed = packets if wanted is None else _skip_unwanted(packets, stream, wanted)
-        for frame in _decode(itertools.chain(needed, [None]), stream, failures):
-            stamp = frame.pts if has_pts else frame.dts
-            if not has_pts and stamp is not None:
-                delay = stamp - ticks[0] if delay is None else delay
-                stamp -= delay
-            if stamp is None:
-                stamp = next((other for other in ticks if other > tick), tick + 1)
-            tick = stamp
-            failures += [tick] * frame.is_corrupt
-            yield tick, (frame, partial(_to_rgb, frame, reformatter))
-
-    usual_ticks = float(1 / (stream.guessed_rate or 25) / stream.time_base)
-    origin_s, promised_s = find_origin(container), find_promised_end(container, stream)
-    pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base, origin_s, promised_s)
-    return pictures, decode
-
-
-def _skip_unwanted(packets, stream, wanted):
-    """Yield packets, the decoder told before each whether it may leave the picture out.
-
-    It leaves out only what no other picture refers to, so those that come are the same.
-    """
-    context = stream.codec_context
-    try:
-        for packet in packets:
-            may_skip = context.name in SKIPPING_DECODERS and packet.pts not in wanted
-            context.skip_frame = "NONREF" if may_skip else "DEFAULT"
-            yield packet
-    finally:
-        context.skip_frame = "DEFAULT"
-
-
-def _to_rgb(frame, reformatter, shape):
-    """Return a frame as uint8 (height, width, 3), upright, scaled to ``shape`` unless None."""
-    if frame.width * frame.height > MAX_PIXELS:
-        raise MediaError(f"frames of {frame.width}×{frame.height} pixels")
-    turns = round(frame.rotation / 90) % 4  # the display matrix that phones write
-    height, width = shape[1::-1] if shape and turns % 2 else (shape or (None, None))[:2]
-    rgb = reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
-    return np.rot90(rgb.to_ndarray(), turns)
-
-
-def _collect_sound(container, stream, heard, rate_hz, problems):
-    """Return a stream's Sound by its decoded frames, or None if it cannot serve as a voice."""
-    if stream is None:
-        problems.append("no audio stream")
-        return None
-    runs, failures = [], []
-    for start_s, frames in _find_runs(container, heard):
-        try:
-            runs.append((start_s, _resample(frames, rate_hz)))
-        except DECODER_ERRORS as error:
-            failures.append(error)
-    if failures:
-        problems.append(f"audio damaged: stretches that cannot be resampled: {len(failures)}")
-    runs = [(start_s, samples) for start_s, samples in runs if len(samples)]
-    samples = np.concatenate([samples for _, samples in runs] or [np.empty(0)])
-    if fault := find_fault(samples):
-        problems.append(fault if runs else "audio cannot be decoded")
-        return None
-    if (peak := np.abs(samples).max()) > CLIPPED:
-        problems.append(f"audio clipped: its peak is {peak:.3g} times full scale")
-    return Sound(runs, rate_hz, find_promised_end(container, stream))
-
-
-def _find_runs(container, heard):
-    """Return decoded sound as unbroken runs of one format: their start in seconds, their frames."""
-    runs, last_kind, end_s, origin_s = [], None, 0.0, find_origin(container)
-    for frame in heard:
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        at_s = end_s if frame.pts is None else frame.time - origin_s
-        if kind != last_kind or abs(at_s - end_s) > GAP_S:
-            runs.append((at_s, []))
-            end_s = at_s
-        runs[-1][1].append(frame)
-        end_s += frame.samples / frame.sample_rate
-        last_kind = kind
-    return runs
-
-
-def _resample(frames, rate_hz):
-    """Return frames of one format as float32 (samples,) at ``rate_hz``, the channels averaged."""
-    layout = frames[0].layout
-    # Interleaved, since PyAV reads past the planes of a frame of more than eight channels.
-    resampler = av.AudioResampler(format="flt", layout=layout.name, rate=rate_hz)
-    for frame in frames:
-        frame.pts = None  # a run has no gaps; rounded timestamps would make some
-    parts = [part.to_ndarray() for frame in [*frames, None] for part in resampler.resample(frame)]
-    samples = np.concatenate(parts or [np.empty((1, 0), dtype=np.float32)], axis=1)
-    mono = samples.reshape(-1, layout.nb_channels).mean(axis=1, dtype=np.float64)
-    return mono.astype(np.float32)
-
-
-def _take_frames(pictures, decode, window, choose, problems, *, as_frames):
-    """Return the chosen frames of a window, and their times in it.
-
-    The choice is made from the times of the packets. Where the frames turn out to lie elsewhere
-    (damaged packets), it is made again, and they are decoded again. In a file without
-    problems so far, nothing after the last chosen frame is decoded: damage there is seen only by
-    the times of its packets.
-    """
-    groups, frame_times = pictures.plan(window(), choose)
-    if not problems:
-        frames = _take_only(pictures, decode, groups, as_frames=as_frames)
-        if frames is not None:
-            return frames, frame_times
-    for _ in range(3):
-        groups, _ = pictures.plan(window(), choose)
-        failures = []
-        frames, pictures.ticks = _gather(decode(failures), groups, as_frames=as_frames)
-        if not pictures.ticks:
-            raise MediaError("no packet gives a frame")
-        needed, frame_times = pictures.plan(window(), choose)
-        if needed == groups:
-            if failures:
-                problems.append(f"video damaged: packets or frames with errors: {len(failures)}")
-            return frames, frame_times
-    raise MediaError("frames differ at each attempt")
-
-
-def _gather(decoded, groups, *, as_frames):
-    """Return the wanted frames (``Frames`` where asked for and none is averaged) and all ticks."""
-    if not as_frames or any(len(ticks) > 1 for ticks in groups):
-        return average_frames(((tick, convert) for tick, (_, convert) in decoded), groups)
-    kept, ticks = keep_frames(decoded, groups)
-    return Frames(kept) if None not in kept else None, ticks
-
-
-def _take_only(pictures, decode, groups, *, as_frames):
-    """Return the frames of groups by decoding no more than they need, or None at any doubt."""
-    wanted, came, failures = {tick for ticks in groups for tick in ticks}, set(), []
-
-    def decode_wanted():
-        for tick, convert in decode(failures, wanted):
-            came.add(tick)
-            yield tick, convert
-            if wanted <= came:
-                return
-
-    try:
-        frames, _ = _gather(decode_wanted(), groups, as_frames=as_frames)
-    except (MediaError, *DECODER_ERRORS):
-        return None
-    sound = wanted <= came <= set(pictures.ticks) and not failures
-    return frames if sound else None

@@ -3,6 +3,10 @@
 All that differs between the two is here, so an index need not know which it lists. fsspec speaks
 http and https at once; others want a package of theirs (``s3://``: s3fs, ``gs://``: gcsfs) and
 say so. Links may be chained as fsspec writes them: ``simplecache::s3://bucket/ravdess``.
+
+universal-pathlib would not make this shorter: its names keep a link's query and "%20", it joins
+"a#1.mp4" unescaped, cannot go on below ``simplecache::https://``, and whatever cannot be reached
+is for it a file that does not exist.
 """
 
 import io
@@ -21,6 +25,8 @@ MAX_DEPTH = 16  # folders below a URL: a web server's index may link in circles
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 WEB = ("http", "https")
 GONE = (404, 410)
+CHAIN = re.compile(r"((?:(?:(?!://|::).)*::)*)(.*?)((?:::.*)?)", re.DOTALL)
+"""What stands before, at and after the link of a chained URL that names a path."""
 
 
 def is_url(location):
@@ -37,15 +43,10 @@ def find_location(text):
 
 
 def join(base, name):
-    """Return the location of a file that a list at ``base`` names.
+    """Return the location, Path or URL, of a file that a list at ``base`` names.
 
-    Args:
-        base: A folder, Path or URL.
-        name: A name relative to it, as ``list_files`` gives it; or an absolute path or a URL,
-            which stands for itself (below a URL, a path is never one of this machine).
-
-    Returns:
-        Path or URL. Below http, characters that have a meaning in URLs are escaped.
+    ``name`` is relative to the folder ``base``, and is escaped where that is of the web; an
+    absolute path or a URL stands for itself (below a URL, a path is never one of this machine).
     """
     if is_url(name):
         return name
@@ -61,9 +62,7 @@ def get_parent(location):
     if not is_url(location):
         return Path(location).parent
     before, url, after = _split_chain(location)
-    if url.startswith(WEB):
-        url = re.split("[?#]", url, maxsplit=1)[0]
-    folder = url.rpartition("/")[0]
+    folder = _drop_query(url).rpartition("/")[0]
     return f"{before}{folder}{'/' if folder.endswith(':/') else ''}{after}"
 
 
@@ -72,9 +71,8 @@ def get_path(location):
     if not is_url(location):
         return Path(location)
     url = _split_chain(location)[1]
-    if url.startswith(WEB):
-        url = unquote(re.split("[?#]", url, maxsplit=1)[0])
-    return PurePosixPath(url.partition("://")[2])
+    path = _drop_query(url).partition("://")[2]
+    return PurePosixPath(unquote(path) if url.startswith(WEB) else path)
 
 
 def get_base(source):
@@ -117,11 +115,7 @@ def is_file(location):
 
 
 def measure_size(location):
-    """Return a file's size in bytes; 0 where a web server does not say.
-
-    Raises:
-        OSError: There is no such file, or it cannot be reached.
-    """
+    """Return a file's size in bytes, 0 where a web server does not say; OSError if it is absent."""
     if not is_url(location):
         return Path(location).stat().st_size
     with _clear_errors(location):
@@ -131,10 +125,7 @@ def measure_size(location):
 
 @contextmanager
 def open_file(location):
-    """Open a file for reading bytes in order; of a remote one, little more is fetched than read.
-
-    Yields:
-        A buffered reader.
+    """Yield a buffered reader of a file's bytes; of a remote one, little more is fetched than read.
 
     Raises:
         OSError: There is no such file, it cannot be read, or it is a pipe or a device.
@@ -152,34 +143,16 @@ def open_file(location):
         yield reader
 
 
-def read_head(location, n_bytes):
-    """Return a file's first bytes.
-
-    Raises:
-        OSError: As ``open_file``.
-    """
-    with open_file(location) as file:
-        return file.read(n_bytes)
-
-
 def list_files(folder, *, skips):
-    """Return the files below a folder, without opening one.
+    """Return the sorted POSIX names, relative to a folder (Path or URL), of all files below it.
 
     A linked folder is followed once, so a loop of links ends. A web server is listed by the links
-    of its index pages.
-
-    Args:
-        folder: Path or URL.
-        skips: Function from a name to whether the file or folder of that name is passed over.
-
-    Returns:
-        Sorted POSIX names relative to ``folder``.
+    of its index pages. Where ``skips(name)`` is true, the file or folder of that name is passed
+    over.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        NotADirectoryError: It is a file.
-        PermissionError: A folder cannot be listed.
-        OSError: The URL cannot be reached.
+        OSError: There is no such folder (FileNotFoundError), it is a file (NotADirectoryError),
+            a folder cannot be listed, or the URL cannot be reached.
     """
     names = _find_remote(folder) if is_url(folder) else _walk(Path(folder), skips)
     return sorted(name for name in names if not any(map(skips, name.split("/"))))
@@ -190,25 +163,16 @@ class _Remote(io.RawIOBase):
 
     def __init__(self, file, url):
         self.file, self.url = file, url
+        self.seekable, self.seek = file.seekable, file.seek
 
     def readable(self):
-        """Return True."""
         return True
 
     def readinto(self, buffer):
-        """Fill ``buffer`` and return how many bytes came."""
         with _clear_errors(self.url):
             data = self.file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
-
-    def seekable(self):
-        """Return whether a part can be read without what stands before it."""
-        return self.file.seekable()
-
-    def seek(self, offset, whence=0):
-        """Go to a place in the file; nothing is fetched yet."""
-        return self.file.seek(offset, whence)
 
 
 def _walk(source, skips):
@@ -218,13 +182,10 @@ def _walk(source, skips):
     seen = set()
     for here, folders, names in os.walk(source, followlinks=True, onerror=_refuse_folder):
         real = os.path.realpath(here)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not skips(name))
-        below = Path(here).relative_to(source).as_posix()
-        yield from names if below == "." else (f"{below}/{name}" for name in names)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not skips(name))
+        if real not in seen:
+            seen.add(real)
+            yield from (Path(here, name).relative_to(source).as_posix() for name in names)
 
 
 def _find_remote(url):
@@ -243,14 +204,11 @@ def _find_remote(url):
 
 
 def _split_chain(url):
-    """Return what stands before, at and after the link of a chained URL that names a path."""
-    head, chain, rest = url.partition("::")
-    if not chain:
-        return "", url, ""
-    if "://" in head:
-        return "", head, chain + rest
-    before, inner, after = _split_chain(rest)
-    return head + chain + before, inner, after
+    return CHAIN.fullmatch(url).groups()
+
+
+def _drop_query(url):
+    return re.split("[?#]", url, maxsplit=1)[0] if url.startswith(WEB) else url
 
 
 @contextmanager
@@ -259,19 +217,15 @@ def _clear_errors(url):
     try:
         yield
     except Exception as error:  # every protocol's library has errors of its own
+        shown = re.sub(r"//[^/@]*@", "//", url.split("?")[0])  # neither password nor query
         cause = error
         if isinstance(error, FileNotFoundError):  # for http, whatever went wrong
             cause = error.__cause__ or error
             absent = isinstance(cause, FileNotFoundError) or not isinstance(cause, OSError)
             if absent and getattr(cause, "status", 404) in GONE:
-                raise FileNotFoundError(f"{_hide_secrets(url)} does not exist") from error
+                raise FileNotFoundError(f"{shown} does not exist") from error
         reason = getattr(cause, "message", "") or str(cause) or type(cause).__name__
-        raise OSError(f"{_hide_secrets(url)} cannot be read: {reason}") from error
-
-
-def _hide_secrets(url):
-    """Return a URL without the query and the password that it may carry."""
-    return re.sub(r"//[^/@]*@", "//", url.split("?")[0])
+        raise OSError(f"{shown} cannot be read: {reason}") from error
 
 
 def _refuse_folder(error):

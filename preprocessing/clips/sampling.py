@@ -1,11 +1,11 @@
 """Which moments of a clip to look at: named strategies from frame times to instants in seconds.
 
-Every strategy is a pure function of the clip's duration and its frame times (seconds on the clip's
-own clock, 0 = start) and always gives exactly ``n_frames`` instants, non-decreasing and within the
-clip. Nothing assumes a frame rate: a frame is on screen from its time until the next one's (the
-last until the clip ends, the first also before its time), and the frame nearest an instant is the
-one on screen then. So variable frame rates, one-frame clips and clips with fewer frames than
-``n_frames`` need no special case: frames repeat.
+Every strategy is a pure function of the clip's duration in seconds and its frame times, float64
+(frame,), seconds on the clip's own clock; it always gives exactly ``n_frames`` instants, float64
+(n_frames,), non-decreasing and within the clip. Nothing assumes a frame rate: a frame is on screen
+from its time until the next one's (the last until the clip ends, the first also before its time),
+and the frame nearest an instant is the one on screen then. So variable frame rates, one-frame clips
+and clips with fewer frames than ``n_frames`` need no special case: frames repeat.
 """
 
 import numpy as np
@@ -22,14 +22,6 @@ def temporal_average(duration_s, frame_times, *, n_frames):
     tail: the last instant lies half a span before the end. The deterministic form of the segment
     sampling of temporal segment networks (Wang et al. 2016, "Temporal Segment Networks: Towards
     Good Practices for Deep Action Recognition", ECCV).
-
-    Args:
-        duration_s: Length of the clip in seconds.
-        frame_times: float64 (frame,), seconds; not used, the spans divide time and not frames.
-        n_frames: Number of instants.
-
-    Returns:
-        float64 (n_frames,), seconds.
     """
     return (np.arange(n_frames) + 0.5) * (duration_s / n_frames)
 
@@ -39,7 +31,7 @@ def stride(duration_s, frame_times, *, n_frames):
 
     The classic of many code bases (no paper), kept for comparison: it loses up to ``n_frames - 1``
     strides of the tail (half the clip for 31 frames and 16 instants), and what it sees depends on
-    the frame rate. Arguments and result as for `temporal_average`.
+    the frame rate.
     """
     step = max(len(frame_times) // n_frames, 1)
     return frame_times[np.minimum(np.arange(n_frames) * step, len(frame_times) - 1)]
@@ -50,7 +42,6 @@ def linspace(duration_s, frame_times, *, n_frames):
 
     Common practice (no paper). Spaced by number and not by time, it follows a variable frame rate,
     and it gives the weakest moments of an acted emotion, its first and last frame, a place.
-    Arguments and result as for `temporal_average`.
     """
     chosen = np.rint(np.linspace(0, len(frame_times) - 1, n_frames)).astype(np.int64)
     return frame_times[chosen]
@@ -62,15 +53,6 @@ def fixed_fps(duration_s, frame_times, *, n_frames, fps=5.0):
     Keeps the true speed of motion, as video networks trained at one rate want (Carreira & Zisserman
     2017, "Quo Vadis, Action Recognition?", CVPR, train at 25 frames a second), at the price of not
     seeing the ends of a clip longer than ``n_frames / fps``.
-
-    Args:
-        duration_s: Length of the clip in seconds.
-        frame_times: float64 (frame,), seconds; not used.
-        n_frames: Number of instants.
-        fps: Instants a second.
-
-    Returns:
-        float64 (n_frames,), seconds.
 
     Raises:
         ValueError: ``fps`` is not positive.
@@ -85,7 +67,7 @@ def window_mean(duration_s, frame_times, *, n_frames):
     """Return the centres of equal spans, whose frames are to be averaged (see `frame_spans`).
 
     The mean over a span is a box filter before the reduction in rate: motion becomes blur instead
-    of aliasing, and noise falls. Arguments and result as for `temporal_average`.
+    of aliasing, and noise falls.
     """
     return temporal_average(duration_s, frame_times, n_frames=n_frames)
 
@@ -94,15 +76,6 @@ def random_segment(duration_s, frame_times, *, n_frames, rng):
     """Return one uniformly drawn instant in each of ``n_frames`` equal spans, for training.
 
     The segment sampling of temporal segment networks (Wang et al. 2016, see `temporal_average`).
-
-    Args:
-        duration_s: Length of the clip in seconds.
-        frame_times: float64 (frame,), seconds; not used.
-        n_frames: Number of instants.
-        rng: numpy Generator.
-
-    Returns:
-        float64 (n_frames,), seconds.
 
     Raises:
         ValueError: ``rng`` is None.
@@ -162,15 +135,7 @@ def choose_frames(strategy, duration_s, frame_times, *, n_frames, rng=None, fps=
 
 
 def pick_frames(instants, frame_times):
-    """Return the frame on screen at each instant.
-
-    Args:
-        instants: float (instant,), seconds.
-        frame_times: float (frame,), seconds, non-decreasing, at least one.
-
-    Returns:
-        int64 (instant,), indices into ``frame_times``.
-    """
+    """Return the index of the frame on screen at each instant, int64 (instant,)."""
     later = np.searchsorted(frame_times, np.asarray(instants) + SNAP_S, side="right")
     return np.maximum(later - 1, 0)
 
@@ -178,17 +143,12 @@ def pick_frames(instants, frame_times):
 def frame_spans(duration_s, frame_times, *, n_frames):
     """Return the frames of each of ``n_frames`` equal spans; an empty span takes the one on screen.
 
-    Args:
-        duration_s: Length of the clip in seconds, positive.
-        frame_times: float (frame,), seconds, non-decreasing, within [0, duration_s].
-        n_frames: Number of spans, at least 1.
-
     Returns:
         int64 (n_frames, 2): first frame of each span and the one after its last. Where no span is
         empty, every frame belongs to exactly one.
 
     Raises:
-        ValueError: An argument is out of its range.
+        ValueError: An argument is out of its range, see `choose_instants`.
     """
     frame_times = _check_clip(duration_s, frame_times, n_frames)
     inner = np.arange(1, n_frames) * (duration_s / n_frames) - SNAP_S

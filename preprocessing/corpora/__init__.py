@@ -1,9 +1,4 @@
-"""The corpora that the pipeline knows, one module each, all of the same anatomy.
-
-A corpus module holds facts (``NAME``, ``TITLE``, ``LICENCE``, ``CITATION``, ``HOW_TO_GET``,
-``EMOTIONS``, ``PROTOCOL``) and two functions: ``index(source)`` lists the clips from file names
-alone, ``validate(source)`` lists what is missing, unreadable or surplus, by name.
-"""
+"""The corpora that the pipeline knows: a module each that holds one ``corpus.Corpus``."""
 
 from importlib import import_module
 
@@ -27,17 +22,11 @@ NAMES = ("drawn", "ravdess", "crema_d", "savee", "enterface05", "meld", "emodb",
 
 
 def get(name):
-    """Return the module of a corpus.
-
-    Args:
-        name: One of ``NAMES``.
-
-    Returns:
-        The module, with the anatomy described above.
+    """Return the ``corpus.Corpus`` of a name.
 
     Raises:
         ValueError: No corpus bears this name.
     """
     if name not in NAMES:
         raise ValueError(f"CORPUS = {name!r} is unknown; expected one of {', '.join(NAMES)}.")
-    return import_module(f"{__name__}.{name}")
+    return import_module(f"{__name__}.{name}").CORPUS

@@ -1,28 +1,17 @@
-"""CREMA-D: 7,442 clips of 91 actors, twelve sentences in six emotions."""
+"""CREMA-D: 7,442 clips of 91 actors, twelve sentences in six emotions.
+
+The sound of a clip is the video file's own where there is one, else the WAV; MP3 copies are passed
+over. ``repetition`` is empty: every take is the only one. Missing is judged by the corpus's own
+SentenceFilenames.csv; where that is not at hand, by the full plan of 82 clips an actor, of which
+20 in all were never published.
+"""
 
 import re
 
 from preprocessing.clips import locations
-from preprocessing.corpora import listing, tables
+from preprocessing.corpora import tables
+from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
 
-NAME = "crema_d"
-TITLE = "CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset"
-LICENCE = "Open Database License 1.0, contents under the Database Contents License 1.0"
-CITATION = (
-    "Cao, H., Cooper, D. G., Keutmann, M. K., Gur, R. C., Nenkova, A. & Verma, R. (2014). CREMA-D: "
-    "Crowd-sourced Emotional Multimodal Actors Dataset. IEEE Transactions on Affective Computing "
-    "5(4), 377-390. https://doi.org/10.1109/TAFFC.2014.2336244"
-)
-HOW_TO_GET = (
-    "git lfs install, then git clone https://github.com/CheyneyComputerScience/CREMA-D. The "
-    "folders VideoFlash and AudioWAV are used, VideoDemographics.csv gives the actors' gender, "
-    "SentenceFilenames.csv says which clips there are. Without Git LFS (or as GitHub's zip) every "
-    "clip is a pointer of some 130 bytes; validate() says so."
-)
-EMOTIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgust")
-PROTOCOL = "cremad5"
-
-EXTENSIONS = (".flv", ".mp4", ".wav")
 CODES = {
     "NEU": "neutral",
     "HAP": "happy",
@@ -50,52 +39,22 @@ ACTORS = tuple(str(number) for number in range(1001, 1092))
 PATTERN = re.compile(r"(\d+)_([A-Z]+)_([A-Z]+)_([A-Z]+)\.(flv|mp4|wav)", re.IGNORECASE)
 
 
-def index(source):
-    """Return the clips below a folder, from file names (and the actors' CSV) alone.
+class _CremaD(Corpus):
+    def index(self, source):
+        """Return the clips at a source, as every corpus does; gender is the actors' table's."""
+        clips = super().index(source)
+        rows = _read_table(source, "VideoDemographics.csv", ("actorid", "sex"))
+        genders = {row["actorid"]: row["sex"].lower() for row in rows}
+        return clips.assign(gender=[genders.get(actor, "") for actor in clips["actor"]])
 
-    The sound of a clip is the video file's own where there is one, else the WAV. MP3 copies are
-    passed over. ``repetition`` is empty: every take is the only one.
-
-    Args:
-        source: The folder of VideoFlash and AudioWAV, or one above it.
-
-    Returns:
-        DataFrame with ``corpora.COLUMNS``, sorted by ``clip_id`` ("1001_DFA_ANG_XX").
-
-    Raises:
-        FileNotFoundError: There is no clip.
-        PermissionError: A folder cannot be listed.
-    """
-    clips = listing.index_takes(
-        _list_takes(source), source, title="CREMA-D", expected="VideoFlash/1001_DFA_ANG_XX.flv, ..."
-    )
-    genders = {
-        row["actorid"]: row["sex"].lower()
-        for row in _read_table(source, "VideoDemographics.csv", ("actorid", "sex"))
-    }
-    clips["gender"] = [genders.get(actor, "") for actor in clips["actor"]]
-    return clips
-
-
-def validate(source):
-    """List what is missing, unreadable, unknown or surplus, by name.
-
-    Missing is judged by the corpus's own SentenceFilenames.csv; where that is not at hand, by the
-    full plan of 82 clips an actor, of which 20 in all were never published.
-
-    Args:
-        source: The folder of VideoFlash and AudioWAV, or one above it.
-
-    Returns:
-        DataFrame with the columns ``file``, ``problem`` and ``detail``.
-    """
-    named = _read_table(source, "SentenceFilenames.csv", ("filename",))
-    published = {re.sub(r"_X$", "_XX", row["filename"]) for row in named}
-
-    def list_expected(actor):
-        return [clip for clip in list_clip_ids(actor) if not published or clip in published]
-
-    return listing.list_problems(_list_takes(source), source, expected_ids=list_expected)
+    def list_expected(self, source, takes):
+        """Return the clip ids that were published, by actor."""
+        rows = _read_table(source, "SentenceFilenames.csv", ("filename",))
+        published = {re.sub(r"_X$", "_XX", row["filename"]) for row in rows}
+        return {
+            actor: [clip for clip in planned if not published or clip in published]
+            for actor, planned in super().list_expected(source, takes).items()
+        }
 
 
 def list_clip_ids(actor):
@@ -108,23 +67,12 @@ def list_clip_ids(actor):
     ]
 
 
-def read_name(name):
-    """Return what a file name such as "1001_DFA_ANG_XX.flv" says.
-
-    Args:
-        name: A file name with a media ending.
-
-    Returns:
-        A ``listing.Name``.
-
-    Raises:
-        ValueError: The name has another form, or a code that the corpus does not have.
-    """
-    match = PATTERN.fullmatch(name)
-    if not match:
-        raise ValueError("not a CREMA-D name; expected one like 1001_DFA_ANG_XX.wav")
-    actor, statement, emotion, level, extension = (part.upper() for part in match.groups())
-    listing.check_codes(
+def read_name(path):
+    """Return what a path such as "VideoFlash/1001_DFA_ANG_XX.flv" says."""
+    wanted = "a CREMA-D name; expected one like 1001_DFA_ANG_XX.wav"
+    parts = match_name(PATTERN, path.name, wanted)
+    actor, statement, emotion, level, ending = (part.upper() for part in parts)
+    check_codes(
         ("actor", actor, ACTORS),
         ("statement", statement, STATEMENTS),
         ("emotion", emotion, CODES),
@@ -138,11 +86,7 @@ def read_name(name):
         "intensity": INTENSITIES[level],
         "statement": statement,
     }
-    return listing.Name("audio" if extension == "WAV" else "joint", row)
-
-
-def _list_takes(source):
-    return listing.list_takes(source, read_name=read_name, extensions=EXTENSIONS, title="CREMA-D")
+    return Name("audio" if ending == "WAV" else "joint", row)
 
 
 def _read_table(source, name, columns):
@@ -155,3 +99,28 @@ def _read_table(source, name, columns):
             except ValueError:
                 return []  # a pointer of Git LFS, say: the clips are there without it
     return []
+
+
+CORPUS = _CremaD(
+    name="crema_d",
+    title="CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset",
+    short="CREMA-D",
+    licence="Open Database License 1.0, contents under the Database Contents License 1.0",
+    citation=(
+        "Cao, H., Cooper, D. G., Keutmann, M. K., Gur, R. C., Nenkova, A. & Verma, R. (2014). "
+        "CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset. IEEE Transactions on "
+        "Affective Computing 5(4), 377-390. https://doi.org/10.1109/TAFFC.2014.2336244"
+    ),
+    how_to_get=(
+        "git lfs install, then git clone https://github.com/CheyneyComputerScience/CREMA-D. The "
+        "folders VideoFlash and AudioWAV are used, VideoDemographics.csv gives the actors' gender, "
+        "SentenceFilenames.csv says which clips there are. Without Git LFS (or as GitHub's zip) "
+        "every clip is a pointer of some 130 bytes; validate() says so."
+    ),
+    emotions=("neutral", "happy", "sad", "angry", "fearful", "disgust"),
+    protocol="cremad5",
+    expected="VideoFlash/1001_DFA_ANG_XX.flv",
+    extensions=(".flv", ".mp4", ".wav"),
+    read_name=read_name,
+    list_clip_ids=list_clip_ids,
+)

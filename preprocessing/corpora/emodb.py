@@ -1,25 +1,13 @@
-"""EMO-DB: ten actors speak ten German sentences; recordings alone, boredom left out."""
+"""EMO-DB: ten actors speak ten German sentences; recordings alone, boredom left out.
+
+Nothing is called missing: the published recordings are those that listeners recognised, so the
+corpus has no plan to be complete by.
+"""
 
 import re
 
-from preprocessing.corpora import listing
+from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
 
-NAME = "emodb"
-TITLE = "EMO-DB, the Berlin Database of Emotional Speech"
-LICENCE = "Free of charge; its authors ask to cite the paper"
-CITATION = (
-    "Burkhardt, F., Paeschke, A., Rolfes, M., Sendlmeier, W. F. & Weiss, B. (2005). A database of "
-    "German emotional speech. Interspeech 2005, 1517-1520. "
-    "https://doi.org/10.21437/Interspeech.2005-446"
-)
-HOW_TO_GET = (
-    "From http://emodb.bilderbar.info fetch download.zip (40 MB), unpack it and name the folder "
-    "as DATA; its folder wav is used."
-)
-EMOTIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgust")
-PROTOCOL = "emodb10"
-
-EXTENSIONS = (".wav", ".flac")
 CODES = {
     "N": "neutral",
     "F": "happy",
@@ -32,76 +20,20 @@ CODES = {
 it is not calm, either: 81 of the 535 recordings are passed over."""
 
 BOREDOM = "L"
-GENDERS = {
-    "03": "male",
-    "08": "female",
-    "09": "female",
-    "10": "male",
-    "11": "male",
-    "12": "male",
-    "13": "female",
-    "14": "female",
-    "15": "male",
-    "16": "female",
-}
+WOMEN = ("08", "09", "13", "14", "16")
+MEN = ("03", "10", "11", "12", "15")
+ACTORS = tuple(sorted(WOMEN + MEN))
 STATEMENTS = ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10")
-PATTERN = re.compile(r"(\d\d)([ab]\d\d)([A-Z])([a-z]?)\.(wav|flac)", re.IGNORECASE)
+PATTERN = re.compile(r"(\d\d)([ab]\d\d)([A-Z])([a-z]?)\.(?:wav|flac)", re.IGNORECASE)
 
 
-def index(source):
-    """Return the recordings below a folder, from file names alone; those of boredom are left out.
-
-    Args:
-        source: The folder wav, or one above it.
-
-    Returns:
-        DataFrame with ``corpora.COLUMNS``, sorted by ``clip_id`` ("03a01Fa"); ``video`` is empty.
-
-    Raises:
-        FileNotFoundError: There is no recording.
-        OSError: A folder cannot be listed.
-    """
-    return listing.index_takes(
-        _list_takes(source), source, title="EMO-DB", expected="wav/03a01Fa.wav, ..."
-    )
-
-
-def validate(source):
-    """List what is unreadable, unknown or surplus, by name.
-
-    Nothing is called missing: the published recordings are those that listeners recognised, so
-    the corpus has no plan to be complete by. Recordings of boredom are no fault.
-
-    Args:
-        source: As for ``index``.
-
-    Returns:
-        DataFrame with the columns ``file``, ``problem`` and ``detail``.
-    """
-    return listing.list_problems(
-        _list_takes(source), source, expected_ids=lambda actor: [], modalities=("audio",)
-    )
-
-
-def read_name(name):
-    """Return what a file name such as "03a01Fa.wav" says.
-
-    Args:
-        name: A file name with a media ending.
-
-    Returns:
-        A ``listing.Name``; None for boredom.
-
-    Raises:
-        ValueError: The name has another form, or a code that the corpus does not have.
-    """
-    match = PATTERN.fullmatch(name)
-    if not match:
-        raise ValueError("not an EMO-DB name; expected one like 03a01Fa.wav")
-    actor, statement, code, version, _ = match.groups()
+def read_name(path):
+    """Return what a path such as "wav/03a01Fa.wav" says; None for boredom."""
+    wanted = "an EMO-DB name; expected one like 03a01Fa.wav"
+    actor, statement, code, version = match_name(PATTERN, path.name, wanted)
     statement, code, version = statement.lower(), code.upper(), version.lower()
-    listing.check_codes(
-        ("actor", actor, GENDERS),
+    check_codes(
+        ("actor", actor, ACTORS),
         ("statement", statement, STATEMENTS),
         ("emotion", code, (*CODES, BOREDOM)),
     )
@@ -111,12 +43,31 @@ def read_name(name):
         "clip_id": f"{actor}{statement}{code}{version}",
         "emotion": CODES[code],
         "actor": actor,
-        "gender": GENDERS[actor],
+        "gender": "female" if actor in WOMEN else "male",
         "statement": statement,
         "repetition": version,
     }
-    return listing.Name("audio", row)
+    return Name("audio", row)
 
 
-def _list_takes(source):
-    return listing.list_takes(source, read_name=read_name, extensions=EXTENSIONS, title="EMO-DB")
+CORPUS = Corpus(
+    name="emodb",
+    title="EMO-DB, the Berlin Database of Emotional Speech",
+    short="EMO-DB",
+    licence="Free of charge; its authors ask to cite the paper",
+    citation=(
+        "Burkhardt, F., Paeschke, A., Rolfes, M., Sendlmeier, W. F. & Weiss, B. (2005). A database "
+        "of German emotional speech. Interspeech 2005, 1517-1520. "
+        "https://doi.org/10.21437/Interspeech.2005-446"
+    ),
+    how_to_get=(
+        "From http://emodb.bilderbar.info fetch download.zip (40 MB), unpack it and name the "
+        "folder as DATA; its folder wav is used."
+    ),
+    emotions=("neutral", "happy", "sad", "angry", "fearful", "disgust"),
+    protocol="emodb10",
+    expected="wav/03a01Fa.wav",
+    extensions=(".wav", ".flac"),
+    modalities=("audio",),
+    read_name=read_name,
+)

@@ -1,30 +1,22 @@
-"""MELD: 13,708 utterances of 1,433 dialogues from the series Friends, in seven emotions."""
+"""MELD: 13,708 utterances of 1,433 dialogues from the series Friends, in seven emotions.
+
+Three tables label the clips. ``actor`` is the character, or what the table says where several
+speak ("All"); ``statement`` is the dialogue ("train_dia0"), so that a split can keep a scene
+together. A clip often shows others than its speaker, too. The test part's second cuts
+(final_videos_test...) and clips without a label are unknown, missing are labelled utterances of
+the parts that are there.
+
+The official split, by dialogue, has the same speakers in all its parts: it is the protocol "meld",
+for comparison with published scores, and says nothing about strangers; the default is by speaker.
+"""
 
 import re
 from functools import partial
 
 from preprocessing.clips import locations
-from preprocessing.corpora import listing, tables
+from preprocessing.corpora import tables
+from preprocessing.corpora.corpus import Corpus, Name, check_codes, list_files, match_name
 
-NAME = "meld"
-TITLE = "MELD, the Multimodal EmotionLines Dataset"
-LICENCE = "GPL-3.0 for the annotations; the clips are from a television series, for research only"
-CITATION = (
-    "Poria, S., Hazarika, D., Majumder, N., Naik, G., Cambria, E. & Mihalcea, R. (2019). MELD: A "
-    "Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019, 527-536. "
-    "https://doi.org/10.18653/v1/P19-1050"
-)
-HOW_TO_GET = (
-    "From https://affective-meld.github.io fetch MELD.Raw.tar.gz (about 10 GB), unpack it and the "
-    "three tar.gz inside, and name the folder as DATA; train_sent_emo.csv, dev_sent_emo.csv and "
-    "test_sent_emo.csv must lie anywhere in it. Part of the three is fine."
-)
-EMOTIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
-PROTOCOL = "group_kfold"
-"""By speaker. The official split, by dialogue, has the same speakers in all its parts: it is the
-protocol "meld", for comparison with published scores, and says nothing about strangers."""
-
-EXTENSIONS = (".mp4", ".wav", ".flac")
 CODES = {
     "neutral": "neutral",
     "joy": "happy",
@@ -39,121 +31,64 @@ PARTS = {
     "dev_splits_complete": "dev",
     "output_repeated_splits_test": "test",
 }
-GENDERS = {
-    "Chandler": "male",
-    "Joey": "male",
-    "Monica": "female",
-    "Phoebe": "female",
-    "Rachel": "female",
-    "Ross": "male",
-}
+GENDERS = dict.fromkeys(("Chandler", "Joey", "Ross"), "male")
+GENDERS |= dict.fromkeys(("Monica", "Phoebe", "Rachel"), "female")  # others' are not known here
 COLUMNS = ("dialogue_id", "utterance_id", "speaker", "emotion")
 TABLE_END = "_sent_emo.csv"
 PATTERN = re.compile(r"(final_videos_test)?dia(\d+)_utt(\d+)\.(mp4|wav|flac)", re.IGNORECASE)
 
 
-def index(source):
-    """Return the clips below a folder that the three tables label.
+class _Meld(Corpus):
+    def make_reader(self, source):
+        """Return ``read_name``, told what the tables below a folder say."""
+        return partial(read_name, labels=self._read_labels(source))
 
-    ``actor`` is the character, or what the table says where several speak ("All"). ``statement``
-    is the dialogue ("train_dia0"), so that a split can keep a scene together. Only the six main
-    characters' gender is known here. A clip often shows others than its speaker, too.
+    def list_expected(self, source, takes):
+        """Return the labelled utterances of the parts that are there, by speaker."""
+        present, expected = {clip_id.split("_")[0] for clip_id in takes}, {}
+        for clip_id, row in self._read_labels(source).items():
+            if clip_id.split("_")[0] in present:
+                expected.setdefault(row["actor"], []).append(clip_id)
+        return expected
 
-    Args:
-        source: A folder with ``train_splits/``, ``dev_splits_complete/`` or
-            ``output_repeated_splits_test/`` anywhere below it, and their tables.
-
-    Returns:
-        DataFrame with ``corpora.COLUMNS``, sorted by ``clip_id`` ("train_dia0_utt3").
-
-    Raises:
-        FileNotFoundError: There is no clip, or no table.
-        ValueError: A table is not usable.
-        OSError: A folder cannot be listed.
-    """
-    return listing.index_takes(
-        _list_takes(source, _read_labels(source)),
-        source,
-        title="MELD",
-        expected="train_splits/dia0_utt0.mp4, ...",
-    )
-
-
-def validate(source):
-    """List what is missing, unreadable, unknown or surplus, by name.
-
-    Missing are labelled utterances of the parts that are there. The test part's second cuts
-    (final_videos_test...) and clips without a label are unknown.
-
-    Args:
-        source: As for ``index``.
-
-    Returns:
-        DataFrame with the columns ``file``, ``problem`` and ``detail``.
-    """
-    labels = _read_labels(source)
-    found = _list_takes(source, labels)
-    present = {clip_id.split("_")[0] for clip_id in found.takes}
-    expected = {}
-    for clip_id, row in labels.items():
-        if clip_id.split("_")[0] in present:
-            expected.setdefault(row["actor"], []).append(clip_id)
-    return listing.list_problems(found, source, expected_ids=lambda actor: expected[actor])
+    def _read_labels(self, source):
+        """Return the rows of the index that the tables below a folder give, by clip id."""
+        files, advice, labels = list_files(source, TABLE_END, self.short), self.how_to_get, {}
+        if not files:
+            raise FileNotFoundError(f"No train{TABLE_END} or the like in {source}. {advice}")
+        for file in files:
+            part = file.rpartition("/")[2].lower().removesuffix(TABLE_END)
+            location = locations.join(source, file)
+            rows = tables.read_table(location, required=COLUMNS, advice=advice)
+            labels |= dict(_read_label(part, file, line, row) for line, row in rows)
+        return labels
 
 
-def read_path(path, labels):
+def read_name(path, labels):
     """Return what a path such as "train_splits/dia0_utt3.mp4" and its label say.
 
     Args:
         path: A PurePath of a media file.
         labels: Dict from clip id to the row of the tables.
-
-    Returns:
-        A ``listing.Name``.
-
-    Raises:
-        ValueError: The name has another form, or the tables do not label it.
     """
-    match = PATTERN.fullmatch(path.name)
+    wanted = "a MELD path; expected one like train_splits/dia0_utt3.mp4"
+    second, dialogue, utterance, ending = match_name(PATTERN, path.name, wanted)
     parts = [PARTS[folder.lower()] for folder in path.parts if folder.lower() in PARTS]
-    if not match or not parts:
-        raise ValueError("not a MELD path; expected one like train_splits/dia0_utt3.mp4")
-    if match[1]:
+    if not parts:
+        raise ValueError(f"not {wanted}")
+    if second:
         raise ValueError("a second cut of a test clip; the one without this prefix is used")
-    clip_id = f"{parts[-1]}_dia{int(match[2])}_utt{int(match[3])}"
+    clip_id = f"{parts[-1]}_dia{int(dialogue)}_utt{int(utterance)}"
     if clip_id not in labels:
         raise ValueError(f"{parts[-1]}{TABLE_END} has no such utterance")
-    return listing.Name("joint" if match[4].lower() == "mp4" else "audio", labels[clip_id])
-
-
-def _list_takes(source, labels):
-    return listing.list_takes(
-        source,
-        read_name=partial(read_path, labels=labels),
-        extensions=EXTENSIONS,
-        title="MELD",
-        by_path=True,
-    )
-
-
-def _read_labels(source):
-    """Return the rows of the index that the tables below a folder give, by clip id."""
-    files = listing.list_media(source, extensions=(TABLE_END,), title="MELD")
-    if not files:
-        raise FileNotFoundError(f"No train{TABLE_END} or the like in {source}. {HOW_TO_GET}")
-    labels = {}
-    for file in files:
-        part = file.rpartition("/")[2].lower().removesuffix(TABLE_END)
-        rows = tables.read_table(locations.join(source, file), required=COLUMNS, advice=HOW_TO_GET)
-        labels |= dict(_read_label(part, file, line, row) for line, row in rows)
-    return labels
+    return Name("joint" if ending.lower() == "mp4" else "audio", labels[clip_id])
 
 
 def _read_label(part, file, line, row):
     """Return the clip id of a row of a table, and the row of the index."""
     try:
         dialogue, utterance = int(row["dialogue_id"]), int(row["utterance_id"])
-        listing.check_codes(("emotion", row["emotion"].lower(), CODES))
+        check_codes(("emotion", row["emotion"].lower(), CODES))
     except ValueError as error:
         raise ValueError(f"{file}, line {line}: {error}") from error
     actor = " ".join(row["speaker"].split())
@@ -165,3 +100,28 @@ def _read_label(part, file, line, row):
         "gender": GENDERS.get(actor, ""),
         "statement": f"{part}_dia{dialogue}",
     }
+
+
+CORPUS = _Meld(
+    name="meld",
+    title="MELD, the Multimodal EmotionLines Dataset",
+    short="MELD",
+    licence=(
+        "GPL-3.0 for the annotations; the clips are from a television series, for research only"
+    ),
+    citation=(
+        "Poria, S., Hazarika, D., Majumder, N., Naik, G., Cambria, E. & Mihalcea, R. (2019). MELD: "
+        "A Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019, "
+        "527-536. https://doi.org/10.18653/v1/P19-1050"
+    ),
+    how_to_get=(
+        "From https://affective-meld.github.io fetch MELD.Raw.tar.gz (about 10 GB), unpack it and "
+        "the three tar.gz inside, and name the folder as DATA; train_sent_emo.csv, "
+        "dev_sent_emo.csv and test_sent_emo.csv must lie anywhere in it. Part of the three is fine."
+    ),
+    emotions=("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
+    protocol="group_kfold",
+    expected="train_splits/dia0_utt0.mp4",
+    extensions=(".mp4", ".wav", ".flac"),
+    read_name=read_name,
+)

@@ -1,27 +1,16 @@
-"""RAVDESS: 24 actors speak two sentences in eight emotions, 60 takes each, in face and voice."""
+"""RAVDESS: 24 actors speak two sentences in eight emotions, 60 takes each, in face and voice.
+
+A take is one clip, "01-06-01-02-01-12": its files' name without the modality code. The audio-visual
+file (01) gives both picture and sound; else the video-only file (02) goes with the recording (03);
+else there is the one or the other. The sound track of an 02 file is silence and counts as none.
+Songs are passed over.
+"""
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from preprocessing.corpora import EMOTIONS as ALL_EMOTIONS
-from preprocessing.corpora import listing, zenodo
-
-NAME = "ravdess"
-TITLE = "RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song"
-LICENCE = "CC BY-NC-SA 4.0"
-CITATION = (
-    "Livingstone, S. R. & Russo, F. A. (2018). The Ryerson Audio-Visual Database of Emotional "
-    "Speech and Song (RAVDESS): A dynamic, multimodal set of facial and vocal expressions in North "
-    "American English. PLoS ONE 13(5), e0196391. https://doi.org/10.1371/journal.pone.0196391"
-)
-HOW_TO_GET = (
-    "From https://zenodo.org/records/1188976 fetch Audio_Speech_Actors_01-24.zip (0.2 GB) and "
-    "Video_Speech_Actor_01.zip ... _24.zip (0.55 GB each), unpack them into one folder and name "
-    "it as DATA; or let ravdess.download(folder, actors=[1, 2]) do that. Part of the actors or "
-    "the recordings alone are fine."
-)
-EMOTIONS = ALL_EMOTIONS
-PROTOCOL = "luna5"
+from preprocessing.corpora import EMOTIONS, zenodo
+from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
 
 RECORD = "1188976"
 AUDIO_ZIP = "Audio_Speech_Actors_01-24.zip"
@@ -33,7 +22,6 @@ AUDIO_LAG_S = 0.0333
 """A 03 recording starts one video frame after the pictures of its take: measured on ten takes of
 actor 05 by correlation with the sound of their 01 files, 33.3 ms in each."""
 
-EXTENSIONS = (".mp4", ".wav", ".flac")
 KINDS = {"01": "joint", "02": "video", "03": "audio"}
 CHANNELS = ("01", "02")
 CODES = {f"{number:02}": emotion for number, emotion in enumerate(EMOTIONS, start=1)}
@@ -45,47 +33,6 @@ ACTORS = tuple(f"{number:02}" for number in range(1, 25))
 PATTERN = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(mp4|wav|flac)", re.I)
 
 
-def index(source):
-    """Return the speech takes below a folder, from file names alone.
-
-    A take is one clip, whatever files it has: the audio-visual file (01) gives both picture and
-    sound; else the video-only file (02) goes with the recording (03); else the one that is there.
-    The sound track of an 02 file is silence and counts as none. Songs are passed over.
-
-    Args:
-        source: A folder with ``Actor_01/`` ... anywhere below it.
-
-    Returns:
-        DataFrame with ``corpora.COLUMNS``, sorted by ``clip_id``: the file name without its
-        modality code, "01-06-01-02-01-12".
-
-    Raises:
-        FileNotFoundError: There is no speech take.
-        PermissionError: A folder cannot be listed.
-    """
-    return listing.index_takes(
-        _list_takes(source),
-        source,
-        title="RAVDESS speech",
-        expected="Actor_01/01-01-01-01-01-01-01.mp4 or 03-01-01-01-01-01-01.wav, ...",
-    )
-
-
-def validate(source):
-    """List what is missing, unreadable, unknown or surplus, by name.
-
-    Missing are takes of an actor who is there (60 each) and a take's picture or voice; where most
-    of an actor's takes lack the same, that is one row.
-
-    Args:
-        source: A folder with ``Actor_01/`` ... anywhere below it.
-
-    Returns:
-        DataFrame with the columns ``file``, ``problem`` and ``detail``.
-    """
-    return listing.list_problems(_list_takes(source), source, expected_ids=list_clip_ids)
-
-
 def download(
     folder,
     *,
@@ -94,7 +41,7 @@ def download(
     base_url=zenodo.BASE_URL,
     keep_zips=False,
 ):
-    """Fetch actors from Zenodo into a folder that ``index`` reads.
+    """Fetch actors from Zenodo into a folder that can be indexed.
 
     Every zip is checked against its published checksum, then unpacked and deleted. Run it again
     after an interruption: what is whole is skipped, a broken-off zip goes on where it was.
@@ -122,19 +69,15 @@ def download(
         zips[AUDIO_ZIP] = actors
     if "video" in what:
         zips |= {f"Video_Speech_Actor_{actor}.zip": [actor] for actor in actors}
-    options = {
-        "base_url": base_url,
-        "known": CHECKSUMS if base_url == zenodo.BASE_URL else {},
-        "keep_zip": keep_zips,
-        "by_hand": HOW_TO_GET,
-    }
+    options = {"base_url": base_url, "keep_zip": keep_zips, "by_hand": CORPUS.how_to_get}
+    known = CHECKSUMS if base_url == zenodo.BASE_URL else {}
     folder = Path(folder)
     for name, wanted in zips.items():
         parts = {
             folder / Path(name).stem / f"Actor_{actor}": re.compile(rf"\d.*-{actor}\.(mp4|wav)")
             for actor in wanted
         }
-        zenodo.fetch_parts(RECORD, name, folder, parts, **options)
+        zenodo.fetch_parts(RECORD, name, folder, parts, checksum=known.get(name), **options)
     return folder
 
 
@@ -150,23 +93,12 @@ def list_clip_ids(actor):
     ]
 
 
-def read_name(name):
-    """Return what a file name such as "03-01-06-01-02-01-12.wav" says.
-
-    Args:
-        name: A file name with a media ending.
-
-    Returns:
-        A ``listing.Name``; None for a song.
-
-    Raises:
-        ValueError: The name has another form, or a code that the corpus does not have.
-    """
-    match = PATTERN.fullmatch(name)
-    if not match:
-        raise ValueError("not a RAVDESS name; expected one like 03-01-06-01-02-01-12.wav")
-    modality, channel, emotion, intensity, statement, repetition, actor, ending = match.groups()
-    listing.check_codes(
+def read_name(path):
+    """Return what a path such as "Actor_12/03-01-06-01-02-01-12.wav" says; None for a song."""
+    wanted = "a RAVDESS name; expected one like 03-01-06-01-02-01-12.wav"
+    parts = match_name(PATTERN, path.name, wanted)
+    modality, channel, emotion, intensity, statement, repetition, actor, ending = parts
+    check_codes(
         ("modality", modality, KINDS),
         ("vocal channel", channel, CHANNELS),
         ("emotion", emotion, CODES),
@@ -191,17 +123,40 @@ def read_name(name):
         "statement": STATEMENTS[statement],
         "repetition": REPETITIONS[repetition],
     }
-    return listing.Name(KINDS[modality], row)
+    return Name(KINDS[modality], row)
 
 
 def read_clip_id(clip_id):
     """Return what a clip id such as "01-06-01-02-01-12" says, by the names of ``COLUMNS``.
 
     Raises:
-        ValueError: See ``read_name``.
+        ValueError: The id has another form, or a code that the corpus does not have.
     """
-    return read_name(f"03-{clip_id}.wav").row
+    return read_name(PurePosixPath(f"03-{clip_id}.wav")).row
 
 
-def _list_takes(source):
-    return listing.list_takes(source, read_name=read_name, extensions=EXTENSIONS, title="RAVDESS")
+CORPUS = Corpus(
+    name="ravdess",
+    title="RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song",
+    short="RAVDESS speech",
+    licence="CC BY-NC-SA 4.0",
+    citation=(
+        "Livingstone, S. R. & Russo, F. A. (2018). The Ryerson Audio-Visual Database of Emotional "
+        "Speech and Song (RAVDESS): A dynamic, multimodal set of facial and vocal expressions in "
+        "North American English. PLoS ONE 13(5), e0196391. "
+        "https://doi.org/10.1371/journal.pone.0196391"
+    ),
+    how_to_get=(
+        "From https://zenodo.org/records/1188976 fetch Audio_Speech_Actors_01-24.zip (0.2 GB) and "
+        "Video_Speech_Actor_01.zip ... _24.zip (0.55 GB each), unpack them into one folder and "
+        "name it as DATA; or let ravdess.download(folder, actors=[1, 2]) do that. Part of the "
+        "actors or the recordings alone are fine."
+    ),
+    emotions=EMOTIONS,
+    protocol="luna5",
+    expected="Actor_01/01-01-01-01-01-01-01.mp4 or 03-01-01-01-01-01-01.wav",
+    extensions=(".mp4", ".wav", ".flac"),
+    read_name=read_name,
+    list_clip_ids=list_clip_ids,
+    audio_lag_s=AUDIO_LAG_S,
+)

@@ -1,4 +1,8 @@
-"""Read the CSV files that come with a corpus, whoever wrote them: any dialect, bounded, by line."""
+"""Read the CSV files that come with a corpus, whoever wrote them: any dialect, bounded, by line.
+
+pandas names no line of a row, shifts the columns of a first row that is too long, and takes all of
+an endless line into memory.
+"""
 
 import csv
 import io
@@ -15,7 +19,7 @@ ADVICE = "Save it again as 'CSV UTF-8'."
 
 
 def read_table(location, *, required, optional=(), advice=""):
-    """Return the rows of a CSV as dictionaries.
+    """Return the rows of a CSV as a list of (line number, stripped text by lower-case column).
 
     The file is UTF-8 (with or without byte-order mark) or UTF-16 with one, separated by commas,
     semicolons or tabs. It is read line by line: what is not a table is refused before it fills
@@ -27,47 +31,54 @@ def read_table(location, *, required, optional=(), advice=""):
         optional: Columns that must not stand there twice, either.
         advice: How the table should look, for the error message.
 
-    Returns:
-        List of (line number, dict of stripped text by lower-case column).
-
     Raises:
         ValueError: The file is no such table; the message names the line.
         OSError: The file cannot be read.
     """
-    name = locations.get_path(location).name
+    name, rows = locations.get_path(location).name, []
     with locations.open_file(location) as file:
-        (_, columns), *lines = _split_cells(_read_lines(file, name), name) or [(0, [])]
-    columns = [column.lower() for column in columns]
-    missing = [column for column in required if column not in columns]
-    twice = [column for column in (*required, *optional) if columns.count(column) > 1]
-    if missing or twice:
-        wrong = f"lacks the column {missing[0]}" if missing else f"has the column {twice[0]} twice"
-        found = ", ".join(columns[:20])[:500]
-        raise ValueError(f"{name} {wrong}: found {found}. {advice}".rstrip())
-    rows = []
-    for number, cells in lines:
-        if any(cells[len(columns) :]):
-            raise ValueError(
-                f"{name}, line {number}: {len(cells)} cells under {len(columns)} columns. "
-                'Put a text that holds the separator in "double quotes".'
-            )
-        cells += [""] * (len(columns) - len(cells))
-        rows.append((number, dict(zip(columns, cells, strict=False))))
+        lines = _read_lines(file, name)
+        above, header = next((it for it in enumerate(lines) if it[1].strip()), (0, ""))
+        separator = max(",;\t", key=header.count)
+        reader = csv.DictReader(itertools.chain([header], lines), delimiter=separator, restval="")
+        try:
+            reader.fieldnames = [column.strip().lower() for column in reader.fieldnames]
+            if fault := _find_wrong_column(reader.fieldnames, required, optional):
+                raise ValueError(f"{name} {fault}. {advice}".rstrip())
+            for row in reader:
+                number, surplus = above + reader.line_num, row.pop(None, [])
+                if any(map(str.strip, surplus)):
+                    raise ValueError(
+                        f"{name}, line {number}: {len(row) + len(surplus)} cells under {len(row)} "
+                        'columns. Put a text that holds the separator in "double quotes".'
+                    )
+                rows.append((number, {column: cell.strip() for column, cell in row.items()}))
+        except csv.Error as error:
+            raise ValueError(f"{name}, line {above + reader.reader.line_num}: {error}.") from error
     return rows
 
 
+def _find_wrong_column(columns, required, optional):
+    """Return which column is missing or stands there twice."""
+    missing = [column for column in required if column not in columns]
+    twice = [column for column in (*required, *optional) if columns.count(column) > 1]
+    if not missing and not twice:
+        return ""
+    fault = f"lacks the column {missing[0]}" if missing else f"has the column {twice[0]} twice"
+    return f"{fault}: found {', '.join(columns[:20])[:500]}"
+
+
 def _read_lines(file, name):
-    """Yield the lines of a text file, each of a bounded length."""
+    """Yield the lines of a text file, each of a bounded length and without a fault."""
     marked = file.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff")
     encoding = "utf-16" if marked else "utf-8-sig"
     text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
+    number = 0
     try:
-        for number in itertools.count(1):
-            line = text.readline(MAX_LINE_CHARS + 1)
-            if not line:
-                return
-            if problem := _find_fault(line, number):
-                raise ValueError(f"{name}, line {number}{problem}")
+        while line := text.readline(MAX_LINE_CHARS + 1):
+            number += 1
+            if fault := _find_fault(line, number):
+                raise ValueError(f"{name}, line {number}{fault}")
             yield line
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not {error.encoding.upper()}: {error.reason}.") from error
@@ -85,18 +96,3 @@ def _find_fault(line, number):
         byte = ord(alien.group()) - 0xDC00
         return f" is not UTF-8: character {alien.start() + 1} is the byte {byte:#04x}. {ADVICE}"
     return ""
-
-
-def _split_cells(lines, name):
-    """Return the lines of a CSV that are not blank, as (line number, stripped cells)."""
-    blank, header = [], ""
-    for header in lines:
-        if header.strip():
-            break
-        blank.append("\n")
-    separator = max(",;\t", key=header.count)
-    reader = csv.reader(itertools.chain(blank, [header], lines), delimiter=separator)
-    try:
-        return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
-    except csv.Error as error:
-        raise ValueError(f"{name}, line {reader.line_num}: {error}.") from error

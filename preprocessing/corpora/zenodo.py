@@ -2,7 +2,9 @@
 
 Zenodo's record lists each file's size and MD5; pooch downloads to a temporary name, compares, and
 renames. Three levels make a restart cheap: a folder that is there is done, a zip that is there is
-not fetched again, and a broken-off zip (``*.partial``) goes on by an HTTP range request.
+not fetched again, and a broken-off zip (``*.partial``) goes on by an HTTP range request. pooch's
+own DOI support starts a zip of 0.55 GB anew and knows no mirror; its ``Unzip`` takes a half
+unpacked folder for a whole one and has no limit of size.
 """
 
 import shutil
@@ -21,16 +23,16 @@ MAX_ZIP_BYTES = 1 << 32  # where the record does not say how large a file is
 MAX_EXPANSION = 20  # film does not shrink in a zip, sound seldom to a tenth
 
 
-def fetch_parts(record, name, folder, parts, *, base_url, known, keep_zip, by_hand):
+def fetch_parts(record, name, folder, parts, *, base_url, checksum, keep_zip, by_hand):
     """Fetch a zip file of a record and unpack folders from it; do nothing where all are there.
 
     Args:
         record: The record's number, as text.
         name: The zip file's name.
-        folder: Where the zip lies while it is needed.
+        folder: Where the zip lies while it is needed; made if absent.
         parts: Dict from a target folder to the compiled pattern of the file names that go there.
         base_url: Root of the API.
-        known: Dict from file name to "md5:..."; goes before what the record says.
+        checksum: "md5:...", where it is known better than by the record.
         keep_zip: Leave the zip file in ``folder``.
         by_hand: What to do without network, for the error message.
 
@@ -43,15 +45,16 @@ def fetch_parts(record, name, folder, parts, *, base_url, known, keep_zip, by_ha
     parts = {target: pattern for target, pattern in parts.items() if not target.is_dir()}
     if not parts:
         return
-    url = f"{base_url}/records/{record}/files/{name}/content"
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        checksum, n_bytes = known.get(name), None
-        if checksum is None:
-            files = read_files(record, base_url=base_url)
-            if name not in files:
-                raise ValueError(f"Zenodo's record {record} has no file {name}.")
-            checksum, n_bytes = files[name]
-        path = fetch_file(url, Path(folder, name), checksum=checksum, n_bytes=n_bytes)
+        n_bytes = None
+        if not checksum:
+            checksum, n_bytes = _ask_record(record, name, base_url)
+        url = f"{base_url}/records/{record}/files/{name}/content"
+        files = {"registry": {name: checksum}, "urls": {name: url}}
+        store = pooch.create(folder, base_url="", retry_if_failed=2, **files)
+        resumer = _Resumer(folder / f"{name}.partial", n_bytes or MAX_ZIP_BYTES)
+        path = Path(store.fetch(name, downloader=resumer))
     except requests.RequestException as error:
         reason = error if isinstance(error, requests.HTTPError) else type(error).__name__
         raise ConnectionError(
@@ -59,65 +62,26 @@ def fetch_parts(record, name, folder, parts, *, base_url, known, keep_zip, by_ha
             f"go on. By hand: {by_hand}"
         ) from error
     for target, pattern in parts.items():
-        unpack(path, target, pattern=pattern)
+        _unpack(path, target, pattern)
     if not keep_zip:
         path.unlink()
 
 
-def read_files(record, *, base_url=BASE_URL):
-    """Return each file's checksum ("md5:...") and size as a Zenodo record publishes them.
-
-    Returns:
-        Dict from file name to (checksum, bytes or None).
-
-    Raises:
-        requests.RequestException: The record cannot be read.
-    """
+def _ask_record(record, name, base_url):
+    """Return a file's checksum ("md5:...") and size (or None) as its record publishes them."""
     response = requests.get(f"{base_url}/records/{record}", timeout=TIMEOUT_S)
     response.raise_for_status()
-    return {file["key"]: (file["checksum"], file.get("size")) for file in response.json()["files"]}
+    for file in response.json()["files"]:
+        if file["key"] == name:
+            return file["checksum"], file.get("size")
+    raise ValueError(f"Zenodo's record {record} has no file {name}.")
 
 
-def fetch_file(url, path, *, checksum, n_bytes=None):
-    """Return ``path`` once it holds the verified file, fetching what is not there yet.
-
-    Args:
-        url: Where from.
-        path: Where to; ``<path>.partial`` holds what has come so far.
-        checksum: "md5:..." or "sha256:...".
-        n_bytes: The size that is published; what comes beyond it is not written.
-
-    Raises:
-        ValueError: The file differs from its checksum.
-        OSError: The file is longer than published.
-        requests.RequestException: The server cannot be reached; two more tries were made.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    store = pooch.create(
-        path.parent,
-        base_url="",
-        registry={path.name: checksum},
-        urls={path.name: url},
-        retry_if_failed=2,
-    )
-    partial = path.with_name(path.name + ".partial")
-    return Path(store.fetch(path.name, downloader=_Resumer(partial, n_bytes or MAX_ZIP_BYTES)))
-
-
-def unpack(path, target, *, pattern):
+def _unpack(path, target, pattern):
     """Unpack the matching files of a zip into one flat folder, which appears when it is whole.
 
     Only a member's own name is used, never its path, and links are passed over, so nothing lands
     outside ``target``.
-
-    Args:
-        path: The zip file.
-        target: The folder to make; must not exist.
-        pattern: Compiled pattern that a file name must match entirely.
-
-    Raises:
-        ValueError: No member matches, the zip is broken, or it would unpack to more than
-            ``MAX_EXPANSION`` times its size.
     """
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -148,11 +112,11 @@ def _choose_members(archive, path, target, pattern):
         raise ValueError(f"{path.name} holds no file for {target.name}: found {list(files)[:3]}")
     declared, packed = sum(member.file_size for member in chosen.values()), path.stat().st_size
     if declared > MAX_EXPANSION * packed:
-        largest = max(chosen, key=lambda short: chosen[short].file_size)
+        largest = max(chosen.values(), key=lambda member: member.file_size)
         raise ValueError(
-            f"{path.name} has {packed} bytes and would unpack to {declared}, of which {largest} "
-            f"{chosen[largest].file_size}: more than {MAX_EXPANSION} times its size is no zip of "
-            "clips. Nothing was unpacked."
+            f"{path.name} has {packed} bytes and would unpack to {declared}, of which "
+            f"{largest.filename} {largest.file_size}: more than {MAX_EXPANSION} times its size is "
+            "no zip of clips. Nothing was unpacked."
         )
     return chosen
 
@@ -168,11 +132,12 @@ class _Resumer:
         have = self.partial.stat().st_size if self.partial.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
-                self._check_whole(response, have)
-            else:
+            if response.status_code != requests.codes.requested_range_not_satisfiable:
                 response.raise_for_status()
                 self._append(response, have if response.status_code == 206 else 0)
+            elif response.headers.get("Content-Range") != f"bytes */{have}":
+                self.partial.unlink()
+                raise requests.ConnectionError("the partial file is longer than the whole")
         shutil.move(self.partial, output_file)
 
     def _append(self, response, have):
@@ -191,9 +156,3 @@ class _Resumer:
                         f"{title} is longer than the {self.max_bytes} bytes expected: not the "
                         f"published file. Delete {self.partial.name} and try again."
                     )
-
-    def _check_whole(self, response, have):
-        """Accept a partial file that has every byte already; drop one that has more."""
-        if response.headers.get("Content-Range") != f"bytes */{have}":
-            self.partial.unlink()
-            raise requests.ConnectionError("the partial file is longer than the whole")

@@ -1,17 +1,15 @@
 """The contract on disk: what lies in ``data/<corpus>/``, and how it is written and read.
 
-Every file is written under a temporary name and renamed when whole, so a file that exists is a
-file that is complete. A *stage* is a set of arrays and tables made together; its facts lie beside
-them in ``<stage>.json``, written last. A stage is *current* when its facts carry the digest of the
+A *stage* is a set of arrays and tables made together; its facts lie beside them in
+``<stage>.json``, written last. A stage is *current* when its facts carry the digest of the
 parameters asked for and of the stage that it was made from.
 """
 
-import hashlib
 import importlib.metadata
 import json
 import os
 import time
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 import joblib
@@ -19,66 +17,75 @@ import numpy as np
 import pandas as pd
 
 from preprocessing import corpora
+from preprocessing.disk.files import (
+    compute_digest,
+    measure_files,
+    write_array,
+    write_json,
+    write_table,
+)
+from preprocessing.disk.files import replace_file as replace_file
 
 STARTED_S = time.monotonic()
 
-AXES = {
-    "faces": ("clip", "time", "height", "width", "channel"),
-    "face_times": ("clip", "time"),
-    "waveforms": ("clip", "sample"),
-    "mels": ("clip", "time", "mel"),
-    "mfcc": ("clip", "time", "coefficient"),
-    "mels_augmented": ("clip", "copy", "time", "mel"),
-    "waveforms_augmented": ("clip", "copy", "sample"),
-    "expressions": ("clip", "time", "class"),
-    "expression_times": ("clip", "time"),
-    "expression_embeddings": ("clip", "time", "feature"),
-    "expression_summary": ("clip", "feature"),
-    "action_units": ("clip", "unit"),
-}
-"""Axis names of every array; ``faces`` has no channel axis when grey."""
 
-STAGE_OF = {
-    "faces": "faces",
-    "face_times": "faces",
-    "waveforms": "waveforms",
-    "mels": "audio",
-    "mfcc": "audio",
-    "mels_augmented": "augmented",
-    "waveforms_augmented": "augmented",
-    "expressions": "expressions",
-    "expression_times": "expressions",
-    "expression_embeddings": "expressions",
-    "expression_summary": "expressions",
-    "action_units": "action_units",
+class Stage:
+    """Arrays and tables that are made together.
+
+    Attributes:
+        made_by: The notebook that writes them.
+        made_from: The stage they come from, "" for the clips.
+        axes: Names of the axes of each array, by its name.
+    """
+
+    def __init__(self, made_by, made_from="", **axes):
+        self.made_by, self.made_from = made_by, made_from
+        self.axes = {name: tuple(names.split()) for name, names in axes.items()}
+
+
+STAGES = {
+    "clips": Stage("preprocessing/10_corpus.ipynb"),
+    "faces": Stage(
+        "preprocessing/11_faces.ipynb",
+        "clips",
+        faces="clip time height width channel",  # no channel where grey
+        face_times="clip time",
+    ),
+    "waveforms": Stage("preprocessing/11_faces.ipynb", "clips", waveforms="clip sample"),
+    "audio": Stage(
+        "preprocessing/12_audio.ipynb",
+        "waveforms",
+        mels="clip time mel",
+        mfcc="clip time coefficient",
+    ),
+    "augmented": Stage(
+        "data_augmentation/21_augment_audio.ipynb",
+        "audio",
+        mels_augmented="clip copy time mel",
+        waveforms_augmented="clip copy sample",
+    ),
+    "expressions": Stage(  # of the faces, or, where none are at hand, another network's
+        "modeling/31_expression_network.ipynb",
+        "clips",
+        expressions="clip time class",
+        expression_times="clip time",
+        expression_embeddings="clip time feature",
+        expression_summary="clip feature",
+    ),
+    "action_units": Stage(
+        "modeling/31_expression_network.ipynb", "clips", action_units="clip unit"
+    ),
 }
+AXES = {name: axes for stage in STAGES.values() for name, axes in stage.axes.items()}
+STAGE_OF = {name: key for key, stage in STAGES.items() for name in stage.axes}
 """The stage that owns each array: its facts are in ``<stage>.json``."""
-
-MADE_FROM = {
-    "faces": "clips",
-    "waveforms": "clips",
-    "audio": "waveforms",
-    "augmented": "audio",
-    "expressions": "clips",
-    "action_units": "clips",
-}
-"""What each stage was made from. Expressions come from the faces, or, for a corpus whose faces are
-not at hand, from a file of another network's; their parameters say which."""
-
-MADE_BY = {
-    "clips": "preprocessing/10_corpus.ipynb",
-    "faces": "preprocessing/11_faces.ipynb",
-    "waveforms": "preprocessing/11_faces.ipynb",
-    "audio": "preprocessing/12_audio.ipynb",
-    "augmented": "data_augmentation/21_augment_audio.ipynb",
-    "expressions": "modeling/31_expression_network.ipynb",
-    "action_units": "modeling/31_expression_network.ipynb",
-}
-"""The notebook that writes each stage."""
+MADE_BY = {key: stage.made_by for key, stage in STAGES.items()}
 
 EXAMPLE_ORDER = ("happy", "angry", "sad", "surprised", "fearful", "disgust", "neutral", "calm")
 """Emotions in the order in which the notebooks show an example of each."""
 
+LIBRARIES = ("numpy", "av", "opencv-python-headless", "librosa", "scikit-learn")
+LIBRARIES += ("tensorflow", "keras")
 TEXT_COLUMNS = (*corpora.COLUMNS, "status", "reason")
 IDENTITY_COLUMNS = (*corpora.COLUMNS, "video_bytes", "audio_bytes")
 
@@ -106,86 +113,32 @@ def shorten_path(path):
     return path.relative_to(find_home()) if path.is_relative_to(find_home()) else path
 
 
-@contextmanager
-def replace_file(path):
-    """Yield a temporary path that replaces ``path`` when the block ends without an error.
+def find_made(folder, name, stage):
+    """Return the path of a file that a stage has written.
 
-    Args:
-        path: The file to write. Its folder is made if absent.
-
-    Yields:
-        A path in the same folder, ending in ``.partial``. It is removed if the block fails.
+    Raises:
+        FileNotFoundError: The stage has not been made; the message says what to run.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        yield temporary
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync_folder(folder):
-    """Wait until a folder's renames are on disk, where the system lets one wait for that."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return  # Windows opens no folders
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_json(path, facts):
-    """Write a dictionary as indented JSON, whole or not at all."""
-    with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(facts, indent=2, default=_to_builtin) + "\n", "utf-8")
-
-
-def write_table(path, table):
-    """Write a DataFrame as CSV without its index, whole or not at all."""
-    with replace_file(path) as temporary:
-        table.to_csv(temporary, index=False)
-
-
-def write_array(path, array):
-    """Write a NumPy array as ``.npy``, whole or not at all."""
-    with replace_file(path) as temporary, temporary.open("wb") as handle:
-        np.save(handle, array, allow_pickle=False)
-
-
-def compute_digest(facts):
-    """Return the SHA-256 of a JSON-like value, whatever the order of its keys."""
-    text = json.dumps(facts, sort_keys=True, default=_to_builtin)
-    return hashlib.sha256(text.encode()).hexdigest()
+    path = Path(folder) / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No {shorten_path(path)}. Run {MADE_BY[stage]} with "
+            f"CORPUS = {path.parent.name!r} first."
+        )
+    return path
 
 
 def read_clips(folder):
-    """Return the table of clips, one row a clip.
+    """Return the table of ``clips.csv`` in a corpus folder, one row a clip.
 
-    Args:
-        folder: A corpus folder.
-
-    Returns:
-        The DataFrame of ``clips.csv``: the columns of ``corpora.COLUMNS`` and ``status``,
-        ``reason`` as text (empty where unknown), the others as pandas reads them.
+    The columns of ``corpora.COLUMNS`` and ``status``, ``reason`` are text (empty where unknown),
+    the others as pandas reads them.
 
     Raises:
         FileNotFoundError: The corpus has not been indexed.
     """
-    path = Path(folder) / "clips.csv"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No {shorten_path(path)}. Run {MADE_BY['clips']} with "
-            f"CORPUS = {path.parent.name!r} first."
-        )
-    text = dict.fromkeys(TEXT_COLUMNS, str)
-    clips = pd.read_csv(path, dtype=text, keep_default_na=True)
+    path = find_made(folder, "clips.csv", "clips")
+    clips = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str))
     present = [column for column in TEXT_COLUMNS if column in clips]
     clips[present] = clips[present].fillna("")
     return clips
@@ -210,19 +163,12 @@ def list_emotions(clips):
 
 
 def choose_examples(clips, n_clips=4):
-    """Return the ids of the few clips that every notebook shows.
+    """Return the ids of the few clips that every notebook shows, of as many emotions as possible.
 
     The first clip of each emotion, in ``EXAMPLE_ORDER``, that has both picture and voice (or,
     where no clip has both, the one it has), of the first such actor who shows that emotion, strong
     rather than normal. Only names, sizes of files and whether a file can be read at all decide, so
-    that the choice is the same at every stage.
-
-    Args:
-        clips: DataFrame of ``clips.csv``.
-        n_clips: How many at most; fewer where the corpus has fewer clips.
-
-    Returns:
-        List of clip ids, of as many different emotions as possible.
+    that the choice is the same at every stage. There are ``n_clips`` at most.
     """
     readable = clips[clips["status"] != "failed"]
     clips = clips if readable.empty else readable
@@ -233,8 +179,7 @@ def choose_examples(clips, n_clips=4):
     turn = best.assign(
         rank=rank, other=best["actor"] != first, weak=best["intensity"] != "strong"
     ).sort_values(["rank", "other", "weak", "clip_id"])
-    turn["round"] = turn.groupby("rank").cumcount()
-    turn = turn.sort_values(["round", "rank"])
+    turn = turn.assign(round=turn.groupby("rank").cumcount()).sort_values(["round", "rank"])
     return turn["clip_id"].tolist()[:n_clips]
 
 
@@ -258,7 +203,7 @@ def sign_stage(folder, stage, parameters):
     It covers all that the stage comes from, down to the clips: when those change, every stage
     above them is of another state, whether the stages between have been made anew or not.
     """
-    source = MADE_FROM[stage]
+    source = STAGES[stage].made_from
     if source == "clips":
         upstream = identify_clips(read_clips(folder))
     elif (Path(folder) / f"{source}.json").is_file():
@@ -273,7 +218,7 @@ def is_current(folder, stage, parameters):
     folder = Path(folder)
     if compute_stage_digest(folder, stage) != sign_stage(folder, stage, parameters):
         return False
-    return _measure_files(folder, files := read_facts(folder, stage)["files"]) == files
+    return measure_files(folder, files := read_facts(folder, stage)["files"]) == files
 
 
 def read_facts(folder, stage):
@@ -282,13 +227,7 @@ def read_facts(folder, stage):
     Raises:
         FileNotFoundError: The stage has not been made.
     """
-    path = Path(folder) / f"{stage}.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No {shorten_path(path)}. Run {MADE_BY[stage]} with "
-            f"CORPUS = {Path(folder).name!r} first."
-        )
-    return json.loads(path.read_text("utf-8"))
+    return json.loads(find_made(folder, f"{stage}.json", stage).read_text("utf-8"))
 
 
 def write_facts(folder, stage, *, parameters, files, shapes, **facts):
@@ -296,7 +235,7 @@ def write_facts(folder, stage, *, parameters, files, shapes, **facts):
 
     Args:
         folder: A corpus folder.
-        stage: A key of ``MADE_FROM``.
+        stage: A key of ``STAGES``.
         parameters: The choices that the stage was made with.
         files: Names of the stage's files; the facts keep their sizes.
         shapes: Shape of each array by name.
@@ -314,7 +253,7 @@ def write_facts(folder, stage, *, parameters, files, shapes, **facts):
             **facts,
             "axes": axes,
             "shapes": shapes,
-            "files": _measure_files(folder, sorted(files)),
+            "files": measure_files(folder, sorted(files)),
             "clips_per_emotion": clips["emotion"].value_counts().sort_index().to_dict(),
             "versions": list_versions(),
         },
@@ -325,12 +264,9 @@ def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
     """Write a whole stage that fits in memory: arrays, tables, then its facts.
 
     Args:
-        folder: A corpus folder.
-        stage: A key of ``MADE_FROM``.
-        parameters: The choices that the stage was made with.
+        folder, stage, parameters, **facts: As ``write_facts`` takes them.
         arrays: Array by name, each with one row a clip of ``clips.csv``.
         tables: DataFrame by name, written as ``<name>.csv``.
-        **facts: Whatever else a reader of the arrays should know.
 
     Raises:
         ValueError: An array has another number of rows than ``clips.csv``.
@@ -351,35 +287,26 @@ def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
 
 
 def read_array(folder, name):
-    """Return an array of a corpus, memory-mapped and read-only.
-
-    Args:
-        folder: A corpus folder.
-        name: A key of ``AXES``.
+    """Return an array of a corpus, a key of ``AXES``, memory-mapped and read-only.
 
     Raises:
         FileNotFoundError: Its stage has not been made.
         ValueError: It was made from other clips or from an older stage, or is not what its facts
             say.
     """
-    folder, stage = Path(folder), STAGE_OF[name]
+    folder, stage, file = Path(folder), STAGE_OF[name], f"{name}.npy"
     facts = read_facts(folder, stage)
+    fault = ""
     if facts["digest"] != sign_stage(folder, stage, facts["parameters"]):
-        raise ValueError(
-            f"{name}.npy was made from another state of the {MADE_FROM[stage]} in "
-            f"{shorten_path(folder)}. Rerun {MADE_BY[stage]}."
-        )
-    if _measure_files(folder, [f"{name}.npy"])[f"{name}.npy"] != facts["files"][f"{name}.npy"]:
-        raise ValueError(
-            f"{name}.npy in {shorten_path(folder)} is not whole: its size is not what {stage}.json "
-            f"says. Rerun {MADE_BY[stage]}."
-        )
-    array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    if list(array.shape) != facts["shapes"][name]:
-        raise ValueError(
-            f"{name}.npy has shape {array.shape}; {stage}.json says {facts['shapes'][name]}. "
-            f"Rerun {MADE_BY[stage]}."
-        )
+        fault = f"was made from another state of the {STAGES[stage].made_from}"
+    elif measure_files(folder, [file])[file] != facts["files"][file]:
+        fault = f"is not whole: its size is not what {stage}.json says"
+    else:
+        array = np.load(folder / file, mmap_mode="r", allow_pickle=False)
+        if list(array.shape) != (promised := facts["shapes"][name]):
+            fault = f"has shape {array.shape}, {stage}.json says {promised}"
+    if fault:
+        raise ValueError(f"{file} in {shorten_path(folder)} {fault}. Rerun {MADE_BY[stage]}.")
     return array
 
 
@@ -390,22 +317,11 @@ def read_table(folder, name):
 
 def list_versions():
     """Return the installed version of each library that shapes the arrays or the models."""
-    names = (
-        "numpy",
-        "av",
-        "opencv-python-headless",
-        "librosa",
-        "scikit-learn",
-        "tensorflow",
-        "keras",
-    )
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+    installed = {}
+    for name in LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def say_duration():
@@ -416,18 +332,3 @@ def say_duration():
     n_cores = joblib.cpu_count()
     cores = "1 core" if n_cores == 1 else f"{n_cores} cores"
     return f"{time.monotonic() - STARTED_S:.0f} s on {cores}"
-
-
-def _measure_files(folder, names):
-    """Return the size of each file in bytes, None where there is none."""
-    paths = {name: Path(folder, name) for name in names}
-    return {name: path.stat().st_size if path.is_file() else None for name, path in paths.items()}
-
-
-def _to_builtin(value):
-    """Turn NumPy scalars, arrays and paths into what JSON knows."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, Path):
-        return value.as_posix()
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -6,6 +6,7 @@ kill at any instant, or a power cut that kept one file and cut another short, a 
 whole is made anew. At most the rows in flight are lost.
 """
 
+import io
 import json
 import os
 from contextlib import ExitStack
@@ -15,10 +16,11 @@ from zlib import crc32
 
 import numpy as np
 
-from preprocessing.disk.arrays import sync_folder
+from preprocessing.disk.files import sync_folder
 
 ROWS_PER_SYNC = 64
 """After so many rows the disk is waited for: what a power cut can cost, a kill costs less."""
+COMPLETE = b'{"complete": true}\n'
 
 
 class ResumableArrays:
@@ -31,9 +33,6 @@ class ResumableArrays:
         specs: Shape and dtype by array name; the first axis is the clip, the same for all.
         signature: Digest of what the rows are made from; rows of another signature are discarded.
         journal: Name of the journal's file.
-
-    Attributes:
-        n_done: Number of finished rows.
     """
 
     def __init__(self, folder, specs, signature, *, journal):
@@ -41,15 +40,13 @@ class ResumableArrays:
         self.specs = {
             name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in specs.items()
         }
-        self.signature = signature
         self.journal_path = self.folder / journal
-        self._headers = {name: self._make_header(name) for name in self.specs}
+        self._headers = {name: _make_header(*spec) for name, spec in self.specs.items()}
         self._offsets = np.full(next(iter(self.specs.values()))[0][0], -1, np.int64)
-        self._open = ExitStack()
-        is_known, is_complete = self._read_beginning()
+        self._open, self._n_unsynced = ExitStack(), 0
+        is_known, is_complete = self._read_beginning(signature)
         self.files = {name: self._open_array(name, is_known, is_complete) for name in self.specs}
-        self.journal = self._open.enter_context(self._rewrite_journal(is_known))
-        self._n_unsynced = 0
+        self.journal = self._open.enter_context(self._rewrite_journal(signature, is_known))
 
     @property
     def n_done(self):
@@ -63,10 +60,7 @@ class ResumableArrays:
     def write_row(self, row, arrays, record):
         """Write one clip's row of every array; from then on it is finished.
 
-        Args:
-            row: Row number.
-            arrays: Row by array name; a name left out keeps zeros.
-            record: A JSON-like dictionary to keep with the row.
+        An array that is not among ``arrays`` keeps zeros; ``record`` is JSON-like.
 
         Raises:
             ValueError: A row has another shape than its array.
@@ -75,12 +69,11 @@ class ResumableArrays:
         checksums = {}
         for name, values in arrays.items():
             shape, dtype = self.specs[name]
-            values = np.ascontiguousarray(values, dtype)
+            values = np.asarray(values, dtype)
             if values.shape != shape[1:]:
                 raise ValueError(f"row {row} of {name} has shape {values.shape}, not {shape[1:]}")
             data = values.tobytes()
-            self.files[name].seek(len(self._headers[name]) + row * len(data))
-            _write_all(self.files[name], data)
+            _write_all(self._find_row(name, row), data)
             checksums[name] = crc32(data)
         self._append_record(row, {"row": row, "crc32": checksums, "record": record})
         self._n_unsynced += 1
@@ -95,7 +88,7 @@ class ResumableArrays:
     def finish(self):
         """Rename the arrays to ``<name>.npy``; facts, then no journal, are up to the caller."""
         self.journal.seek(0, os.SEEK_END)
-        _write_all(self.journal, b'{"complete": true}\n')
+        _write_all(self.journal, COMPLETE)
         self._sync()
         for name in self.specs:
             self.files[name].close()
@@ -115,13 +108,11 @@ class ResumableArrays:
     def _partial(self, name):
         return self.folder / f"{name}.npy.partial"
 
-    def _make_header(self, name):
-        """Return the first bytes of an array's file (NumPy's format 1.0, of fixed length)."""
+    def _find_row(self, name, row):
+        """Return an array's file, standing at the start of a row."""
         shape, dtype = self.specs[name]
-        facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
-        header = _Bytes()
-        np.lib.format.write_array_header_1_0(header, facts | {"shape": shape})
-        return bytes(header)
+        self.files[name].seek(len(self._headers[name]) + row * prod(shape[1:]) * dtype.itemsize)
+        return self.files[name]
 
     def _open_array(self, name, is_known, is_complete):
         """Open an array's file at its full length; what was cut off reads as zeros."""
@@ -135,22 +126,22 @@ class ResumableArrays:
         _write_all(handle, self._headers[name])
         return handle
 
-    def _read_beginning(self):
+    def _read_beginning(self, signature):
         """Return whether the journal on disk is of this signature, and whether it says complete."""
         try:
             with self.journal_path.open("rb") as journal:
-                if json.loads(journal.readline())["signature"] != self.signature:
+                if json.loads(journal.readline())["signature"] != signature:
                     return False, False
-                return True, any(line == b'{"complete": true}\n' for line in journal)
+                return True, COMPLETE in journal
         except (OSError, ValueError, KeyError, TypeError):
             return False, False
 
-    def _rewrite_journal(self, is_known):
+    def _rewrite_journal(self, signature, is_known):
         """Write the journal afresh with the rows that are whole; return it, open."""
         temporary = self.journal_path.with_name(f"{self.journal_path.name}.partial")
         journal = temporary.open("w+b", buffering=0)
         self.journal = journal
-        _write_all(journal, json.dumps({"signature": self.signature}).encode() + b"\n")
+        _write_all(journal, json.dumps({"signature": signature}).encode() + b"\n")
         if is_known:
             with self.journal_path.open("rb") as old:
                 next(old)
@@ -173,9 +164,8 @@ class ResumableArrays:
     def _is_whole(self, entry):
         for name, checksum in entry["crc32"].items():
             shape, dtype = self.specs[name]
-            n_bytes = prod(shape[1:]) * dtype.itemsize
-            self.files[name].seek(len(self._headers[name]) + entry["row"] * n_bytes)
-            if crc32(self.files[name].read(n_bytes)) != checksum:
+            row = self._find_row(name, entry["row"]).read(prod(shape[1:]) * dtype.itemsize)
+            if crc32(row) != checksum:
                 return False
         return 0 <= entry["row"] < len(self._offsets) and "record" in entry
 
@@ -190,10 +180,12 @@ class ResumableArrays:
         self._n_unsynced = 0
 
 
-class _Bytes(bytearray):
-    """Bytes that can be written to."""
-
-    write = bytearray.extend
+def _make_header(shape, dtype):
+    """Return the first bytes of an array's file (NumPy's format 1.0, of fixed length)."""
+    facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, facts)
+    return header.getvalue()
 
 
 def _write_all(handle, data):

@@ -135,12 +135,8 @@ def smooth_boxes(boxes, *, sigma=1.0):
 def square_boxes(boxes, *, margin=0.2):
     """Make boxes square around their centres, with room for brows, chin and ears.
 
-    Args:
-        boxes: float (time, 4).
-        margin: Share of the longer side that is added to it, half on either side.
-
-    Returns:
-        float32 (time, 4): squares, which may reach beyond the frame.
+    ``margin`` is the share of the longer side that is added to it, half on either side. The
+    squares, float32 (time, 4), may reach beyond the frame.
     """
     boxes = np.asarray(boxes, float)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -149,14 +145,7 @@ def square_boxes(boxes, *, margin=0.2):
 
 
 def measure_sides(boxes):
-    """Return the side of the square that has a box's area, in pixels, for each box.
-
-    Args:
-        boxes: float (box, 4 or more).
-
-    Returns:
-        float (box,), above 0.
-    """
+    """Return the side of the square that has a box's area, float (box,), pixels, above 0."""
     return np.sqrt(np.maximum(np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1), 1e-6))
 
 

@@ -1,7 +1,7 @@
 """Frames become a face sequence: detect, link over time, choose, fill, smooth, crop, judge.
 
 Each step is a function of arrays; ``crop_clip`` is all of them in order. Boxes over time are dealt
-with in ``boxes``, frames that the detector need not see in ``tracking``.
+with in ``boxes``, frames that the detector need not see in ``follow``.
 """
 
 from dataclasses import dataclass
@@ -146,30 +146,16 @@ def _follow_cheaply(frames, detector, min_confidence):
 
 
 def detect_faces(frames, detector, *, min_confidence=0.5):
-    """Find the faces in each frame, with the detector in every one.
-
-    Args:
-        frames: uint8 (time, height, width, 3), RGB.
-        detector: Object with ``detect(frame)``.
-        min_confidence: Boxes below it are left out.
-
-    Returns:
-        List with a float32 (face, 5) array for each frame: box and confidence.
-    """
+    """Return the faces that a detector sees in each frame, a list of float32 (face, 5)."""
     found = [detector.detect(frame) for frame in frames]
     return [boxes[boxes[:, 4] >= min_confidence] for boxes in found]
 
 
 def find_pictures(frames):
-    """Find for each frame the nearest one that holds a picture: itself, unless it is blank.
+    """Find for each frame the nearest one that holds a picture, int (time,).
 
-    Some corpora pad short clips with black frames; a box filled in there would crop nothing.
-
-    Args:
-        frames: uint8 (time, height, width, 3), RGB.
-
-    Returns:
-        int (time,): indices of frames; each its own where all are blank.
+    That is itself, unless it is blank and others are not. Some corpora pad short clips with black
+    frames; a box filled in there would crop nothing.
     """
     sparse, instants = slice(None, None, 8), np.arange(len(frames))
     pictures = [i for i in instants if np.ptp(read_grey(frames, i, sparse, sparse)) > MAX_BLANK]
@@ -238,12 +224,7 @@ def _split_span(start, stop, length):
 
 
 def measure_quality(faces, boxes, confidence):
-    """Judge a face sequence.
-
-    Args:
-        faces: uint8 (time, size, size) or (time, size, size, 3).
-        boxes: float (time, 4): the face in the frame.
-        confidence: float (time,), 0 where no face was found.
+    """Judge a face sequence by the fields of its ``FaceTrack``.
 
     Returns:
         Dict of floats: ``detection_rate`` (share of frames with the face), ``confidence`` (mean
@@ -252,7 +233,7 @@ def measure_quality(faces, boxes, confidence):
         Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy", ICPR) and
         ``brightness`` (mean, 0 black to 1 white).
     """
-    found = np.asarray(confidence) > 0
+    found = confidence > 0
     grey = faces if faces.ndim == 3 else faces @ np.array([0.299, 0.587, 0.114])
     edges = [cv2.Laplacian(face.astype(np.float32), cv2.CV_32F) for face in grey]
     return {

@@ -101,14 +101,9 @@ def _reduce(frames, index):
 def _follow_span(small, before, after, scale):
     """Follow the faces between two frames on which they are known.
 
-    Args:
-        small: List of uint8 (height, width): the frames from first to last.
-        before: float32 (face, 5): the faces of the first.
-        after: float32 (face, 5): the faces of the last.
-        scale: Pixels of a small frame per pixel of the frame.
-
-    Returns:
-        Dict of position in ``small`` to float32 (face, 5), for the frames that leave no doubt.
+    ``small`` are the reduced frames, ``before`` and ``after`` float32 (face, 5), the faces of the
+    first and of the last. The result is a dict of position in ``small`` to float32 (face, 5), for
+    the frames that leave no doubt.
     """
     pairs = pair_boxes(before, after, max_change=MAX_CHANGE)
     if len(small) < 3 or not pairs or not len(pairs) == len(before) == len(after):
@@ -169,17 +164,10 @@ def _place_faces(images, ends, step):
 
 
 def _seek(picture, box, image, expected):
-    """Seek a face of one picture in another.
+    """Seek the face in a box of one picture in another, about where it is expected.
 
-    Args:
-        picture: uint8 (height, width), where the face is known.
-        box: float (4,), in it.
-        image: uint8 (height, width), where it is sought.
-        expected: float (4 or more,): where it should about be.
-
-    Returns:
-        float (2,), where the centre of the box lies, and the normalised correlation there; None
-        where too little of the face is in the picture.
+    Returns where its centre lies, float (2,), and the normalised correlation there; None where too
+    little of the face is in the picture.
     """
     height, width = picture.shape
     left, top, right, bottom = np.clip(np.rint(box), 0, (width, height, width, height)).astype(int)

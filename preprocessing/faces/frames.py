@@ -46,7 +46,7 @@ class Frames:
         return self._rgb[index]
 
     def read_grey(self, index, rows=slice(None), columns=slice(None), *, shape=None, way=None):
-        """Return a part of a frame in grey.
+        """Return a part of a frame in grey, uint8 (height, width).
 
         Grey is the luma that the video holds, its range stretched to 0 (black) to 255 (white);
         of other kinds of video it is made from RGB.
@@ -57,9 +57,6 @@ class Frames:
             columns: Slice of its columns.
             shape: Bring the part to this height and width, in pixels; None leaves it.
             way: OpenCV's number of an interpolation, see ``resize``.
-
-        Returns:
-            uint8 (height, width).
         """
         frame = self._sources[index][0]
         upright = (frame.height, frame.width) == self.shape[1:3] and not round(frame.rotation)
@@ -100,16 +97,14 @@ def resize(picture, shape, *, way=None):
     Returns:
         uint8, of that shape.
     """
-    if (
-        way is None
-        and min(n / wanted for n, wanted in zip(picture.shape[:2], shape, strict=True)) > 1
-    ):
-        way = cv2.INTER_AREA
-        step = min(n // (2 * wanted) for n, wanted in zip(picture.shape[:2], shape, strict=True))
+    height, width = picture.shape[:2]
+    shrinks = min(height / shape[0], width / shape[1])
+    if way is None and shrinks > 1:
+        way, step = cv2.INTER_AREA, int(shrinks / 2)
         if step > 1:
-            whole = [n // step * step for n in picture.shape[:2]]
-            blocks = (whole[1] // step, whole[0] // step)
-            picture = cv2.resize(picture[: whole[0], : whole[1]], blocks, interpolation=way)
+            rows, columns = height // step, width // step
+            whole = picture[: rows * step, : columns * step]
+            picture = cv2.resize(whole, (columns, rows), interpolation=way)
     return cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_LINEAR if way is None else way)
 
 

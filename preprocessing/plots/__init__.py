@@ -1,8 +1,8 @@
 """Pictures of a corpus, of its faces and of its sound.
 
-Every function takes arrays and ``ax=None`` (or ``figure=None`` where there are several panels) and
-returns it; none shows, saves or changes a global style. One colour and one order for the emotions
-hold throughout the project.
+Every function takes arrays and ``ax``, the axes to draw on (or ``figure`` where there are several
+panels), by default new ones, and returns it; none shows, saves or changes a global style. One
+colour and one order for the emotions and one scale for spectrograms hold throughout the project.
 """
 
 from preprocessing.plots.corpus import (

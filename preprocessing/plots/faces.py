@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import ScaledTranslation
 
 from preprocessing.plots.style import (
     ACCENT,
@@ -22,10 +23,6 @@ def plot_sampling(times_by_strategy, frame_times, *, ax=None):
     Args:
         times_by_strategy: Dict from a strategy's name to its instants in seconds (time,).
         frame_times: float (frames,), when the clip's frames are shown, in seconds.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes.
     """
     ax = open_axes(ax, 9, 1.2 + 0.36 * len(times_by_strategy))
     frame_times = np.asarray(frame_times)
@@ -50,10 +47,6 @@ def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8, figure=No
         boxes: float (time, 4), x1, y1, x2, y2 in pixels; NaN where there is none.
         found: bool (time,); where False, the box is filled in from neighbours and drawn dashed.
         n_columns: Frames a row.
-        figure: Figure to draw on; a new one if None.
-
-    Returns:
-        The figure.
     """
     n_columns = min(n_columns, len(frames))
     n_rows = -(-len(frames) // n_columns)
@@ -78,18 +71,17 @@ def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8, figure=No
     return figure
 
 
-def plot_contact_sheet(faces, titles, *, emotions=None, ax=None):
-    """Draw the face sequences of several clips, a clip a row.
+def plot_contact_sheet(faces, titles, *, emotions=None, every=1, ax=None):
+    """Draw the face sequences of several clips, a clip a row, under the numbers of their frames.
 
     Args:
         faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3).
         titles: Text (clip,), beside the rows.
-        emotions: Text (clip,), to colour the titles.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes.
+        emotions: Text (clip,), for a mark in their colour beside the titles.
+        every: 2 shows the first frame, the third, and so on.
     """
+    numbers = np.arange(1, faces.shape[1] + 1)[::every]
+    faces = faces[:, ::every]
     n_clips, n_times, height, width = faces.shape[:4]
     cell = min(0.75, 11 / n_times)
     ax = open_axes(ax, 1.6 + cell * n_times, 0.8 + cell * n_clips * height / width)
@@ -98,48 +90,52 @@ def plot_contact_sheet(faces, titles, *, emotions=None, ax=None):
     padded = np.pad(faces, frame, constant_values=255)
     rows = np.concatenate(list(np.moveaxis(padded, 1, 0)), axis=2)
     ax.imshow(np.concatenate(list(rows), axis=0), cmap="gray", vmin=0, vmax=255)
-    ax.set_xticks((np.arange(n_times) + 0.5) * (width + gap), np.arange(1, n_times + 1))
-    ax.set_yticks((np.arange(n_clips) + 0.5) * (height + gap), titles)
-    if emotions is not None:
-        for label, emotion in zip(ax.get_yticklabels(), emotions, strict=True):
-            label.set(color=EMOTION_COLOURS[emotion], fontweight="bold")
+    middles = (np.arange(n_clips) + 0.5) * (height + gap)
+    ax.set_xticks((np.arange(n_times) + 0.5) * (width + gap), numbers)
+    ax.set_yticks(middles, titles)
     ax.tick_params(length=0)
+    if emotions is not None:  # a mark, since some of the colours cannot be read as text
+        colours = [EMOTION_COLOURS[emotion] for emotion in emotions]
+        places = ax.get_yaxis_transform()
+        offset = ScaledTranslation(-7 / 72, 0, ax.figure.dpi_scale_trans)
+        marks = np.zeros(n_clips), middles
+        ax.scatter(*marks, c=colours, marker="s", s=40, clip_on=False, transform=places + offset)
+        ax.tick_params(axis="y", pad=14)
     ax.spines[:].set_visible(False)
     ax.set(xlabel="frame", title="Face sequences")
     return ax
 
 
 def plot_detection(rate, confidence, clips, *, figure=None):
-    """Draw in how many frames of each clip a face was found, and how surely, by actor.
+    """Draw how surely a face was found in each clip, by actor, and in how many of its frames.
+
+    The frames have no panel of their own where every clip has as many.
 
     Args:
         rate: float (clip,), share of frames with a face; 0 or NaN where there is none.
         confidence: float (clip,), mean confidence of the detector, 0 to 1.
         clips: DataFrame with ``actor``, a row a clip.
-        figure: Figure to draw on; a new one if None.
-
-    Returns:
-        The figure.
     """
     actors = sorted(clips["actor"].unique())
-    figure = figure or plt.figure(
-        figsize=(np.clip(3 + 0.4 * len(actors), 7, 13), 4.6), layout="constrained"
-    )
-    axes = figure.subplots(2, 1, sharex=True)
     rate, confidence = np.nan_to_num(rate), np.asarray(confidence)
-    for column, actor in enumerate(actors):
-        rows = np.flatnonzero(clips["actor"] == actor)
-        x = column + spread_points(len(rows), 0.6)
-        colours = np.where(rate[rows] > 0, ACCENT, ALARM)
-        axes[0].scatter(x, 100 * rate[rows], c=colours, s=10, alpha=0.7)
-        axes[1].scatter(x, confidence[rows], c=colours, s=10, alpha=0.7)
-    label_groups(axes[1], actors)
-    axes[0].set(ylim=(-6, 106), ylabel="faces found (%)")
-    axes[1].set(ylim=(-0.06, 1.06), xlabel="actor", ylabel="confidence (0 to 1)")
-    failed = int((rate == 0).sum())
-    axes[0].set_title(f"Face detection in {len(clips)} clips; {failed} without a face (red)")
-    for ax in axes:
-        strip_spines(ax)
+    panels = {"faces found (%)": 100 * rate} if np.ptp(rate) else {}
+    panels["confidence"] = confidence
+    size = (np.clip(3 + 0.4 * len(actors), 7, 13), 0.6 + 2 * len(panels))
+    figure = figure or plt.figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, (name, values) in zip(axes, panels.items(), strict=True):
+        for column, actor in enumerate(actors):
+            rows = np.flatnonzero(clips["actor"] == actor)
+            x = column + spread_points(len(rows), 0.6)
+            colours = np.where(rate[rows] > 0, ACCENT, ALARM)
+            ax.scatter(x, values[rows], c=colours, s=10, alpha=0.7)
+        strip_spines(ax).set_ylabel(name)
+    label_groups(axes[-1], actors)
+    axes[-1].set_xlabel("actor")
+    axes[0].set_title(
+        f"Faces found in {rate.mean():.0%} of the frames of {len(clips)} clips; "
+        f"{(rate == 0).sum()} without a face (red)"
+    )
     return figure
 
 

@@ -5,23 +5,15 @@ import numpy as np
 
 from preprocessing.plots.style import ACCENT, open_axes, strip_spines
 
-FLOOR_DB = 80
+LEVELS_DB = (-100.0, -20.0)
+"""Levels between which every spectrogram is coloured, so that the quietest clip looks quietest."""
 LOWEST_HZ = 50.0
-"""Lower edge of the lowest mel band, as in ``audio.MEL_MIN_HZ``."""
+"""Lower edge of the lowest mel band, as in ``spectra.MEL_MIN_HZ``."""
 MAX_FACES = 16
 
 
 def plot_waveform(waveform, rate_hz, *, ax=None):
-    """Draw a waveform over seconds.
-
-    Args:
-        waveform: float (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes.
-    """
+    """Draw a waveform, float (samples,), in [-1, 1], over seconds."""
     ax = open_axes(ax, 9, 2)
     ax.plot(np.arange(len(waveform)) / rate_hz, waveform, color=ACCENT, lw=0.5)
     ax.set(xlim=(0, len(waveform) / rate_hz), xlabel="time (s)", ylabel="amplitude\n(full = 1)")
@@ -29,24 +21,21 @@ def plot_waveform(waveform, rate_hz, *, ax=None):
     return strip_spines(ax)
 
 
-def plot_mel(mel, hop_ms, *, rate_hz=None, ax=None):
-    """Draw a log-mel spectrogram over seconds.
+def plot_mel(mel, hop_ms, *, rate_hz=None, bar=True, ax=None):
+    """Draw a log-mel spectrogram over seconds, its colours from -100 to -20 dB.
 
     Args:
         mel: float (time, mel), dB relative to full scale.
         hop_ms: Step between rows, in milliseconds.
         rate_hz: Sampling rate of the waveform; labels the bands in Hz, supposing that they reach
-            from ``LOWEST_HZ`` to half the rate on Slaney's mel scale, as ``audio.log_mel`` makes
-            them.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes, with a colour bar beside them.
+            from ``LOWEST_HZ`` to half the rate on Slaney's mel scale, as ``spectra.log_mel``
+            makes them.
+        bar: Whether a colour bar stands beside it.
     """
     ax = open_axes(ax, 9, 2.6)
-    top = float(np.max(mel))
-    image = _draw_rows(ax, mel, hop_ms, cmap="magma", vmin=top - FLOOR_DB, vmax=top)
-    ax.figure.colorbar(image, ax=ax, label="level (dB re full scale)", pad=0.01)
+    image = _draw_rows(ax, mel, hop_ms, cmap="magma", vmin=LEVELS_DB[0], vmax=LEVELS_DB[1])
+    if bar:
+        ax.figure.colorbar(image, ax=ax, label="level (dB re full scale)", pad=0.01)
     ax.set(ylabel="mel band", title="Log-mel spectrogram")
     if rate_hz:
         marks = [hz for hz in (250, 500, 1000, 2000, 4000, 8000, 16000) if hz <= rate_hz / 2]
@@ -59,16 +48,7 @@ def plot_mel(mel, hop_ms, *, rate_hz=None, ax=None):
 
 
 def plot_mfcc(mfcc, hop_ms, *, ax=None):
-    """Draw cepstral coefficients over seconds, each in standard deviations from its own mean.
-
-    Args:
-        mfcc: float (time, coefficient).
-        hop_ms: Step between rows, in milliseconds.
-        ax: Axes to draw on; a new figure if None.
-
-    Returns:
-        The axes, with a colour bar beside them.
-    """
+    """Draw cepstral coefficients, (time, coefficient), in standard deviations from their means."""
     ax = open_axes(ax, 9, 2.6)
     scale = np.maximum(mfcc.std(axis=0), 1e-9)
     image = _draw_rows(
@@ -100,17 +80,13 @@ def plot_clip(
         mel: float (time, mel), dB, or None.
         hop_ms: Step between rows of ``mel``, in milliseconds.
         title: Title of the figure, such as the clip's id and emotion.
-        figure: Figure to draw on; a new one if None.
 
-    Returns:
-        The figure; a missing modality has no panel.
+    A missing modality has no panel.
     """
-    start, end = 0.0, 0.0
-    panels = {}
-    if waveform is not None:
-        end = len(waveform) / rate_hz
-    if mel is not None:
-        end = max(end, len(mel) * hop_ms / 1000)
+    start, panels = 0.0, {}
+    lengths_s = [len(waveform) / rate_hz] if waveform is not None else []
+    lengths_s += [len(mel) * hop_ms / 1000] if mel is not None else []
+    end = max(lengths_s, default=0.0)
     if faces is not None:
         shown = np.arange(0, len(faces), -(-len(faces) // MAX_FACES))
         step = _find_step(np.asarray(face_times)[shown])

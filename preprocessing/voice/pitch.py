@@ -1,7 +1,7 @@
 """The pitch of a voice, frame by frame, by YIN and a smoothest path.
 
-numpy and scipy only. Frames are centred: frame ``t`` is centred on sample ``t * hop`` and a
-waveform has ``1 + samples // hop`` of them, the same frames as the spectrogram of ``audio.py``.
+Frames are centred: frame ``t`` is centred on sample ``t * hop`` and a waveform has
+``1 + samples // hop`` of them, the same frames as the spectrogram of ``spectra``.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,8 @@ def track_pitch(waveform, rate_hz, *, hop):
     The difference function is YIN's (de Cheveigne & Kawahara 2002, steps 2, 3 and 5). Instead of
     its fixed threshold, the best five lags of each frame are candidates and the cheapest path
     through them is taken, a jump of an octave costing as much as 0.3 aperiodicity (the idea of
-    Boersma 1993): that removes most octave errors. Frames far below the loudest are not searched.
+    Boersma 1993): that removes most octave errors. Frames far below the loudest are not searched,
+    and runs shorter than three frames are unvoiced.
 
     Args:
         waveform: float32 (samples,), in [-1, 1].
@@ -56,7 +57,7 @@ def track_pitch(waveform, rate_hz, *, hop):
         hop: Samples from frame to frame.
 
     Returns:
-        A Pitch of ``1 + samples // hop`` frames. Runs shorter than three frames are unvoiced.
+        Pitch.
     """
     lag_max = int(np.ceil(rate_hz / F0_MIN_HZ))
     window = int(_WINDOW_S * rate_hz)
@@ -77,15 +78,9 @@ def track_pitch(waveform, rate_hz, *, hop):
 
 
 def frame_centred(waveform, length, hop):
-    """Cut a waveform into overlapping frames, frame ``t`` centred on sample ``t * hop``.
+    """Return overlapping frames of a waveform, with zeros beyond both ends.
 
-    Args:
-        waveform: float (samples,).
-        length: Samples per frame; zeros stand beyond both ends.
-        hop: Samples from frame to frame.
-
-    Returns:
-        Read-only view (1 + samples // hop, length).
+    A read-only view, (1 + samples // hop, length).
     """
     padded = np.pad(waveform, (length // 2, length))
     windows = np.lib.stride_tricks.sliding_window_view(padded, length)

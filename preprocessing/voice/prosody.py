@@ -1,7 +1,7 @@
 """Intonation, voice quality and rhythm: how something is said, not what.
 
-numpy and scipy only. Each ``measure_`` function returns a dict of named numbers, all of them 0
-where the clip holds nothing to measure; ``audio.named_features`` puts them together.
+Each ``measure_`` function returns a dict of named numbers, float, all of them 0 where the clip
+holds nothing to measure; ``spectra.named_features`` puts them together.
 """
 
 import numpy as np
@@ -24,13 +24,10 @@ _MAX_PERIOD_FACTOR, _MAX_PEAK_FACTOR = 1.3, 1.6  # between neighbouring periods,
 
 
 def measure_intonation(pitch):
-    """Return statistics of the pitch of a clip.
-
-    Args:
-        pitch: A ``pitch.Pitch``.
+    """Return statistics of a ``pitch.Pitch``.
 
     Returns:
-        dict of float: ``f0_mean_hz``, ``f0_low_hz`` and ``f0_high_hz`` (5th and 95th percentile),
+        dict: ``f0_mean_hz``, ``f0_low_hz`` and ``f0_high_hz`` (5th and 95th percentile),
         ``f0_std_semitones``, ``f0_range_semitones`` (between those percentiles),
         ``f0_slope_semitones_per_s`` (least squares over the voiced frames), ``voiced_fraction``,
         ``voiced_run_s`` (mean length of a voiced stretch) and ``harmonicity_db`` (periodic over
@@ -68,7 +65,7 @@ def measure_perturbation(waveform, pitch):
         pitch: The ``pitch.Pitch`` of this waveform.
 
     Returns:
-        dict of float: ``jitter_local`` and ``shimmer_local``, ratios.
+        dict: ``jitter_local`` and ``shimmer_local``, ratios.
     """
     periods, heights = [], []
     for first, last in _find_runs(pitch.voiced):
@@ -133,7 +130,7 @@ def measure_rhythm(level_db, speech, voiced, *, frame_s):
         frame_s: Seconds from frame to frame.
 
     Returns:
-        dict of float: ``speech_fraction`` of the clip, ``pause_fraction`` of the span from the
+        dict: ``speech_fraction`` of the clip, ``pause_fraction`` of the span from the
         first to the last speech frame, ``speaking_rate_hz`` (syllables per second of that span).
     """
     if not speech.any():
@@ -151,15 +148,8 @@ def count_syllables(level_db, voiced, *, frame_s):
     """Count the loudness peaks of a voice that stand for its syllables.
 
     After de Jong & Wempe 2009: a syllable is a voiced peak of the level, within 25 dB of the
-    loudest, that stands at least 2 dB above the dips beside it.
-
-    Args:
-        level_db: float (time,), level of each frame in decibels.
-        voiced: bool (time,), the voiced frames.
-        frame_s: Seconds from frame to frame.
-
-    Returns:
-        Number of syllables, int.
+    loudest, that stands at least 2 dB above the dips beside it. Arguments as for
+    ``measure_rhythm``.
     """
     smooth = uniform_filter1d(level_db, max(round(0.05 / frame_s), 1))
     peaks, _ = find_peaks(
@@ -179,7 +169,7 @@ def measure_balance(power, rate_hz):
         rate_hz: Samples per second.
 
     Returns:
-        dict of float, mean and deviation over time: ``alpha_ratio_..._db``, 1-5 kHz over
+        dict, mean and deviation over time: ``alpha_ratio_..._db``, 1-5 kHz over
         50-1000 Hz, and ``hammarberg_index_..._db``, strongest line of 0-2 over that of 2-5 kHz.
     """
     lines = np.linspace(0, rate_hz / 2, len(power))
@@ -188,12 +178,9 @@ def measure_balance(power, rate_hz):
     hammarberg_db = level_db[lines < 2000].max(axis=0) - level_db[top].max(axis=0)
     high, low = (lines >= 1000) & (lines < 5000), (lines >= 50) & (lines < 1000)
     alpha_db = 10 * np.log10((power[high].sum(axis=0) + 1e-12) / (power[low].sum(axis=0) + 1e-12))
-    return {
-        "alpha_ratio_mean_db": float(alpha_db.mean()),
-        "alpha_ratio_std_db": float(alpha_db.std()),
-        "hammarberg_index_mean_db": float(hammarberg_db.mean()),
-        "hammarberg_index_std_db": float(hammarberg_db.std()),
-    }
+    tracks = {"alpha_ratio": alpha_db, "hammarberg_index": hammarberg_db}
+    means = {f"{name}_mean_db": float(track.mean()) for name, track in tracks.items()}
+    return means | {f"{name}_std_db": float(track.std()) for name, track in tracks.items()}
 
 
 def _find_runs(mask):

@@ -1,9 +1,11 @@
 """A waveform becomes a log-mel spectrogram, MFCCs and a row of named features.
 
-The only module that imports librosa. Everything spectral comes from one short-time Fourier
-transform. Frames are centred: frame ``t`` is centred on ``t * hop_ms``, with silence beyond both
-ends, so a waveform has ``count_frames`` of them. librosa puts time last, this project first: its
-results are transposed here and nowhere else.
+Everything spectral comes from one short-time Fourier transform. Frames are centred: frame ``t`` on
+``t * hop_ms``, with silence beyond both ends, so a waveform has ``count_frames`` of them. librosa
+puts time last, this project first: its results are transposed here and nowhere else.
+
+Waveforms are float (samples,), in [-1, 1]; one that is empty, not one-dimensional or not finite is
+a ValueError. Windows and hops are in milliseconds.
 
 Levels are decibels relative to full scale: 0 dB is a mean square of 1, so a full-scale sine has
 -3 dB. The bands of a log-mel frame share out its power: added up, they give the frame's level.
@@ -56,16 +58,7 @@ FEATURE_NAMES = (
 
 
 def count_frames(n_samples, rate_hz, *, hop_ms=16):
-    """Return how many frames a waveform has: one per whole hop, and one at its start.
-
-    Args:
-        n_samples: Length of the waveform.
-        rate_hz: Samples per second.
-        hop_ms: Step between frames, in milliseconds.
-
-    Returns:
-        ``1 + n_samples // hop``, int.
-    """
+    """Return how many frames a waveform has: one per whole hop, and one at its start."""
     return 1 + n_samples // _samples(hop_ms, rate_hz, "hop_ms")
 
 
@@ -80,12 +73,10 @@ def log_mel(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16):
         hop_ms: Step between frames, in milliseconds.
 
     Returns:
-        float32 (time, mel), in decibels relative to full scale, at least ``FLOOR_DB``; time is
-        ``count_frames(samples, rate_hz, hop_ms=hop_ms)``.
+        float32 (time, mel), in decibels relative to full scale, at least ``FLOOR_DB``.
 
     Raises:
-        ValueError: The waveform is empty, not one-dimensional or not finite, or the window is too
-            short for so many bands.
+        ValueError: The window is too short for so many bands.
     """
     waveform = _checked(waveform)
     _, power = _transform(waveform, rate_hz, window_ms, hop_ms)
@@ -128,17 +119,11 @@ def named_features(waveform, rate_hz, *, window_ms=32, hop_ms=16):
     without voice ``voiced_fraction`` is 0, and so are the ``f0_``, ``jitter_``, ``shimmer_`` and
     ``harmonicity_`` features.
 
-    Args:
-        waveform: float (samples,), in [-1, 1].
-        rate_hz: Samples per second, at least 16000.
-        window_ms: Length of a frame, in milliseconds.
-        hop_ms: Step between frames, in milliseconds.
-
     Returns:
         dict of float, keys ``FEATURE_NAMES`` in that order, all finite.
 
     Raises:
-        ValueError: The waveform is empty, not one-dimensional or not finite, or the rate too low.
+        ValueError: The rate is below 16000 Hz.
     """
     waveform = _checked(waveform)
     magnitude, power = _transform(waveform, rate_hz, window_ms, hop_ms)
@@ -146,24 +131,7 @@ def named_features(waveform, rate_hz, *, window_ms=32, hop_ms=16):
 
 
 def analyse(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16, n_mfcc=20, deltas=True):
-    """Return spectrogram, MFCCs and named features of a clip, from one Fourier transform.
-
-    Args:
-        waveform: float (samples,), in [-1, 1].
-        rate_hz: Samples per second, at least 16000.
-        n_mels: Number of mel bands.
-        window_ms: Length of a frame, in milliseconds.
-        hop_ms: Step between frames, in milliseconds.
-        n_mfcc: Number of cepstral coefficients.
-        deltas: Whether the slopes of the coefficients are appended.
-
-    Returns:
-        float32 (time, mel), float32 (time, coefficient) and a dict of named features, as
-        ``log_mel``, ``mfcc`` and ``named_features`` return them.
-
-    Raises:
-        ValueError: As in those functions.
-    """
+    """Return what ``log_mel``, ``mfcc`` and ``named_features`` do, from one Fourier transform."""
     waveform = _checked(waveform)
     magnitude, power = _transform(waveform, rate_hz, window_ms, hop_ms)
     mel_db = _log_mel(power, rate_hz, n_mels)
@@ -175,10 +143,6 @@ def analyse(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16, n_mfcc=20,
 def measure_quality(waveform, rate_hz):
     """Return what may be wrong with a recording.
 
-    Args:
-        waveform: float (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-
     Returns:
         dict: ``rms_db`` (float, at least ``FLOOR_DB``), ``clipping`` (share of the samples at full
         scale), ``silent`` (bool: no sample reaches 0.001), ``speech_fraction`` (share of the
@@ -186,9 +150,6 @@ def measure_quality(waveform, rate_hz):
         (estimate of the ratio of speech to noise, at most ``HIGHEST_SNR_DB``: mean power of those
         frames over that of the quietest tenth of all frames, which is taken for the noise that is
         always there; 0 if silent or where nothing stands out).
-
-    Raises:
-        ValueError: The waveform is empty, not one-dimensional or not finite.
     """
     waveform = _checked(waveform)
     peaks = np.abs(waveform)
@@ -330,11 +291,9 @@ def _describe_tones(magnitude, rate_hz):
     """Return means of the twelve chroma and the six tonnetz dimensions."""
     chroma = librosa.feature.chroma_stft(S=magnitude**2, sr=rate_hz, tuning=0.0)
     tonnetz = librosa.feature.tonnetz(chroma=chroma, sr=rate_hz)
-    chroma_means = zip(_PITCH_CLASSES, chroma.mean(axis=1), strict=True)
-    tonnetz_means = zip(_TONAL_AXES, tonnetz.mean(axis=1), strict=True)
-    return {f"chroma_{name}_mean": mean for name, mean in chroma_means} | {
-        f"tonnetz_{name}_mean": mean for name, mean in tonnetz_means
-    }
+    names = [f"chroma_{name}_mean" for name in _PITCH_CLASSES]
+    names += [f"tonnetz_{name}_mean" for name in _TONAL_AXES]
+    return dict(zip(names, np.concatenate([chroma, tonnetz]).mean(axis=1), strict=True))
 
 
 def _describe_level(waveform, level_db, kept, length, hop):

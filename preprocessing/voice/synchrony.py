@@ -35,7 +35,7 @@ of the Gaussian whose mean is taken off, in seconds."""
 
 
 def estimate_lag(reference, recording, rate_hz, *, max_lag_s=MAX_LAG_S):
-    """Return how much later a recording started than a reference of the same sound.
+    """Return by how many seconds a recording started later than a reference of the same sound.
 
     The generalised cross-correlation with phase transform (Knapp & Carter 1976, "The generalized
     correlation method for estimation of time delay"): all frequencies count alike, so that other
@@ -178,20 +178,11 @@ def _standardise(values):
 
 
 def measure_energy(waveform, rate_hz, times):
-    """Return the loudness of a voice around given instants.
+    """Return the loudness of a voice, float32 (samples,) from 0 s, around given seconds.
 
-    Args:
-        waveform: float32 (samples,), sample 0 at 0 s.
-        rate_hz: Samples per second.
-        times: float (time,), seconds.
-
-    Returns:
-        float64 (time,): root mean square over `ENERGY_S` around each instant; 0 outside.
+    It is the root mean square over `ENERGY_S`, float64 (time,), 0 outside.
     """
     total = np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])
-    half = ENERGY_S / 2
-    edges = [
-        np.clip(np.rint((np.asarray(times) + way) * rate_hz), 0, len(waveform)).astype(int)
-        for way in (-half, half)
-    ]
-    return np.sqrt(np.maximum(total[edges[1]] - total[edges[0]], 0) / max(ENERGY_S * rate_hz, 1))
+    ends = np.asarray(times)[:, None] + np.array([-ENERGY_S, ENERGY_S]) / 2
+    first, last = np.clip(np.rint(ends * rate_hz), 0, len(waveform)).astype(int).T
+    return np.sqrt(np.maximum(total[last] - total[first], 0) / max(ENERGY_S * rate_hz, 1))

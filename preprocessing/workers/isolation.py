@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-START = "from preprocessing.workers import isolation; isolation.serve()"
+START = f"from {__name__} import serve; serve()"
 ATTEMPTS = 3
 """A child that dies may have been killed for another's sake (memory ran out): it is tried again."""
 
@@ -62,11 +62,7 @@ class LostError(RuntimeError):
 
 
 class Children:
-    """Child processes that are started when needed and used again; for several threads.
-
-    Args:
-        limits: The ``Limits`` of every call.
-    """
+    """Child processes, of the same limits, started when needed and used again; for threads."""
 
     def __init__(self, limits):
         self.limits = limits
@@ -140,7 +136,7 @@ class Children:
         return child.stop()
 
 
-def call_isolated(function, arguments, limits):
+def call_isolated(limits, function, arguments):
     """Call a function in a child of this process, see ``Children.call``; for Dask workers."""
     return _open_children(limits).call(function, arguments)
 

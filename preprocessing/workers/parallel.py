@@ -5,6 +5,7 @@ Here and on every machine of a cluster a task runs in a child process of its own
 """
 
 from contextlib import closing, contextmanager
+from functools import partial
 
 import joblib
 from threadpoolctl import threadpool_limits
@@ -21,27 +22,32 @@ def stream_results(
     tasks,
     *,
     lost,
+    lists_errors=False,
+    title="",
+    n_tasks=None,
     n_jobs=-1,
     scheduler="",
     limits=None,
-    title="",
-    n_tasks=None,
     progress=True,
 ):
     """Call a function on every task in worker processes; yield results as they come.
+
+    The last four options are what the drivers of whole corpora call ``workers``.
 
     Args:
         function: A function of a module, called with each task's items as arguments.
         tasks: Tuples, in a list or made one by one.
         lost: A function of a module that gives a result in place of the one that was lost, from
             the reason and the task's items.
+        lists_errors: Whether what the function raises is such a loss too: one bad clip must never
+            stop a run of thousands.
+        title: Words before the progress bar.
+        n_tasks: How many tasks there are, where ``tasks`` has no length.
         n_jobs: Processes; -1 for one a core. Each keeps to one thread. 0 calls the function in
             this process, without limits and protection: for debugging.
         scheduler: Address of a Dask scheduler, such as "tcp://10.0.0.1:8786": its workers are
             used and ``n_jobs`` does not count.
         limits: ``isolation.Limits`` of each task; None for the usual ones.
-        title: Words before the progress bar.
-        n_tasks: How many tasks there are, where ``tasks`` has no length.
         progress: Show the bar.
 
     Yields:
@@ -50,8 +56,10 @@ def stream_results(
     Raises:
         ConnectionError: The scheduler does not answer or has no workers.
         RuntimeError: A worker of the cluster has other versions of the libraries.
-        Exception: Whatever the function raises.
+        Exception: Whatever the function raises, unless ``lists_errors``.
     """
+    if lists_errors:
+        function = partial(_call_or_list, function, lost)
     limits, numbered = limits or Limits(), enumerate(tasks)
     total = len(tasks) if n_tasks is None else n_tasks
     bar = tqdm(total=total, desc=title, unit="clip", leave=False, disable=not progress)
@@ -69,7 +77,24 @@ def stream_results(
 
 def collect_results(function, tasks, **options):
     """Return the results of ``stream_results`` in the order of the tasks."""
-    return [result for _, result in sorted(stream_results(function, tasks, **options), key=_first)]
+    results = dict(stream_results(function, tasks, **options))
+    return [results[number] for number in sorted(results)]
+
+
+def explain_error(error):
+    """Return an error's message on one line, without the folder it happened in."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _call_or_list(function, lost, *task):
+    """Return what a function returns; where it raises, the loss with its reason."""
+    try:
+        return function(*task)
+    except MemoryError:
+        raise  # of the limit of memory, which is named where it is known
+    except Exception as error:
+        return lost(f"{type(error).__name__}: {explain_error(error)}", *task)
 
 
 def _stream_here(function, numbered):
@@ -95,9 +120,9 @@ def _stream_children(n_jobs, function, numbered, lost, limits):
 def _stream_cluster(scheduler, function, numbered, lost, limits):
     """Yield results of a Dask cluster, in each of whose workers a child does the work."""
     with open_cluster(scheduler):
+        call = partial(call_isolated, limits)
         jobs = (
-            joblib.delayed(_call_on_cluster)(limits, function, number, task, lost)
-            for number, task in numbered
+            joblib.delayed(_call)(call, function, number, task, lost) for number, task in numbered
         )
         with joblib.parallel_config(backend="dask", scheduler_host=scheduler):
             yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(jobs)
@@ -154,14 +179,3 @@ def _call(call, function, number, task, lost):
         return number, call(function, task)
     except LostError as error:
         return number, lost(str(error), *task)
-
-
-def _call_on_cluster(limits, function, number, task, lost):
-    def call(function, task):
-        return call_isolated(function, task, limits)
-
-    return _call(call, function, number, task, lost)
-
-
-def _first(pair):
-    return pair[0]

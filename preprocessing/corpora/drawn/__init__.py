@@ -17,64 +17,40 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from preprocessing.corpora import EMOTIONS as ALL_EMOTIONS
-from preprocessing.corpora import listing
+from preprocessing.corpora import EMOTIONS, problems
+from preprocessing.corpora.corpus import Corpus, Name, match_name
 from preprocessing.corpora.drawn import clip
 from preprocessing.corpora.drawn.clip import Take
-
-NAME = "drawn"
-TITLE = "Drawn, the embedded corpus of drawn actors that speak"
-LICENCE = "MIT, like the rest of the project"
-CITATION = "Drawn by this project; a score on it says nothing about people."
-HOW_TO_GET = "Nothing to fetch: drawn.build(folder) draws the clips in about a minute."
-EMOTIONS = ALL_EMOTIONS
-PROTOCOL = "group_kfold"
 
 FACTS = "corpus.json"
 PATTERN = re.compile(rf"d-(\d\d)-({'|'.join(EMOTIONS)})-([1-9]\d?)\.mp4")
 MOST_ACTORS, MOST_TAKES = 99, 99
 
 
-def index(source):
-    """Return the clips of a folder, from file names alone.
+class _Drawn(Corpus):
+    def list_takes(self, source):
+        """Return the clips as every corpus does; without a folder, say how to draw one."""
+        if not Path(source).is_dir():
+            raise FileNotFoundError(f"No folder {source} with {self.short}. {self.how_to_get}")
+        return super().list_takes(source)
 
-    Args:
-        source: The folder that ``build`` wrote.
+    def validate(self, source):
+        """List what is missing, unreadable, unknown or surplus, whole actors too."""
+        takes, _ = self.list_takes(source)
+        there = {take.row["actor"] for take in takes.values()}
+        planned = [f"{n:02}" for n in range(1, _read_facts(source).get("n_actors", 0) + 1)]
+        absent = [actor for actor in planned if actor not in there]
+        rows = [(f"Actor_{actor}", "missing", "no clip of this actor") for actor in absent]
+        return problems.make_table([*super().validate(source).itertuples(index=False), *rows])
 
-    Returns:
-        DataFrame with ``corpora.COLUMNS``, sorted by ``clip_id``, such as "d-03-happy-2".
-
-    Raises:
-        FileNotFoundError: There is no clip.
-    """
-    return listing.index_takes(
-        _list_takes(source), source, title=TITLE, expected="Actor_01/d-01-neutral-1.mp4, ..."
-    )
-
-
-def validate(source):
-    """List what is missing, unreadable, unknown or surplus, by name.
-
-    Args:
-        source: The folder that ``build`` wrote.
-
-    Returns:
-        DataFrame with the columns ``file``, ``problem`` and ``detail``.
-    """
-    facts = _read_facts(source)
-    found = _list_takes(source)
-    n_takes = facts.get("n_takes") or max(
-        (int(take.row["repetition"]) for take in found.takes.values()), default=0
-    )
-
-    def expected_ids(actor):
-        return [take.clip_id for take in list_takes(1, n_takes, first_actor=int(actor))]
-
-    problems = listing.list_problems(found, source, expected_ids=expected_ids)
-    there = {take.row["actor"] for take in found.takes.values()}
-    absent = [f"{n:02}" for n in range(1, facts.get("n_actors", 0) + 1) if f"{n:02}" not in there]
-    rows = [(f"Actor_{actor}", "missing", "no clip of this actor") for actor in absent]
-    return listing.make_table([*problems.itertuples(index=False, name=None), *rows])
+    def list_expected(self, source, takes):
+        """Return the ids of all takes that were drawn, by actor."""
+        drawn = [int(take.row["repetition"]) for take in takes.values()]
+        n_takes = _read_facts(source).get("n_takes") or max(drawn, default=0)
+        return {
+            actor: [take.clip_id for take in list_takes(1, n_takes, first_actor=int(actor))]
+            for actor in {take.row["actor"] for take in takes.values()}
+        }
 
 
 def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
@@ -101,7 +77,7 @@ def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
     _check_number("n_actors", n_actors, MOST_ACTORS)
     _check_number("n_takes", n_takes, MOST_TAKES)
     folder = Path(folder)
-    facts = {"corpus": NAME, "seed": int(seed), "drawing": hash_sources()}
+    facts = {"corpus": CORPUS.name, "seed": int(seed), "drawing": hash_sources()}
     facts |= {"n_actors": int(n_actors), "n_takes": int(n_takes)}
     takes = list_takes(n_actors, n_takes)
     _clear_others(folder, facts, takes)
@@ -133,18 +109,11 @@ def hash_sources():
     return digest.hexdigest()[:16]
 
 
-def _list_takes(source):
-    if not Path(source).is_dir():
-        raise FileNotFoundError(f"No folder {source} with clips of {TITLE}. {HOW_TO_GET}")
-    return listing.list_takes(source, read_name=_read_name, extensions=(".mp4",), title=TITLE)
-
-
-def _read_name(name):
-    """Return what a file name such as "d-03-happy-2.mp4" says, as a ``listing.Name``."""
-    match = PATTERN.fullmatch(name)
-    if not match:
-        raise ValueError("not a name of the drawn corpus; expected one like d-03-happy-2.mp4")
-    take = Take(int(match[1]), match[2], int(match[3]))
+def _read_name(path):
+    """Return what a path such as "Actor_03/d-03-happy-2.mp4" says."""
+    wanted = "a name of the drawn corpus; expected one like d-03-happy-2.mp4"
+    actor, emotion, number = match_name(PATTERN, path.name, wanted)
+    take = Take(int(actor), emotion, int(number))
     row = {
         "clip_id": take.clip_id,
         "emotion": take.emotion,
@@ -154,7 +123,7 @@ def _read_name(name):
         "statement": take.statement,
         "repetition": str(take.repetition),
     }
-    return listing.Name("joint", row)
+    return Name("joint", row)
 
 
 def _check_number(name, value, most):
@@ -191,3 +160,18 @@ def _write_facts(folder, facts):
     partial = Path(folder, f"{FACTS}.partial")
     partial.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
     partial.replace(Path(folder, FACTS))
+
+
+CORPUS = _Drawn(
+    name="drawn",
+    title="Drawn, the embedded corpus of drawn actors that speak",
+    short="the drawn corpus",
+    licence="MIT, like the rest of the project",
+    citation="Drawn by this project; a score on it says nothing about people.",
+    how_to_get="Nothing to fetch: drawn.build(folder) draws the clips in about a minute.",
+    emotions=EMOTIONS,
+    protocol="group_kfold",
+    expected="Actor_01/d-01-neutral-1.mp4",
+    extensions=(".mp4",),
+    read_name=_read_name,
+)

@@ -66,13 +66,13 @@ class Actor:
     number: int
     gender: str
     skin: tuple
+    hair_style: str
     hair: tuple
     iris: tuple
-    clothes: tuple
-    backdrop: tuple
-    hair_style: str
-    neckline: str
     beard: float
+    clothes: tuple
+    neckline: str
+    backdrop: tuple
     shape: dict
     light: float
     size: float
@@ -82,30 +82,18 @@ class Actor:
 
 @cache
 def cast_actor(number, *, seed=7):
-    """Return an actor of the cast.
+    """Return an ``Actor`` of the cast, from 1: women have odd numbers, men even ones.
 
-    Args:
-        number: From 1; odd numbers are women, even ones men.
-        seed: Seed of the corpus.
-
-    Returns:
-        An ``Actor``; the same object for the same two numbers, so do not change it.
+    The same object is returned for the same number and seed of the corpus: do not change it.
     """
     rng = np.random.default_rng([seed, number])
     female = number % 2 == 1
-    style, hair, iris, beard, clothes, neckline, backdrop = LOOKS[(number - 1) % len(LOOKS)]
-    skin = SKINS[(number - 1 + (number - 1) // len(LOOKS) * 5) % len(SKINS)]
+    turn, place = divmod(number - 1, len(LOOKS))
     return Actor(
-        number=number,
-        gender="female" if female else "male",
-        skin=skin,
-        hair=hair,
-        iris=iris,
-        clothes=clothes,
-        backdrop=backdrop,
-        hair_style=style,
-        neckline=neckline,
-        beard=beard,
+        number,
+        "female" if female else "male",
+        SKINS[(number - 1 + turn * 5) % len(SKINS)],
+        *LOOKS[place],
         shape=_shape_face(female, rng),
         light=float(rng.choice([-1, 1]) * rng.uniform(0.5, 1)),
         size=float(rng.uniform(0.95, 1.08)),

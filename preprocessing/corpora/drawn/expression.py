@@ -9,16 +9,24 @@ RAVDESS's: at rest, with a trace of a smile. The amounts are ours.
 import numpy as np
 
 from preprocessing.corpora.drawn.face import UNITS, Pose
-from preprocessing.corpora.drawn.portrait import smooth_step
+from preprocessing.corpora.drawn.painting import smooth_step
 
 FACES = {
     "neutral": {},
-    "calm": {"AU12": 0.30, "AU6": 0.15, "AU45": 0.18},
+    "calm": {"AU1": 0.12, "AU2": 0.12, "AU6": 0.20, "AU12": 0.45, "AU45": 0.40},
     "happy": {"AU6": 0.85, "AU12": 1.0, "AU25": 0.8},
     "sad": {"AU1": 0.95, "AU4": 0.45, "AU15": 0.9, "AU17": 0.5, "AU45": 0.22, "gaze_y": 0.5},
-    "angry": {"AU4": 1.0, "AU5": 0.30, "AU7": 0.80, "AU23": 0.85, "AU17": 0.25},
+    "angry": {"AU4": 1.0, "AU5": 0.45, "AU7": 0.55, "AU17": 0.3, "AU23": 0.9},
     "fearful": {"AU1": 0.95, "AU2": 0.5, "AU4": 0.6, "AU5": 0.8, "AU20": 0.9, "AU25": 0.7},
-    "disgust": {"AU4": 0.55, "AU7": 0.5, "AU9": 1.0, "AU10": 0.9, "AU15": 0.45, "AU17": 0.4},
+    "disgust": {
+        "AU4": 0.15,
+        "AU6": 0.35,
+        "AU7": 0.55,
+        "AU9": 1.0,
+        "AU10": 1.0,
+        "AU15": 0.3,
+        "AU25": 0.4,
+    },
     "surprised": {"AU1": 0.9, "AU2": 1.0, "AU5": 0.9, "AU25": 0.5, "jaw": 0.6},
 }
 """Action units of each emotion at its height."""

@@ -8,12 +8,7 @@ import numpy as np
 from preprocessing.corpora.drawn import features
 from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.painting import ORIGIN
-from preprocessing.corpora.drawn.portrait import (
-    CENTRE,
-    N_JAWS,
-    SCALE,
-    paint_portrait,
-)
+from preprocessing.corpora.drawn.portrait import CENTRE, N_JAWS, SCALE, paint_portrait
 
 UNITS = {
     "AU1": "inner brow raiser",
@@ -38,8 +33,10 @@ UNITS = {
 }
 """What can move in a face: action units (Ekman, Friesen & Hager 2002), 0 rest to 1 full."""
 
-ROI = (104, 0, 536, 410)
-"""The part of the doubled frame that a head can reach: left, top, right, bottom."""
+PIVOT = (0.0, 120.0)
+"""Where the head turns on the neck, in face units."""
+LEFT, TOP, RIGHT, BOTTOM = 52, 0, 268, 205
+"""The part of the frame that a head can reach."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def draw_face(number, units=None, *, pose=None, seed=7):
     Raises:
         ValueError: An unknown action unit.
     """
-    units = complete_units(units)
+    units = _complete_units(units)
     actor, portrait = cast_actor(number, seed=seed), paint_portrait(number, seed)
     head = portrait.heads[round(units["jaw"] * (N_JAWS - 1))].copy()
     features.draw_creases(head, portrait.skin, actor, units)
@@ -81,42 +78,31 @@ def draw_face(number, units=None, *, pose=None, seed=7):
     features.draw_eye(head, actor, units, 1)
     features.draw_brows(head, actor, units)
     features.draw_mouth(head, actor, units)
-    return _lay_head(head, portrait, place_head(actor, pose or Pose()))
+    return _lay_head(head, portrait, SCALE * actor.size, pose or Pose())
 
 
-def complete_units(units):
-    """Return all of ``UNITS`` as floats, clipped to their range; what is not given is 0.
-
-    Raises:
-        ValueError: An unknown action unit.
-    """
-    units = dict(units or {})
+def _complete_units(units):
+    """Return all of ``UNITS`` as floats, clipped to their range; what is not given is 0."""
+    units = units or {}
     if unknown := sorted(set(units) - set(UNITS)):
         raise ValueError(f"Unknown action units {unknown}; expected some of {', '.join(UNITS)}.")
     low = {"gaze_x": -1.0, "gaze_y": -1.0}
     return {name: min(max(float(units.get(name, 0)), low.get(name, 0.0)), 1.0) for name in UNITS}
 
 
-def place_head(actor, pose):
-    """Return the matrix that takes face units to pixels of the doubled frame: float64 (2, 3)."""
-    scale = SCALE * actor.size * pose.scale
-    turn = np.deg2rad(pose.angle)
-    matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    pivot = np.array([0.0, 120.0])
-    foot = np.array(CENTRE) + SCALE * actor.size * pivot + 2 * np.array([pose.x, pose.y])
-    return np.column_stack([matrix, foot - matrix @ pivot])
-
-
-def _lay_head(head, portrait, matrix):
+def _lay_head(head, portrait, scale, pose):
     """Return a head laid over the backdrop and under the clothes: uint8 (240, 320, 3)."""
-    left, top, right, bottom = ROI
-    shift = matrix.copy()
-    shift[:, 2] -= matrix[:, :2] @ np.array(ORIGIN) + (left, top)
-    placed = cv2.warpAffine(head, shift, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
-    size = ((right - left) // 2, (bottom - top) // 2)
-    placed = cv2.resize(placed, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(head, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    turn = np.deg2rad(pose.angle)
+    matrix = (
+        scale * pose.scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    )
+    foot = (np.array(CENTRE) + scale * np.array(PIVOT)) / 2 + (pose.x - LEFT, pose.y - TOP)
+    shift = foot - matrix @ (np.array(ORIGIN) + PIVOT) / 2
+    matrix = np.column_stack([matrix, shift + (matrix - np.eye(2)) @ (0.25, 0.25)])
+    placed = cv2.warpAffine(small, matrix, (RIGHT - LEFT, BOTTOM - TOP), flags=cv2.INTER_LINEAR)
     frame = portrait.backdrop.copy()
-    _lay_over(frame[top // 2 : bottom // 2, left // 2 : right // 2], placed)
+    _lay_over(frame[TOP:BOTTOM, LEFT:RIGHT], placed)
     _lay_over(frame[portrait.clothes_top :], portrait.clothes[portrait.clothes_top :])
     return frame
 

@@ -7,6 +7,7 @@ from preprocessing.corpora.drawn.painting import (
     Y,
     bend_curve,
     blur,
+    circle,
     comb_strands,
     cover,
     fill,
@@ -20,16 +21,7 @@ BACKS = {
     "side": [(0, -188), (50, -180), (88, -148), (107, -96), (109, -40), (93, -6)],
     "buzz": [(0, -168), (46, -159), (80, -130), (98, -85), (102, -40), (90, -18)],
     "curls": [(0, -190), (52, -182), (92, -150), (112, -98), (113, -40), (95, -4)],
-    "bob": [
-        (0, -186),
-        (50, -178),
-        (90, -146),
-        (114, -80),
-        (124, 10),
-        (120, 100),
-        (92, 124),
-        (60, 112),
-    ],
+    "bob": [(0, -186), (50, -178), (90, -146), (114, -80), (124, 10), (120, 100), (70, 122)],
     "long": [(0, -186), (50, -178), (90, -146), (112, -80), (122, 10), (136, 130), (134, 280)],
     "fringe": [(0, -188), (52, -180), (92, -148), (114, -80), (122, 10), (128, 120), (116, 230)],
     "bun": [(0, -178), (46, -169), (82, -138), (101, -92), (105, -40), (92, -12)],
@@ -61,37 +53,24 @@ def hides_ears(style):
 
 
 def paint_back(actor, rng, layer):
-    """Lay the hair behind the head over a layer, in place.
-
-    Args:
-        actor: An ``Actor``.
-        rng: numpy Generator of the strands.
-        layer: float32 (HEIGHT, WIDTH, 4), premultiplied.
-    """
-    mask = _ruffle(
-        fill(bend_curve(mirror(BACKS[actor.hair_style]), closed=True, n=200)), actor, rng
-    )
+    """Lay the hair behind the head over a layer, float32 (HEIGHT, WIDTH, 4), in place."""
+    mask = _ruffle(_mask_back(actor), actor, rng)
+    colour = _colour_hair(actor, rng)
     if actor.hair_style == "bun":
-        angles = np.linspace(0, 2 * np.pi, 60)
-        bun = np.stack([np.cos(angles) * 46, np.sin(angles) * 40 - 188], axis=1)
-        cover(layer, _colour_hair(actor, rng) * 0.92, fill(bun, soft=1.5))
+        cover(layer, colour * 0.92, fill(circle(0, -188, 46, 40), soft=1.5))
     below = 0.3 * np.clip((Y + 40) / 120, 0, 1)
-    cover(layer, _colour_hair(actor, rng) * (0.86 - below)[..., None], mask)
+    cover(layer, colour * (0.86 - below)[..., None], mask)
 
 
 def mask_front(actor):
     """Return the mask of the hair before the forehead: float32 (HEIGHT, WIDTH)."""
+    scarf = actor.hair_style == "scarf"
     line = FRINGES[actor.hair_style]
-    line = [*line, *([(88, 40)] if actor.hair_style == "scarf" else [])]
-    line = bend_curve([*line, (-line[0][0], line[0][1])], n=80)
-    back = bend_curve(mirror(BACKS[actor.hair_style]), closed=True, n=200)
-    far = 70 if actor.hair_style == "scarf" else 300
+    line = bend_curve([*line, *([(88, 40)] * scarf), (-line[0][0], line[0][1])], n=80)
+    far = 70 if scarf else 300
     below = np.vstack([line, [(far, line[-1, 1]), (far, 400), (-far, 400), (-far, line[0, 1])]])
-    crown = 1 - fill(below, soft=1.5)
-    limit = np.clip((line[0, 1] + 6 - Y) / 12, 0, 1)
-    if actor.hair_style == "scarf":
-        limit = limit * 0 + 1
-    return fill(back) * crown * limit
+    above = 1.0 if scarf else np.clip((line[0, 1] + 6 - Y) / 12, 0, 1)
+    return _mask_back(actor) * (1 - fill(below, soft=1.5)) * above
 
 
 def paint_front(actor, rng):
@@ -102,7 +81,7 @@ def paint_front(actor, rng):
     if actor.hair_style == "buzz":
         mask = blur(mask, 3) * 0.88
     elif actor.hair_style in CURLY:
-        mask = np.clip(_ruffle(mask, actor, rng), 0, 1)
+        mask = _ruffle(mask, actor, rng)
     elif actor.hair_style != "scarf":
         strands = comb_strands(rng, across=2.0, along=9)
         mask = np.clip((blur(mask, 2.2) - 0.5 + 0.07 * strands) * 3.2 + 0.5, 0, 1)
@@ -138,13 +117,16 @@ def paint_beard(actor, rng, colour, inside):
     jaw = np.maximum(jaw, np.clip((np.abs(X) - 76) / 10, 0, 1) * np.clip((Y - 5) / 40, 0, 1))
     moustache = np.exp(-0.5 * (((Y - low + 16 - np.abs(X) * 0.12) / 5.5) ** 4 + (X / 34) ** 6))
     bare = np.exp(-0.5 * (((Y - low - 2) / 13) ** 4 + (X / 32) ** 4))
-    bare = np.maximum(bare, np.exp(-0.5 * (((X - 0) / 90) ** 4 + ((Y - 50) / 12) ** 4)) * 0.5)
-    mask = np.clip(np.maximum(jaw * (1 - bare), moustache), 0, 1)
-    mask *= np.clip(inside / 5, 0.5, 1) * actor.beard
+    bare = np.maximum(bare, np.exp(-0.5 * ((X / 90) ** 4 + ((Y - 50) / 12) ** 4)) * 0.5)
+    mask = np.maximum(jaw * (1 - bare), moustache) * np.clip(inside / 5, 0.5, 1) * actor.beard
     strands = comb_strands(rng, across=1.3, along=4)
     mask = np.clip(blur(mask, 4) * (0.86 + 0.10 * strands), 0, 0.95)
     tint = np.asarray(actor.hair, np.float32) * (1.05 + 0.12 * strands)[..., None]
     colour += (tint - colour) * mask[..., None]
+
+
+def _mask_back(actor):
+    return fill(bend_curve(mirror(BACKS[actor.hair_style]), closed=True, n=200))
 
 
 def _colour_hair(actor, rng):
@@ -152,8 +134,7 @@ def _colour_hair(actor, rng):
     if actor.hair_style == "scarf":
         light = 1.0 + 0.12 * glow(actor.light * 40, -140, 40, 26) + 0.06 * actor.light * X / 100
         light -= 0.16 * np.clip((Y - 20) / 160, 0, 1)
-        light += 0.03 * np.sin(np.hypot(X * 0.9, (Y + 20) * 0.7) / 7)
-        return shade(actor.hair, light.astype(np.float32))
+        return shade(actor.hair, light + 0.03 * np.sin(np.hypot(X * 0.9, (Y + 20) * 0.7) / 7))
     if actor.hair_style in CURLY:
         strands = comb_strands(rng, across=3.0, along=3.0)
     else:

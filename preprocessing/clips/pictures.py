@@ -1,0 +1,157 @@
+"""Compressed pictures become frames: those that are wanted, and no more than they need.
+
+Pictures stay compressed until the times of all are known; then they are decoded in order, without
+seeking, and only the chosen ones become RGB.
+"""
+
+import itertools
+from functools import partial
+
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from preprocessing.clips.clock import Pictures, average_frames, keep_frames
+from preprocessing.clips.containers import (
+    DECODER_ERRORS,
+    MediaError,
+    find_origin,
+    find_promised_end,
+)
+from preprocessing.faces.frames import Frames
+
+MAX_PIXELS = 4096 * 2304
+"""Larger frames (than 4K) come from damaged headers, and sixteen would fill the memory."""
+
+SKIPPING_DECODERS = ("h264", "mpeg4")
+"""Decoders whose pictures without references to them can be left out, the others unchanged.
+(HEVC's temporal layers may refer to pictures that are marked as not referred to.)"""
+
+
+def decode_packets(packets, stream, failures):
+    """Yield the frames of packets; the error of one that cannot be decoded joins ``failures``."""
+    for packet in packets:
+        try:
+            yield from stream.codec_context.decode(packet)
+        except DECODER_ERRORS as error:
+            failures.append(error)
+
+
+def collect_pictures(container, stream, packets, problems):
+    """Return a stream's Pictures by its packets, and a function that decodes them, or two None.
+
+    The function takes a list for errors and yields ticks, each with a frame and what converts it;
+    given a set of wanted ticks, it may leave out others. It can be called again. In containers
+    without presentation times (AVI; FFmpeg's guesses are often wrong) frames come at the decoding
+    times of their packets, earlier by the decoder's delay, and those held back until the end take
+    the times left over.
+    """
+    has_pts = stream is not None and container.format.name != "avi"
+    stamps = {
+        packet.pts if has_pts and packet.pts is not None else packet.dts: packet.duration
+        for packet in packets
+        if not packet.is_discard
+    }
+    stamps.pop(None, None)
+    if not stamps:
+        problems.append("no video stream" if stream is None else "video cannot be decoded")
+        return None, None
+    ticks = sorted(stamps)
+
+    def decode(failures, wanted=None):
+        stream.codec_context.flush_buffers()
+        reformatter, tick, delay = VideoReformatter(), ticks[0] - 1, None
+        needed = packets if wanted is None else _skip_unwanted(packets, stream, wanted)
+        for frame in decode_packets(itertools.chain(needed, [None]), stream, failures):
+            stamp = frame.pts if has_pts else frame.dts
+            if not has_pts and stamp is not None:
+                delay = stamp - ticks[0] if delay is None else delay
+                stamp -= delay
+            if stamp is None:
+                stamp = next((other for other in ticks if other > tick), tick + 1)
+            tick = stamp
+            failures += [tick] * frame.is_corrupt
+            yield tick, (frame, partial(_to_rgb, frame, reformatter))
+
+    usual_ticks = float(1 / (stream.guessed_rate or 25) / stream.time_base)
+    origin_s, promised_s = find_origin(container), find_promised_end(container, stream)
+    pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base, origin_s, promised_s)
+    return pictures, decode
+
+
+def _skip_unwanted(packets, stream, wanted):
+    """Yield packets, the decoder told before each whether it may leave the picture out.
+
+    It leaves out only what no other picture refers to, so those that come are the same.
+    """
+    context = stream.codec_context
+    try:
+        for packet in packets:
+            may_skip = context.name in SKIPPING_DECODERS and packet.pts not in wanted
+            context.skip_frame = "NONREF" if may_skip else "DEFAULT"
+            yield packet
+    finally:
+        context.skip_frame = "DEFAULT"
+
+
+def _to_rgb(frame, reformatter, shape):
+    """Return a frame as uint8 (height, width, 3), upright, scaled to ``shape`` unless None."""
+    if frame.width * frame.height > MAX_PIXELS:
+        raise MediaError(f"frames of {frame.width}×{frame.height} pixels")
+    turns = round(frame.rotation / 90) % 4  # the display matrix that phones write
+    height, width = shape[1::-1] if shape and turns % 2 else (shape or (None, None))[:2]
+    rgb = reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
+    return np.rot90(rgb.to_ndarray(), turns)
+
+
+def take_frames(pictures, decode, window, choose, problems, *, as_frames):
+    """Return the chosen frames of a window, and their times in it.
+
+    The choice is made from the times of the packets. Where the frames turn out to lie elsewhere
+    (damaged packets), it is made again, and they are decoded again. In a file without
+    problems so far, nothing after the last chosen frame is decoded: damage there is seen only by
+    the times of its packets.
+    """
+    groups, frame_times = pictures.plan(window(), choose)
+    if not problems:
+        frames = _take_only(pictures, decode, groups, as_frames=as_frames)
+        if frames is not None:
+            return frames, frame_times
+    for _ in range(3):
+        groups, _ = pictures.plan(window(), choose)
+        failures = []
+        frames, pictures.ticks = _gather(decode(failures), groups, as_frames=as_frames)
+        if not pictures.ticks:
+            raise MediaError("no packet gives a frame")
+        needed, frame_times = pictures.plan(window(), choose)
+        if needed == groups:
+            if failures:
+                problems.append(f"video damaged: packets or frames with errors: {len(failures)}")
+            return frames, frame_times
+    raise MediaError("frames differ at each attempt")
+
+
+def _gather(decoded, groups, *, as_frames):
+    """Return the wanted frames (``Frames`` where asked for and none is averaged) and all ticks."""
+    if not as_frames or any(len(ticks) > 1 for ticks in groups):
+        return average_frames(((tick, convert) for tick, (_, convert) in decoded), groups)
+    kept, ticks = keep_frames(decoded, groups)
+    return Frames(kept) if None not in kept else None, ticks
+
+
+def _take_only(pictures, decode, groups, *, as_frames):
+    """Return the frames of groups by decoding no more than they need, or None at any doubt."""
+    wanted, came, failures = {tick for ticks in groups for tick in ticks}, set(), []
+
+    def decode_wanted():
+        for tick, convert in decode(failures, wanted):
+            came.add(tick)
+            yield tick, convert
+            if wanted <= came:
+                return
+
+    try:
+        frames, _ = _gather(decode_wanted(), groups, as_frames=as_frames)
+    except (MediaError, *DECODER_ERRORS):
+        return None
+    sound = wanted <= came <= set(pictures.ticks) and not failures
+    return frames if sound else None

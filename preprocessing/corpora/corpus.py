@@ -1,0 +1,218 @@
+"""One class for every corpus: what is known of it, and how its files become a table of clips.
+
+A corpus's own module brings the facts and ``read_name``: from a file's path to what it says. All
+else is here, so every corpus treats copies, litter and strange names alike.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from preprocessing import corpora
+from preprocessing.corpora import problems
+
+NEXT_STEP = "README, 'Get the data', says where to put them; or set CORPUS = 'drawn'."
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a file's path says.
+
+    Attributes:
+        kind: "joint" (video with its own sound), "video" (no voice) or "audio".
+        row: The values of ``corpora.COLUMNS`` that the path gives, ``clip_id`` among them.
+    """
+
+    kind: str
+    row: dict
+
+
+@dataclass
+class Take:
+    """One clip and every file of it, the best file of each kind first."""
+
+    row: dict
+    files: dict = field(default_factory=lambda: {"joint": [], "video": [], "audio": []})
+
+    def choose(self):
+        """Return the files of video and audio; one file for both where it has its own sound."""
+        joint, video, audio = (next(iter(self.files[kind]), "") for kind in self.files)
+        return joint or video, joint or audio
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus. One with needs of its own is a subclass that overrides a method.
+
+    Attributes:
+        name: As in ``corpora.NAMES``; ``title`` in full, ``short`` for messages.
+        licence: Of the clips; ``citation`` is the paper, ``how_to_get`` what to fetch, from where.
+        emotions: Those that it has, in the order of ``corpora.EMOTIONS``.
+        protocol: How it is split, a name of ``modeling.split.folds.PROTOCOLS``.
+        expected: Examples of the files that are looked for, for messages.
+        extensions: Lower-case endings with the dot; of copies, the earlier ending is used.
+        read_name: Function from a file's path, a PurePosixPath that begins with the name of the
+            source, to a ``Name``, or to None for a file that is no concern of the pipeline; it
+            raises ValueError for a path that it cannot read.
+        list_clip_ids: Function from an actor to the ids of all clips of that actor, where the
+            corpus has such a plan.
+        modalities: What the corpus has: of recordings alone, no picture is missing.
+        audio_lag_s: How much later than the pictures a take's separate recording starts.
+    """
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    how_to_get: str
+    emotions: tuple
+    protocol: str
+    short: str = ""
+    expected: str = ""
+    extensions: tuple = ()
+    read_name: Callable | None = None
+    list_clip_ids: Callable | None = None
+    modalities: tuple = ("video", "audio")
+    audio_lag_s: float | None = None
+
+    def index(self, source):
+        """Return the clips at a source, from file names alone.
+
+        A take is one clip, whatever files it has: a file with picture and sound gives both, else
+        pictures go with the recording, else there is the one or the other.
+
+        Args:
+            source: A folder with the clips anywhere below it, Path or URL.
+
+        Returns:
+            DataFrame with ``corpora.COLUMNS``, sorted by ``clip_id``.
+
+        Raises:
+            FileNotFoundError: There is no clip, no such folder, or no table that labels the clips.
+            ValueError: A table that comes with the clips is not usable.
+            PermissionError: A folder cannot be listed.
+        """
+        takes, unknown = self.list_takes(source)
+        if not takes:
+            zips = sorted(path.name for path in Path(source).glob("*.zip"))
+            found = f"{len(unknown)} other media files"
+            if zips:
+                found += f" and {len(zips)} zip files still to be unpacked ({zips[0]}, ...)"
+            raise FileNotFoundError(
+                f"No clips of {self.short} in {source}: found {found}, expected {self.expected}, "
+                f"... {NEXT_STEP}"
+            )
+        rows = []
+        for take in takes.values():
+            video, audio = take.choose()
+            rows.append(take.row | {"video": video, "audio": audio})
+        return make_index(rows)
+
+    def validate(self, source):
+        """List what is missing, unreadable, unknown or surplus, by name.
+
+        Missing are clips of an actor who is there (a part of a corpus is no fault) and a clip's
+        picture or voice; where most of an actor's clips lack the same, that is one row.
+
+        Args:
+            source: As for ``index``.
+
+        Returns:
+            DataFrame with the columns ``file``, ``problem`` and ``detail``.
+        """
+        takes, unknown = self.list_takes(source)
+        rows = [(file, "unknown", reason) for file, reason in unknown]
+        rows += problems.find_missing_takes(takes, self.list_expected(source, takes))
+        rows += problems.find_missing_kinds(takes, self.modalities)
+        return problems.make_table(rows + problems.find_bad_files(takes, source))
+
+    def list_takes(self, source):
+        """Sort the media files below a folder into clips, from their names alone.
+
+        Of several copies the one with the earlier ending in ``extensions`` comes first, then the
+        one that lies less deep.
+
+        Returns:
+            Dict of ``Take`` by clip id, and the media files that are no clip as (file, reason).
+        """
+        from preprocessing.clips import locations  # not for those who ask for a fact alone
+
+        takes, unknown, top = {}, [], locations.get_path(source).name
+        read_name = self.make_reader(source)
+        for file in list_files(source, self.extensions, self.short):
+            try:
+                name = read_name(PurePosixPath(top, file))
+            except ValueError as error:
+                unknown.append((file, str(error)))
+                continue
+            if name is not None:
+                take = takes.setdefault(name.row["clip_id"], Take(name.row))
+                take.files[name.kind].append(file)
+        for take in takes.values():
+            for files in take.files.values():
+                files.sort(key=self._rank_copy)
+        return takes, unknown
+
+    def make_reader(self, source):
+        """Return ``read_name``, as far as it needs tables that lie at the source with these."""
+        return self.read_name
+
+    def list_expected(self, source, takes):
+        """Return the clip ids that there should be by actor, for the actors of ``takes``."""
+        actors = {take.row["actor"] for take in takes.values()} if self.list_clip_ids else ()
+        return {actor: self.list_clip_ids(actor) for actor in actors}
+
+    def _rank_copy(self, file):
+        ending = PurePosixPath(file).suffix.lower()
+        return self.extensions.index(ending), file.count("/"), file
+
+
+def list_files(source, endings, short):
+    """Return the files below a folder that end so, as sorted POSIX paths relative to it.
+
+    None is opened. Hidden files, ``__MACOSX`` and unfinished ``*.partial`` folders are passed over.
+
+    Raises:
+        FileNotFoundError: There is no such folder; the message names the corpus, ``short``.
+        OSError: A folder cannot be listed.
+    """
+    from preprocessing.clips import locations
+
+    try:
+        files = locations.list_files(source, skips=_is_passed_over)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        found = "does not exist" if isinstance(error, FileNotFoundError) else "is a file"
+        raise FileNotFoundError(
+            f"{source} {found}; a folder with the clips of {short} is needed. {NEXT_STEP}"
+        ) from error
+    return [file for file in files if file.lower().endswith(endings)]
+
+
+def make_index(rows):
+    """Return rows as an index: the columns of ``corpora.COLUMNS``, text, empty where unknown."""
+    clips = pd.DataFrame(rows, columns=list(corpora.COLUMNS), dtype=str).fillna("")
+    return clips.sort_values("clip_id", ignore_index=True)
+
+
+def match_name(pattern, text, wanted):
+    """Return the parts of a name by a compiled pattern; ValueError says which was wanted."""
+    if match := pattern.fullmatch(text):
+        return match.groups()
+    raise ValueError(f"not {wanted}")
+
+
+def check_codes(*checks):
+    """Raise ValueError for the first code of a name that the corpus does not have.
+
+    Each check is what the code stands for, the code, and all codes that there are.
+    """
+    for what, code, known in checks:
+        if code not in known:
+            first, *_, last = known
+            raise ValueError(f"{what} code {code} is unknown; expected one of {first} ... {last}")
+
+
+def _is_passed_over(name):
+    return name.startswith(".") or name == "__MACOSX" or name.endswith(".partial")

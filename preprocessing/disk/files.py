@@ -1,0 +1,80 @@
+"""Files that exist are whole: each is written under a temporary name and renamed at the end."""
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+@contextmanager
+def replace_file(path):
+    """Yield a temporary path that replaces ``path`` when the block ends without an error.
+
+    It lies in the same folder, which is made if absent, ends in ``.partial``, and is removed if
+    the block fails.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder):
+    """Wait until a folder's renames are on disk, where the system lets one wait for that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return  # Windows opens no folders
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path, facts):
+    """Write a dictionary as indented JSON."""
+    with replace_file(path) as temporary:
+        temporary.write_text(json.dumps(facts, indent=2, default=_to_builtin) + "\n", "utf-8")
+
+
+def write_table(path, table):
+    """Write a DataFrame as CSV without its index."""
+    with replace_file(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def write_array(path, array):
+    """Write a NumPy array as ``.npy``."""
+    with replace_file(path) as temporary, temporary.open("wb") as handle:
+        np.save(handle, array, allow_pickle=False)
+
+
+def compute_digest(facts):
+    """Return the SHA-256 of a JSON-like value, whatever the order of its keys."""
+    text = json.dumps(facts, sort_keys=True, default=_to_builtin)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def measure_files(folder, names):
+    """Return the size of each file in bytes, None where there is none."""
+    paths = {name: Path(folder, name) for name in names}
+    return {name: path.stat().st_size if path.is_file() else None for name, path in paths.items()}
+
+
+def _to_builtin(value):
+    """Turn NumPy scalars, arrays and paths into what JSON knows."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
