@@ -1,6 +1,6 @@
 """Pictures of a training, of what a run gets right, and of how runs compare.
 
-``true``, ``predicted`` and ``labels`` are labels (clip,), names of emotions or positions among them;
+``true``, ``predicted`` and ``labels`` are labels (clip,), names of emotions or their positions;
 ``emotions`` are the names of the classes in order.
 """
 
