@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling.split import protocol
+from modeling.split import folds, protocol
 from modeling.split.protocol import LeakError, check_leak, choose_protocol, count_folds, split_clips
 from preprocessing import corpora
 
@@ -99,18 +99,18 @@ def test_every_clip_is_tested_once_whatever_the_order_of_rows(name):
 
 
 def test_published_folds_have_the_published_actors():
-    assert protocol.PROTOCOLS["luna5"].test[1] == ("03", "06", "07", "13", "18")
-    assert protocol.PROTOCOLS["luna5"].val == (
+    assert folds.PROTOCOLS["luna5"].test[1] == ("03", "06", "07", "13", "18")
+    assert folds.PROTOCOLS["luna5"].val == (
         ("03", "06"), ("10", "11"), ("08", "17"), ("01", "14"), ("02", "05")
     )  # fmt: skip
-    assert protocol.PROTOCOLS["msaf6"].test[5] == ("21", "22", "23", "24")
-    assert protocol.PROTOCOLS["msaf6"].val[5] == ("01", "02", "03", "04")
-    assert protocol.PROTOCOLS["emobox6"].test[3] == ("03", "05", "07", "24")
-    assert [len(fold) for fold in protocol.PROTOCOLS["cremad5"].test] == [18, 18, 18, 18, 19]
-    assert {len(fold) for fold in protocol.PROTOCOLS["cremad5"].val} == {15}
+    assert folds.PROTOCOLS["msaf6"].test[5] == ("21", "22", "23", "24")
+    assert folds.PROTOCOLS["msaf6"].val[5] == ("01", "02", "03", "04")
+    assert folds.PROTOCOLS["emobox6"].test[3] == ("03", "05", "07", "24")
+    assert [len(fold) for fold in folds.PROTOCOLS["cremad5"].test] == [18, 18, 18, 18, 19]
+    assert {len(fold) for fold in folds.PROTOCOLS["cremad5"].val} == {15}
     for name, actors in PUBLISHED.items():
-        assert list(protocol.PROTOCOLS[name].actors) == actors
-        assert all(len(val) >= 1 for val in protocol.PROTOCOLS[name].val)
+        assert list(folds.PROTOCOLS[name].actors) == actors
+        assert all(len(val) >= 1 for val in folds.PROTOCOLS[name].val)
 
 
 def test_luna5_first_fold_holds_the_stated_actors():

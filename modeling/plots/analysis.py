@@ -40,7 +40,6 @@ def plot_weights(weights, emotions, names, *, ax=None):
 
     Args:
         weights: float (emotion, feature), of a linear model on scaled features.
-        emotions: Names of the classes in order.
         names: Names of the features.
     """
     ax = open_axes(ax, 3.2 + 0.45 * len(names), 2.4 + 0.34 * len(emotions))
@@ -100,7 +99,6 @@ def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=N
         times: float (time,), seconds.
         names: Names of the classes.
         faces: uint8 (time, height, width[, 3]), drawn above if given.
-        title: What it is.
     """
     height = 2.6 if faces is None else 3.4
     figure = figure or plt.figure(figsize=(8, height), layout="constrained")

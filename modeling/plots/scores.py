@@ -1,8 +1,7 @@
 """Pictures of a training, of what a run gets right, and of how runs compare.
 
-Every function takes arrays and ``ax=None`` (``figure=None`` where there are two panels) and returns
-it; none shows, saves or changes a global style. Labels are names of emotions or positions among
-them. Colours and order of the emotions are those of ``preprocessing.plots``.
+``true``, ``predicted`` and ``labels`` are labels (clip,), names of emotions or their positions;
+``emotions`` are the names of the classes in order.
 """
 
 import numpy as np
@@ -77,7 +76,6 @@ def plot_test(predictions, emotions, *, figure=None):
 
     Args:
         predictions: Table of predictions of the part.
-        emotions: Names of the classes in order.
     """
     true, posteriors = metrics.read_scored(predictions, emotions)
     predicted = posteriors.argmax(axis=1)
@@ -91,11 +89,6 @@ def plot_test(predictions, emotions, *, figure=None):
 
 def plot_confusion(true, predicted, emotions, *, ax=None):
     """Draw the confusion matrix: share of each true emotion's clips, and their number.
-
-    Args:
-        true: Labels (clip,).
-        predicted: Labels (clip,).
-        emotions: Names of the classes in order.
 
     The row of an emotion without clips is empty.
     """
@@ -122,13 +115,7 @@ def plot_confusion(true, predicted, emotions, *, ax=None):
 
 
 def plot_recall(true, predicted, emotions, *, ax=None):
-    """Draw the share of each emotion's clips that is recognised, beside what guessing gives.
-
-    Args:
-        true: Labels (clip,).
-        predicted: Labels (clip,).
-        emotions: Names of the classes in order.
-    """
+    """Draw the share of each emotion's clips that is recognised, beside what guessing gives."""
     true, predicted = (metrics.encode_labels(labels, emotions) for labels in (true, predicted))
     recalls = metrics.per_class_recall(true, predicted, len(emotions))
     ax = open_axes(ax, 7, 3.2)
@@ -183,7 +170,6 @@ def plot_recall_table(table, emotions, *, ax=None):
 
     Args:
         table: DataFrame of ``bootstrap.tabulate_scores``.
-        emotions: Names of the classes in order.
 
     First run on top; the cell of an emotion without clips is empty.
     """
@@ -244,8 +230,6 @@ def plot_by_actor(actors, true, predicted, *, people=None, ax=None):
 
     Args:
         actors: str (clip,).
-        true: Labels (clip,).
-        predicted: Labels (clip,).
         people: Accuracies of people by title, drawn as dashed lines; none unless given.
     """
     right = pd.Series(np.asarray(true) == np.asarray(predicted))
@@ -278,7 +262,6 @@ def plot_embedding(points, labels, emotions, *, ax=None):
     Args:
         points: float (clip, 2), such as the first two principal components of the embeddings.
         labels: Labels (clip,).
-        emotions: Names of the classes in order.
     """
     labels = metrics.encode_labels(labels, emotions)
     ax = open_axes(ax, 6, 4.6)

@@ -13,19 +13,7 @@ import posixpath
 import numpy as np
 import pandas as pd
 
-from modeling.split.folds import N_MEMBERS, PROTOCOLS, VALIDATION_SHARE, get_protocol, read_member
-
-__all__ = [
-    "PARTS",
-    "PROTOCOLS",
-    "LeakError",
-    "check_leak",
-    "choose_protocol",
-    "count_folds",
-    "get_protocol",
-    "name_takes",
-    "split_clips",
-]
+from modeling.split.folds import N_MEMBERS, VALIDATION_SHARE, get_protocol, read_member
 
 PARTS = ("train", "val", "test")
 MIN_ACTORS = 3  # fewer cannot fill three parts with different people

@@ -144,14 +144,14 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
 
 
 def read_examples(corpus, name):
-    """Return the few clips that every notebook shows, and their rows of an array.
+    """Return the few clips that every notebook shows, each with a ``title``, and an array of them.
 
     Args:
         corpus: A name of ``corpora.NAMES``.
         name: Name of the array.
 
     Returns:
-        DataFrame, one row a clip, with a column ``title``, and the array's rows.
+        DataFrame, one row a clip, and the array's rows for them.
     """
     folder = arrays.corpus_folder(corpus)
     clips = arrays.read_clips(folder)
@@ -169,17 +169,7 @@ def find_usable(clips, name, values):
 
 
 def read_labelled_clips(corpus, *, protocol="auto", fold=1):
-    """Return ``clips.csv`` with the columns ``part`` and ``protocol`` added.
-
-    Args:
-        corpus: A name of ``corpora.NAMES``.
-        protocol: Name of a protocol, or ``auto`` for the corpus's own.
-        fold: Number of the fold, from 1.
-
-    Raises:
-        FileNotFoundError: The corpus has not been indexed or extracted.
-        ValueError: The protocol does not fit the corpus.
-    """
+    """Return ``clips.csv`` with the columns ``part`` and ``protocol`` added; see ``read_parts``."""
     folder = arrays.corpus_folder(corpus)
     clips = arrays.read_clips(folder)
     if "has_face" not in clips:
@@ -289,14 +279,7 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, 
 
 
 def balance_rows(labels):
-    """Return rows, those of rarer classes several times, so that classes come about equally often.
-
-    Args:
-        labels: int (clip,).
-
-    Returns:
-        int64 (row,), in order.
-    """
+    """Return rows, int64, those of rarer labels several times: classes come about equally often."""
     counts = np.bincount(labels)
     times = np.rint(counts.max() / np.maximum(counts, 1)).astype(int)
     return np.repeat(np.arange(len(labels)), times[labels])

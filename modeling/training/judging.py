@@ -88,12 +88,7 @@ def tidy_scores(scores):
 
 
 def describe_errors(predictions, emotions):
-    """Return in words which emotions are confused most, read below chance, and for whom.
-
-    Args:
-        predictions: Table of predictions of one part.
-        emotions: Names of the classes in order.
-    """
+    """Return in words what is confused most in one part, read below chance, and for whom."""
     true, posteriors = metrics.read_scored(predictions, emotions)
     predicted, chance = posteriors.argmax(axis=1), 1 / len(emotions)
     counts = metrics.count_confusions(true, predicted, len(emotions))

@@ -76,16 +76,7 @@ def check_network(model, parts):
 
 
 def measure_untrained_loss(model, part, *, batch_size=32):
-    """Return the cross-entropy of a fresh network and what pure guessing would give.
-
-    Args:
-        model: A Keras model that ends in a softmax.
-        part: A ``Part``.
-        batch_size: Clips a batch.
-
-    Returns:
-        (measured loss, ln of the number of classes), in nats.
-    """
+    """Return a fresh network's cross-entropy on a part, and the ln of its classes, in nats."""
     losses = [
         keras.losses.categorical_crossentropy(y, model(x, training=False))
         for x, y in make_batches(part, batch_size=batch_size)
@@ -94,15 +85,7 @@ def measure_untrained_loss(model, part, *, batch_size=32):
 
 
 def overfit_batch(model, part, *, n_clips=8, steps=40, learning_rate=3e-3, seed=0):
-    """Train a network on one batch, as a check that it can learn at all.
-
-    Args:
-        model: A Keras model; its weights are put back afterwards.
-        part: The training ``Part``.
-        n_clips: Clips in the batch.
-        steps: Gradient steps.
-        learning_rate: Adam's step size.
-        seed: Which clips are taken.
+    """Train a network on one batch of ``n_clips`` with Adam; its weights are put back afterwards.
 
     Returns:
         float64 (steps,), the loss after each step. It should fall towards zero.
@@ -223,17 +206,11 @@ def train_parts(model, parts, *, n_clips, batch_size, seed, mix=None, first=None
 
 
 def tune_model(model, first, *args, **options):
-    """Train a network on from where ``first`` left it; put the better weights in place.
-
-    Args:
-        model: A compiled model, trained before.
-        first: DataFrame of that training, as ``train_model`` gives it.
-        *args: As for ``train_model``.
-        **options: As for ``train_model``.
+    """Train a network on, as ``train_model`` does, from where ``first`` left it.
 
     Returns:
         DataFrame of both trainings in a row, ``best`` that of the better one: the second, unless
-        its least validation loss is higher.
+        its least validation loss is higher. The network has the weights of the better one.
     """
     before = model.get_weights()
     second = train_model(model, *args, **options)
@@ -249,16 +226,7 @@ def tune_model(model, first, *args, **options):
 
 
 def join_histories(first, second):
-    """Return two trainings of one network as one, and whether the second made it better.
-
-    Args:
-        first: DataFrame of ``train_model``.
-        second: That of the training that went on from there.
-
-    Returns:
-        DataFrame, the epochs counted on, its ``best`` that of the better training; and whether the
-        second is that: it is unless its least validation loss is higher.
-    """
+    """Return two histories as one, its ``best`` that of the better; and if the second is that."""
     better = bool(second["val_loss"].min() <= first["val_loss"].min())
     second = second.assign(epoch=second["epoch"] + len(first), best=second["best"] & better)
     first = first.assign(best=first["best"] & (not better))
@@ -287,13 +255,7 @@ def predict_parts(model, parts, *, fold, batch_size=32, layer="embedding"):
 
 
 def tabulate_parts(parts, posteriors, *, fold):
-    """Return the table of predictions of a model that gives its posteriors part by part.
-
-    Args:
-        parts: ``Part`` by name.
-        posteriors: float (clip, emotion) by name of the part.
-        fold: Number of the fold.
-    """
+    """Return the table of predictions of posteriors, float (clip, emotion) by name of the part."""
     clips, names = split_by_clip(parts)
     stacked = np.concatenate([posteriors[name] for name in PARTS])
     return runs.tabulate_predictions(

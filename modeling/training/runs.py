@@ -98,9 +98,7 @@ class Run:
         """Save the table of predictions and, row-aligned, float32 (clip, feature) embeddings."""
         if embeddings is not None:
             if len(embeddings) != len(predictions):
-                raise ValueError(
-                    f"{len(embeddings)} embeddings for {len(predictions)} predictions."
-                )
+                raise ValueError(f"{len(embeddings)} embeddings, {len(predictions)} predictions.")
             arrays.write_array(self.folder / "embeddings.npy", np.asarray(embeddings, np.float32))
         arrays.write_table(self.folder / "predictions.csv", predictions)
 
@@ -119,14 +117,7 @@ class Run:
         return figure
 
     def finish(self, scores):
-        """Write ``parameters.json`` with the scores and give the run its final name.
-
-        Args:
-            scores: The run's scores by name.
-
-        Returns:
-            The run's folder.
-        """
+        """Write ``parameters.json`` with scores by name; return the folder under its final name."""
         self.facts["scores"] = scores
         arrays.write_json(self.folder / "parameters.json", self.facts)
         self.folder.rename(self.final)
@@ -249,23 +240,18 @@ def tabulate_predictions(clips, parts, posteriors, *, emotions, fold):
 
 
 def list_runs(corpus, *, branch=None, protocol=None, fold=None):
-    """Return the facts of a corpus's complete runs, oldest first.
+    """Return the facts of a corpus's complete runs, oldest first, ``folder`` added to each.
 
     Args:
         corpus: Name of the corpus.
-        branch: Only this branch.
-        protocol: Only this protocol.
-        fold: Only this fold.
-
-    Returns:
-        A list of the runs' facts, each with ``folder`` added.
+        branch, protocol, fold: Only runs of this one, unless None.
     """
+    wanted = {"corpus": corpus, "branch": branch, "protocol": protocol, "fold": fold}
     found = []
     for path in results_folder().glob(f"{corpus}-*/*/parameters.json"):
         if path.parent.suffix == ".partial":
             continue
         facts = json.loads(path.read_text("utf-8")) | {"folder": path.parent}
-        wanted = {"corpus": corpus, "branch": branch, "protocol": protocol, "fold": fold}
         if all(value is None or facts[name] == value for name, value in wanted.items()):
             found.append(facts)
     return sorted(found, key=lambda facts: facts["folder"].name)
@@ -305,10 +291,6 @@ def pool_runs(corpus, *, protocol):
     """Return the newest runs of every branch, pooled over the folds that were run.
 
     A fold whose run read other arrays than the branch's newest run is left out, and named.
-
-    Args:
-        corpus: Name of the corpus.
-        protocol: Name of the protocol.
 
     Returns:
         ``Pooled`` by branch, in the order of their names.
