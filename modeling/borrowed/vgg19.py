@@ -54,12 +54,7 @@ def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", w
 
 
 def fetch_vgg19():
-    """Return the path of the ImageNet weights, downloaded at first use and verified.
-
-    Raises:
-        OSError: There is no network, or no right to write.
-        ValueError: What arrived, or what lies in Keras's cache, has another checksum.
-    """
+    """Return the path of the ImageNet weights, see ``fetch_weights``."""
     try:
         return fetch_weights(FILE, URL, f"md5:{MD5}", "VGG19: the ImageNet weights, 80 MB")
     except OSError as error:
@@ -118,12 +113,7 @@ def _read_h5(path):
 
 
 def assign_weights(base, found, *, source):
-    """Give VGG19's convolutions their kernels and biases.
-
-    Args:
-        base: VGG19 up to any layer.
-        found: Arrays as ``read_weights`` returns them.
-        source: Name of their file, for messages.
+    """Give VGG19, up to any layer, the arrays that ``read_weights`` found in a file ``source``.
 
     Raises:
         PretrainedError: A layer's weights are missing or have another shape.
@@ -137,12 +127,10 @@ def assign_weights(base, found, *, source):
             f"at {last}. Set LAYER = {last!r}, or name a whole file such as {FILE}."
         )
     for each, names in wanted.items():
-        values = [found[name] for name in names]
-        shapes = [weight.shape for weight in each.weights]
-        if [value.shape for value in values] != shapes:
-            given = [value.shape for value in values]
-            raise PretrainedError(f"{each.name} in {source} has shapes {given}; expected {shapes}.")
-        each.set_weights(values)
+        try:
+            each.set_weights([found[name] for name in names])
+        except ValueError as error:
+            raise PretrainedError(f"{source} is not VGG19's: {error}") from error
 
 
 def _explain_absence(reason):
