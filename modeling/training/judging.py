@@ -46,15 +46,12 @@ class Judged:
 
 
 def judge_parts(model, parts, history=None):
-    """Return what a trained network says of every clip of a fold; print and draw where it errs.
+    """Return what a trained network says of a fold as ``Judged``; print and draw where it errs.
 
     Args:
         model: Keras model with a softmax and a layer ``embedding``.
         parts: ``Parts``.
         history: DataFrame of its training.
-
-    Returns:
-        ``Judged``.
     """
     predictions, embeddings = loop.predict_parts(model, parts, fold=parts.origin["fold"])
     facts = {"embeddings": embeddings, "model": model, "history": history}

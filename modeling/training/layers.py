@@ -51,10 +51,6 @@ class StatisticsPooling(keras.layers.Layer):
         """Return no mask: the time axis is gone."""
         return
 
-    def compute_output_shape(self, input_shape):
-        """Return the input's shape without time and with twice the channels."""
-        return (input_shape[0], *input_shape[2:-1], 2 * input_shape[-1])
-
 
 @keras.saving.register_keras_serializable(package="emotion")
 class ModalityDropout(keras.layers.Layer):
@@ -62,8 +58,7 @@ class ModalityDropout(keras.layers.Layer):
 
     A head trained so still works when a modality is missing, and leans on no branch alone.
 
-    Input: float (clip, branch, feature); a branch whose features are all zero is missing.
-    Output: the same, with some of the branches that are there set to zero in training.
+    Input and output: float (clip, branch, feature); a missing branch is zero in every feature.
 
     Args:
         rate: Chance that a branch is hidden.
@@ -112,12 +107,6 @@ class YamnetSpectrogram(keras.layers.Layer):
         short = max(0, 400 - (waveforms.shape[1] or 400))
         waveforms = tf.pad(waveforms, [[0, 0], [0, short]])
         return tf.math.log(tf.abs(tf.signal.stft(waveforms, 400, 160, 512)) @ self.bands + 0.001)
-
-    def compute_output_shape(self, input_shape):
-        """Return (clip, time, 64)."""
-        n_samples = input_shape[1]
-        n_times = None if n_samples is None else 1 + max(0, n_samples - 400) // 160
-        return (input_shape[0], n_times, 64)
 
 
 @keras.saving.register_keras_serializable(package="emotion")
