@@ -4,6 +4,9 @@ Clips of one actor resemble each other, so actors are drawn with replacement, ea
 clips (cluster bootstrap; Davison & Hinkley 1997, chapter 3). With one actor there is nobody to
 draw: clips are drawn instead, the result says so, and it speaks of that actor alone. With a
 handful of actors the interval is coarse and on the narrow side.
+
+Tables of predictions and ``emotions`` are those of ``scores.metrics``; ``rng`` is a
+``numpy.random.Generator``, ``n`` the number of resamples.
 """
 
 import numpy as np
@@ -26,12 +29,6 @@ TAILS = (0.025, 0.975)
 
 def bootstrap_scores(predictions, emotions, *, rng, n=2000):
     """Return percentile intervals of the scores of one part's predictions.
-
-    Args:
-        predictions: DataFrame of one part.
-        emotions: Names of the classes in order.
-        rng: ``numpy.random.Generator``.
-        n: Number of resamples.
 
     Returns:
         dict: ``<score>_low`` and ``<score>_high`` for each of ``SCORES``, and ``resampled``:
@@ -58,11 +55,6 @@ def _span(name, values):
 
 def draw_weights(actors, *, rng, n):
     """Return how often each group is drawn in each resample.
-
-    Args:
-        actors: Actor of each clip (clip,).
-        rng: ``numpy.random.Generator``.
-        n: Number of resamples.
 
     Returns:
         int64 (resample, group) counts, int64 (clip,) the group of each clip (its actor, or itself
@@ -125,11 +117,7 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
     two disagree believe the interval over actors.
 
     Args:
-        first: DataFrame of one part of a run.
-        second: DataFrame of the same part of another run.
-        emotions: Names of the classes in order.
-        rng: ``numpy.random.Generator``.
-        n: Number of resamples.
+        first, second: Tables of predictions of the same part of two runs.
 
     Returns:
         dict: for each of ``SCORES`` ``<score>_difference`` (second minus first), its ``_low`` and
@@ -175,9 +163,6 @@ def tabulate_scores(runs, emotions, *, rng, n=2000):
 
     Args:
         runs: Tables of predictions (all parts) by the run's name.
-        emotions: Names of the classes in order.
-        rng: ``numpy.random.Generator``.
-        n: Number of resamples.
 
     Returns:
         DataFrame indexed by name, in the given order after ``chance`` and ``majority``:
@@ -206,14 +191,10 @@ def tabulate_scores(runs, emotions, *, rng, n=2000):
 
 
 def format_scores(table):
-    """Return the comparison table for reading: per cent, each with its 95% interval.
+    """Return the table of ``tabulate_scores`` for reading: per cent, with 95% intervals, as text.
 
-    Args:
-        table: DataFrame of ``tabulate_scores``.
-
-    Returns:
-        DataFrame of text, one row a run, such as ``61.1 (54.2–68.0)``; the calibration error as a
-        number between 0 and 1, empty for the baselines.
+    Such as ``61.1 (54.2–68.0)``; the calibration error is a number between 0 and 1, empty for the
+    baselines.
     """
     names = {"accuracy": "accuracy %", "unweighted_recall": "UAR %", "macro_f1": "macro-F1 %"}
     shown = pd.DataFrame(index=table.index)
