@@ -111,17 +111,15 @@ def fit_logistic(posteriors, labels, *, inverse_l2):
         inverse_l2: Freedom of the weights; larger needs more validation clips.
 
     Returns:
-        A function from such a list, ``None`` for a missing modality, to fused posteriors, float64
-        (clip, emotion): ``experts.FLOOR`` for an emotion that no validation clip had, a row of NaN
-        for a clip that no modality judged.
+        A function from such a list to fused posteriors, float64 (clip, emotion):
+        ``experts.FLOOR`` for an emotion that no validation clip had, a row of NaN for a clip that
+        no modality judged.
 
     Raises:
         ValueError: Fewer than two emotions among the labels, or shapes that do not fit.
     """
     features, there = _centre(posteriors)
     labels, n_emotions = np.asarray(labels), features.shape[1] // len(posteriors)
-    if len(labels) != len(features):
-        raise ValueError(f"{len(features)} rows of posteriors for {len(labels)} labels.")
     if len(np.unique(labels[there])) < 2:
         raise ValueError(
             f"{there.sum()} validation clips of fewer than 2 emotions; fuse by multiply_experts."
@@ -130,11 +128,6 @@ def fit_logistic(posteriors, labels, *, inverse_l2):
 
     def fuse(others):
         rows, judged = _centre(others)
-        if rows.shape[1] != features.shape[1]:
-            raise ValueError(
-                f"{len(others)} modalities give {rows.shape[1]} log-posteriors; the fusion was "
-                f"fitted on {features.shape[1]}. Pass None for a missing one."
-            )
         fused = predict_all(model, rows, n_emotions)
         fused[~judged] = np.nan
         return fused
@@ -170,7 +163,7 @@ def _cross_validate(posteriors, labels, actors, inverse_l2):
 
 def _centre(posteriors):
     """Return centred log-posteriors (clip, modality x emotion), and which clips have any."""
-    stack, there, _ = experts.stack_posteriors(posteriors)
+    stack, there = experts.stack_posteriors(posteriors)
     logs = experts.take_log(stack)
     logs = (logs - logs.mean(axis=2, keepdims=True)) * there[:, :, None]
     return np.concatenate(list(logs), axis=1), there.any(axis=0)

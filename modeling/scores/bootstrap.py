@@ -191,15 +191,18 @@ def tabulate_scores(runs, emotions, *, rng, n=2000):
 
 
 def format_scores(table):
-    """Return the table of ``tabulate_scores`` for reading: per cent, with 95% intervals, as text.
+    """Return a table of scores for reading: per cent, with 95% intervals where it has any, as text.
 
     Such as ``61.1 (54.2–68.0)``; the calibration error is a number between 0 and 1, empty for the
     baselines.
+
+    Args:
+        table: DataFrame of ``tabulate_scores`` or ``metrics.score_by``.
     """
     names = {"accuracy": "accuracy %", "unweighted_recall": "UAR %", "macro_f1": "macro-F1 %"}
-    shown = pd.DataFrame(index=table.index)
+    shown, none = pd.DataFrame(index=table.index), pd.Series(np.nan, table.index)
     for score, title in names.items():
-        low, high = (100 * table[f"{score}_{end}"] for end in ("low", "high"))
+        low, high = (100 * table.get(f"{score}_{end}", none) for end in ("low", "high"))
         values = [f"{100 * value:.1f}" for value in table[score]]
         shown[title] = [
             value if np.isnan(a) else f"{value} ({a:.1f}–{b:.1f})"
@@ -208,5 +211,5 @@ def format_scores(table):
     errors = table["expected_calibration_error"]
     shown["ECE"] = ["" if np.isnan(error) else f"{error:.3f}" for error in errors]
     shown["clips"] = ["" if np.isnan(n) else f"{n:.0f}" for n in table["n_clips"]]
-    shown["interval over"] = table["resampled"].fillna("")
+    shown["interval over"] = table["resampled"].fillna("") if "resampled" in table else ""
     return shown
