@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
-from modeling.plots.scores import BASELINES, MARKERS
+from modeling.plots.scores import MARKERS, draw_chance
 from preprocessing.plots import EMOTION_COLOURS
 from preprocessing.plots.style import ACCENT, ALARM, INK, open_axes, strip_spines
 
@@ -158,7 +158,7 @@ def plot_degradation(table, *, title="When the input gets worse", chance=None, a
     for name, colour, marker in zip(table, colours, MARKERS, strict=False):
         ax.plot(places, table[name], marker=marker, color=colour, label=name)
     if chance is not None:
-        ax.axhline(chance, color=INK, ls=BASELINES["chance"], lw=1, label=f"chance {chance:.1%}")
+        draw_chance(ax, chance)
     ax.set_xticks(places, table.index)
     ax.set(ylim=(0, 1.03), ylabel="accuracy", xlabel=table.index.name or "")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
