@@ -8,8 +8,12 @@
 Branches that hear the same voice err together, and a product of them would be far too sure; voice
 and face err apart, and their product lets the surer one decide (Hinton 2002). All temperatures
 (Guo et al. 2017) are fitted on validation clips, each on posteriors as calibrated as they will be
-used. Posteriors are float (clip, emotion), rows that sum to one; a clip that a modality cannot
-judge has a row of NaN.
+used.
+
+``tables`` are tables of predictions (``modeling.training.runs``) of one fold, all parts; ``groups``
+the names of the branches by modality; ``emotions`` the names of the classes in order. Posteriors
+are float (clip, emotion), rows that sum to one; a clip that a modality cannot judge has a row of
+NaN, in what is given and in what is returned.
 """
 
 from dataclasses import dataclass
@@ -30,15 +34,7 @@ COLUMNS = ["clip_id", "actor", "fold", "part", "true"]
 
 @dataclass(frozen=True)
 class ModalityProduct:
-    """A fitted late fusion: average within a modality, multiply across modalities.
-
-    Attributes:
-        emotions: Names of the classes in order.
-        groups: Names of the branches by modality.
-        branch_temperatures: Of each branch.
-        modality_temperatures: Of the average of each modality's branches.
-        last_temperature: Of the product.
-    """
+    """A fitted late fusion, with its temperatures by branch and by modality and the last one."""
 
     emotions: tuple
     groups: dict
@@ -47,10 +43,7 @@ class ModalityProduct:
     last_temperature: float
 
     def fuse(self, tables):
-        """Return one table of predictions made of branches' own.
-
-        Args:
-            tables: Table of predictions by branch, of one fold; branches may be missing.
+        """Return one table of predictions made of branches' own, some of which may be missing.
 
         Raises:
             LeakError, ValueError: See ``align_predictions``.
@@ -72,12 +65,7 @@ class ModalityProduct:
 
 
 def fit_product(tables, emotions, groups):
-    """Return the ``ModalityProduct`` fitted on the validation clips.
-
-    Args:
-        tables: Table of predictions by branch, of one fold, all parts.
-        emotions: Names of the classes in order.
-        groups: Names of the branches by modality, as ``heads.group_branches`` gives them.
+    """Return the ``ModalityProduct`` of branches' tables, fitted on the validation clips.
 
     Raises:
         ValueError: No validation clip.
@@ -85,8 +73,7 @@ def fit_product(tables, emotions, groups):
     calibrated, of_branches = _calibrate_each(tables, emotions)
     averages = average_modalities(calibrated, groups, emotions)
     averages, of_modalities = _calibrate_each(averages, emotions)
-    product = fuse_predictions(list(averages.values()), emotions)
-    _, last = calibrate_predictions(product, emotions)
+    _, last = calibrate_predictions(fuse_predictions(averages.values(), emotions), emotions)
     return ModalityProduct(tuple(emotions), groups, of_branches, of_modalities, last)
 
 
@@ -111,10 +98,6 @@ def _calibrate_each(tables, emotions):
 def align_predictions(tables, emotions):
     """Return several runs' predictions of the same clips, row-aligned.
 
-    Args:
-        tables: Tables of predictions (``modeling.training.runs``) of one fold, one a modality.
-        emotions: Names of the classes in order.
-
     Returns:
         DataFrame (clip_id, actor, fold, part, true) of all clips that any run judged, sorted by
         clip id, and a list of float64 (clip, emotion), NaN where a run did not judge the clip.
@@ -123,6 +106,7 @@ def align_predictions(tables, emotions):
         LeakError: A clip is in one part for one run and in another part for the next.
         ValueError: A table holds a clip twice, or runs disagree about a clip's emotion.
     """
+    tables = list(tables)
     if any(table["clip_id"].duplicated().any() for table in tables):
         raise ValueError("A table predicts a clip twice; fuse runs fold by fold.")
     clips = pd.concat([table[COLUMNS] for table in tables])
@@ -166,11 +150,10 @@ def heat_predictions(predictions, emotions, temperature):
 
 
 def fuse_predictions(tables, emotions, *, fuse=None):
-    """Return one table of predictions made of several runs'.
+    """Return one table of predictions made of several runs'; none needs to hold all clips.
 
     Args:
-        tables: As ``align_predictions`` takes them, and refuses them; none needs to hold all clips.
-        emotions: Names of the classes in order.
+        tables: As ``align_predictions`` takes them, and refuses them.
         fuse: Function from a list of posteriors to posteriors: ``multiply_experts`` unless given.
     """
     clips, posteriors = align_predictions(tables, emotions)
@@ -179,14 +162,7 @@ def fuse_predictions(tables, emotions, *, fuse=None):
 
 
 def average_posteriors(posteriors):
-    """Return the mean of the posteriors that each clip has.
-
-    Args:
-        posteriors: List of float (clip, emotion), rows of NaN where a clip has none.
-
-    Returns:
-        float64 (clip, emotion); a row of NaN for a clip without any.
-    """
+    """Return the mean of the posteriors that each clip has in a list of them."""
     stack, there = stack_posteriors(posteriors)
     totals, counts = stack.sum(axis=0), there.sum(axis=0)[:, None]
     return np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
@@ -197,14 +173,7 @@ def multiply_experts(posteriors):
 
     If modalities err independently given the emotion, and all emotions are as frequent, then
     p(emotion | all) ∝ Π p(emotion | one). Hinton 2002, "Training products of experts by minimizing
-    contrastive divergence"; Bishop 2006, section 1.5.4.
-
-    Args:
-        posteriors: List of float (clip, emotion), rows of NaN where a clip has none.
-
-    Returns:
-        float64 (clip, emotion); a clip with one modality keeps that one's posteriors, a clip
-        without any gets a row of NaN.
+    contrastive divergence"; Bishop 2006, section 1.5.4. A clip with one modality keeps that one's.
     """
     stack, there = stack_posteriors(posteriors)
     fused = softmax((take_log(stack) * there[:, :, None]).sum(axis=0), axis=1)
@@ -231,7 +200,7 @@ def fit_temperature(logp, labels):
     calibration of modern neural networks".
 
     Args:
-        logp: float (clip, emotion), log-posteriors or logits of validation clips.
+        logp: Log-posteriors or logits of validation clips.
         labels: int (clip,).
 
     Returns:
