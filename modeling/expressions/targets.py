@@ -17,10 +17,8 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
     Args:
         part: ``fer2013.Faces``.
         votes: Weight of the crowd's votes in the targets of ``fer2013``; the labels have the rest.
-        batch_size: Faces a batch.
         augment: Layer or model for face sequences (clip, time, height, width); training part only.
-        mix: Layer from (faces, targets) to the same, such as ``MixClips``; training part only.
-        seed: Shuffle with this seed; ``None`` keeps the order.
+        batch_size, mix, seed: As for ``inputs.make_batches``.
 
     Returns:
         Batches of float32 faces (face, 48, 48, 1), 0 to 255, targets by output and weights by
@@ -78,8 +76,7 @@ def tabulate_faces(labels, posteriors, classes, *, fold):
 
     Args:
         labels: int (face,); a face with a label below 0 has none and is left out.
-        posteriors: float (face, class).
-        classes: Names of the classes.
+        posteriors: float (face, class) of ``classes``.
         fold: Number of the fold.
     """
     rows = np.flatnonzero(labels >= 0)
