@@ -81,11 +81,7 @@ class Moonshine:
         return self._fill(stem)
 
     def build_layers(self, first, last):
-        """Return some of the layers, which carry on where the layers before them end.
-
-        Args:
-            first: Number of the first layer, from 1; it reads the stem's frames.
-            last: Number of the last layer.
+        """Return the layers from one number to another, which carry on where those before them end.
 
         Returns:
             Keras model from float32 (clip, time, channel) to the same shape, zeros where the input
@@ -164,11 +160,7 @@ def load_moonshine(*, pretrained="if available", weights="base"):
 
 
 def read_shipped(reason):
-    """Return the encoder inside the shipped voice, which has fewer layers, and a note.
-
-    Args:
-        reason: Why it is taken, as text.
-    """
+    """Return the encoder inside the shipped voice, which has fewer layers, and a note."""
     voice = keras.models.load_model(SHIPPED, compile=False)
     parts = [part for part in voice.get_layer("frozen").layers if isinstance(part, keras.Model)]
     encoder = Moonshine(_collect_weights(parts))
@@ -240,12 +232,7 @@ def _explain_absence(size, reason):
 
 
 def read_weights(path):
-    """Return the arrays of an encoder that Moonshine's makers exported to ONNX.
-
-    Weights of 8 bits become the float32 numbers that they stand for.
-
-    Args:
-        path: An ``encoder_model.onnx``, of 8 bits or float.
+    """Return the arrays of an encoder that Moonshine's makers exported to ONNX, in 8 bits or float.
 
     Returns:
         Lists of float32 arrays by name: ``conv_1``, ..., ``down_8``.

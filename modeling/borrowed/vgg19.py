@@ -66,15 +66,12 @@ def fetch_vgg19():
 
 
 def read_weights(path):
-    """Return the kernels and biases that a file of VGG19 weights holds.
+    """Return the kernels and biases that a file of VGG19 weights holds, by name.
 
     Args:
         path: A ``.h5`` as Keras distributes it, or a ``.npz`` whose arrays are named
             ``<layer>/kernel``, (height, width, channel in, channel out), and ``<layer>/bias``,
             such as ``block1_conv1/kernel``. Either may hold the first layers only.
-
-    Returns:
-        dict of arrays named ``<layer>/kernel`` and ``<layer>/bias``.
 
     Raises:
         PretrainedError: The file is absent, of another kind, or not readable.

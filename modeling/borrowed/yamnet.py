@@ -49,11 +49,7 @@ class Yamnet:
         self.weights, self.model, self.folder = weights, model, folder
 
     def build_blocks(self, first, last):
-        """Return some of the blocks, which carry on where the blocks before them end.
-
-        Args:
-            first: Number of the first block, from 1.
-            last: Number of the last block, up to 14.
+        """Return the blocks from one number to another, which carry on where those before them end.
 
         Returns:
             Keras model from the block's input, float32 (clip, time, band, channel), to the last
@@ -78,13 +74,9 @@ class Yamnet:
         return keras.Model(start, x, name=f"yamnet_{first}_to_{last}")
 
     def score_sound(self, waveform):
-        """Return how much a sound is of each kind, (patch, 521), a row each 0.48 s.
+        """Return how much a sound, float32 (samples,), is of each kind: float32 (patch, 521).
 
-        Args:
-            waveform: float32 (samples,) at 16 kHz.
-
-        Returns:
-            float32; ``None`` for random weights, which know no kinds.
+        A row each 0.48 s; ``None`` for random weights, which know no kinds.
         """
         return None if self.model is None else np.asarray(self.model(waveform)[0])
 
@@ -202,9 +194,6 @@ def read_weights(values):
         values: Arrays by name: kernels, in natural order of their names, each with a bias, or with
             ``beta``, ``moving_mean`` and ``moving_variance`` of a normalization (epsilon 1e-4, no
             scale), as YAMNet was trained.
-
-    Returns:
-        List of 27 pairs.
 
     Raises:
         ValueError: The kernels are not YAMNet's.

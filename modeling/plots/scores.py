@@ -29,9 +29,6 @@ def plot_history(history, *, chance=None, figure=None):
             ``accuracy`` or ``unweighted_recall``, each also as ``val_…``; ``epoch``, or the rows
             are counted from 1; ``best``, or the epoch with the least ``val_loss`` is marked.
         chance: Accuracy of guessing, drawn as a line if given.
-
-    Returns:
-        The figure, with two axes.
     """
     history = pd.DataFrame(history)
     epochs = history.get("epoch", pd.Series(np.arange(1, len(history) + 1)))
@@ -63,11 +60,7 @@ def plot_history(history, *, chance=None, figure=None):
 
 
 def plot_test(predictions, emotions, *, figure=None):
-    """Draw what a run gets right of one part: confusions, each actor, how sure it may be.
-
-    Args:
-        predictions: Table of predictions of the part.
-    """
+    """Draw what predictions of one part get right: confusions, each actor, how sure they may be."""
     true, posteriors = metrics.read_scored(predictions, emotions)
     predicted = posteriors.argmax(axis=1)
     figure = figure or plt.figure(figsize=(15, 5), layout="constrained")
@@ -106,13 +99,9 @@ def plot_confusion(true, predicted, emotions, *, ax=None):
 
 
 def plot_scores(table, *, score="accuracy", ax=None):
-    """Draw one score of every run with its interval, beside chance and the majority class.
+    """Draw one score of every run of ``bootstrap.tabulate_scores`` with its interval.
 
-    Args:
-        table: DataFrame of ``bootstrap.tabulate_scores``.
-        score: A name of ``metrics.SCORES``.
-
-    First run on top.
+    First run on top; beside chance and the majority class.
     """
     runs = table[~table.index.isin(BASELINES)]
     ax = open_axes(ax, 6.2 + 0.08 * max(map(len, runs.index)), 1.3 + 0.38 * len(runs))
@@ -140,10 +129,7 @@ def plot_scores(table, *, score="accuracy", ax=None):
 def plot_recall_table(table, emotions, *, ax=None):
     """Draw every run's recall of every emotion as a heat map with numbers.
 
-    Args:
-        table: DataFrame of ``bootstrap.tabulate_scores``.
-
-    First run on top; the cell of an emotion without clips is empty.
+    Of ``bootstrap.tabulate_scores``, first run on top; that of an emotion without clips is empty.
     """
     rows = table[~table.index.isin(BASELINES)]
     shares = rows[[f"recall_{emotion}" for emotion in emotions]].to_numpy(float)
@@ -162,11 +148,7 @@ def plot_recall_table(table, emotions, *, ax=None):
 
 
 def plot_reliability(true, posteriors, *, ax=None):
-    """Draw accuracy against confidence, such as before and after calibration.
-
-    Args:
-        true: int (clip,).
-        posteriors: dict of float (clip, emotion) by name, such as before and after.
+    """Draw accuracy against confidence; posteriors by name, such as before and after calibration.
 
     Points on the diagonal are honest, below it too sure. Larger points, more clips. The calibration
     error in the legend has bins of its own.
@@ -190,12 +172,7 @@ def plot_reliability(true, posteriors, *, ax=None):
 
 
 def plot_by_actor(actors, true, predicted, *, people=None, ax=None):
-    """Draw each actor's accuracy, worst first, and the mean of the actors.
-
-    Args:
-        actors: str (clip,).
-        people: Accuracies of people by title, drawn as dashed lines; none unless given.
-    """
+    """Draw each actor's accuracy, worst first, their mean, and as dashed lines those of people."""
     right = pd.Series(np.asarray(true) == np.asarray(predicted))
     shares = right.groupby(np.asarray(actors)).mean().sort_values(kind="stable")
     ax = open_axes(ax, np.clip(2.5 + 0.3 * len(shares), 4.5, 12), 3.2)
@@ -215,12 +192,7 @@ def plot_by_actor(actors, true, predicted, *, people=None, ax=None):
 
 
 def plot_embedding(points, labels, emotions, *, ax=None):
-    """Draw clips as points in a plane, by emotion.
-
-    Args:
-        points: float (clip, 2), such as the first two principal components of the embeddings.
-        labels: Labels (clip,).
-    """
+    """Draw clips as points in a plane, (clip, 2), such as principal components, by emotion."""
     labels = metrics.encode_labels(labels, emotions)
     ax = open_axes(ax, 6, 4.6)
     for position, (emotion, marker) in enumerate(zip(emotions, MARKERS, strict=False)):

@@ -137,8 +137,7 @@ def tabulate_groups(predictions):
 def tabulate_card(predictions):
     """Return the scores of a network of ``modeling/shipped/``: its own, and those of its kind.
 
-    Args:
-        predictions: Published table of predictions of its kind, all folds; it is that of the first.
+    It is that of the first fold; the published predictions of its kind are of all folds.
     """
     genders = [ravdess.read_clip_id(clip_id)["gender"] for clip_id in predictions["clip_id"]]
     men = np.array(genders) == "male"

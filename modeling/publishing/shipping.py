@@ -103,12 +103,7 @@ def build_fusion():
 
 
 def pack_model(model, path):
-    """Save a network with weights of ``KEPT_BITS`` bits of mantissa, compressed.
-
-    Args:
-        model: Keras model; its weights are rounded in place.
-        path: ``.keras`` file, replaced when whole.
-    """
+    """Save a network, compressed, with weights of ``KEPT_BITS`` bits of mantissa, also its own."""
     model.set_weights([round_weights(weight) for weight in model.get_weights()])
     with arrays.replace_file(Path(path)) as temporary:
         plain = temporary.with_suffix(".plain.keras")

@@ -75,10 +75,7 @@ def score_resamples(true, posteriors, groups, weights):
     bin), so a resample is a weighted sum over groups: one matrix product for all of them.
 
     Args:
-        true: int (clip,).
-        posteriors: float (clip, emotion).
-        groups: int (clip,), from 0.
-        weights: int (resample, group).
+        groups, weights: As ``draw_weights`` gives them.
 
     Returns:
         dict of float64 (resample,) by the names of ``SCORES``, as ``scores.metrics`` defines
@@ -194,10 +191,7 @@ def format_scores(table):
     """Return a table of scores for reading: per cent, with 95% intervals where it has any, as text.
 
     Such as ``61.1 (54.2–68.0)``; the calibration error is a number between 0 and 1, empty for the
-    baselines.
-
-    Args:
-        table: DataFrame of ``tabulate_scores`` or ``metrics.score_by``.
+    baselines. The table is one of ``tabulate_scores`` or ``metrics.score_by``.
     """
     names = {"accuracy": "accuracy %", "unweighted_recall": "UAR %", "macro_f1": "macro-F1 %"}
     shown, none = pd.DataFrame(index=table.index), pd.Series(np.nan, table.index)

@@ -169,9 +169,7 @@ def score_by(predictions, emotions, column, *, clips=None):
 
     Args:
         predictions: Table of predictions of one part.
-        emotions: Names of the classes in order.
-        column: Column of ``predictions``, or of ``clips``, where predictions lack it.
-        clips: DataFrame with ``clip_id`` and the column.
+        column: Of the predictions, or of ``clips``, a DataFrame with ``clip_id``.
 
     Returns:
         DataFrame indexed by the column's values, worst accuracy first: ``SCORES``, ``n_clips``.
@@ -207,7 +205,6 @@ def score_baselines(true, emotions, *, true_train=None):
 
     Args:
         true: Labels of the scored clips.
-        emotions: Names of the classes in order.
         true_train: Labels of the training clips, whose most frequent emotion is the honest
             majority; without them that of ``true`` is taken, which flatters this baseline.
 

@@ -17,9 +17,6 @@ def describe_corpus(corpus):
     Functionals of low-level descriptors are the classic input of speech emotion recognition
     (Schuller et al. 2009, "The INTERSPEECH 2009 emotion challenge").
 
-    Args:
-        corpus: A name of ``corpora.NAMES``, analysed before.
-
     Returns:
         DataFrame indexed by clip id: the columns of ``features.csv``, then
         ``<array>_<number>_<statistic>``. A feature that cannot be measured in a clip, such as the

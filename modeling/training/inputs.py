@@ -147,15 +147,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
 
 
 def read_examples(corpus, name):
-    """Return the few clips that every notebook shows, each with a ``title``, and an array of them.
-
-    Args:
-        corpus: A name of ``corpora.NAMES``.
-        name: Name of the array.
-
-    Returns:
-        DataFrame, one row a clip, and the array's rows for them.
-    """
+    """Return the clips that every notebook shows, with a ``title``, and an array's rows of them."""
     folder = arrays.corpus_folder(corpus)
     clips = arrays.read_clips(folder)
     chosen = clips[clips["clip_id"].isin(arrays.choose_examples(clips))]
@@ -230,8 +222,7 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, 
         batch_size: Clips a batch.
         augment: Layer or model from a batch of x to a batch of x; training part only.
         mix: Layer from (x, one-hot labels) to the same, such as ``MixClips``; training part only.
-        balance: Let clips of rarer emotions come several times, see ``balance_rows``; training
-            part only.
+        balance: Let clips of rarer emotions come several times; training part only.
         seed: Shuffle with this seed; ``None`` keeps the order.
 
     Raises:

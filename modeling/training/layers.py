@@ -116,8 +116,8 @@ class ClearPadding(keras.layers.Layer):
     The end is the waveform's last sample that is not zero. So what is zero at every band and
     channel is padding, and ``StatisticsPooling`` can be given ``any(x != 0)`` as its mask.
 
-    Input: float (clip, time, ...) and the waveforms (clip, sample) that they were computed from.
-    Output: like the first input.
+    Input: float (clip, time, ...), and the waveforms (clip, sample) that they were computed from.
+    Output: like the first.
 
     Args:
         window: Samples that one step hears. With it, only steps that lie wholly inside a clip stay,
@@ -153,9 +153,6 @@ class ClipNormalization(keras.layers.Layer):
     every channel is padding and stays zero.
 
     Input and output: float (clip, time, channel).
-
-    Args:
-        epsilon: Added to the variance.
     """
 
     def __init__(self, *, epsilon=1e-5, **kwargs):

@@ -31,13 +31,9 @@ def set_seed(seed):
 
 
 def compile_model(model, optimizer, *, label_smoothing=0.0, **options):
-    """Compile a network that ends in a softmax: cross-entropy, accuracy.
+    """Compile a network that ends in a softmax: cross-entropy, accuracy; ``options`` as in Keras.
 
-    Args:
-        model: A Keras model with one output.
-        optimizer: A Keras optimizer.
-        label_smoothing: Share of each target that is spread over all classes.
-        **options: Keras's own, such as ``steps_per_execution``.
+    ``label_smoothing`` is the share of each target that is spread over all classes.
     """
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
     model.compile(optimizer, loss=loss, metrics=["accuracy"], **options)
@@ -62,9 +58,7 @@ def make_optimizer(learning_rate, *, epochs, steps):
 def check_network(model, parts):
     """Print what an untrained network scores and whether it can learn one batch by heart.
 
-    Args:
-        model: A compiled Keras model that ends in a softmax; it stays as it is.
-        parts: ``Part`` by name: guessing is checked on ``val``, learning on ``train``.
+    It stays as it is. Guessing is checked on validation clips, learning on training clips.
     """
     untrained, guessing = measure_untrained_loss(model, parts["val"])
     n_classes = len(parts["val"].emotions)
@@ -211,13 +205,8 @@ def join_histories(first, second):
 def predict_parts(model, parts, *, fold):
     """Return predictions and embeddings of every clip of a fold.
 
-    Args:
-        model: A trained Keras model with a softmax and a layer ``embedding``.
-        parts: ``Part`` by name.
-        fold: Number of the fold.
-
-    Returns:
-        The table of predictions and float32 (clip, feature) embeddings, row-aligned.
+    Of a model with a softmax and a layer ``embedding``: the table of predictions and, row-aligned,
+    float32 (clip, feature).
     """
     both = keras.Model(model.inputs, [model.outputs[0], model.get_layer("embedding").output])
     x, clips, names = join_parts(parts)
@@ -237,14 +226,9 @@ def tabulate_parts(parts, posteriors, *, fold):
 
 
 def score_parts(predictions, emotions):
-    """Return accuracy, UAR, macro-F1 and calibration of each part, beside chance and majority.
+    """Return accuracy, UAR, macro-F1 and calibration of each part, a row each.
 
-    Args:
-        predictions: A run's table of predictions.
-        emotions: Names of the classes in order.
-
-    Returns:
-        DataFrame, one row a part, then ``chance`` and ``majority`` on the test part.
+    Then come ``chance`` and ``majority`` on the test part.
     """
     by_part = {part: predictions[predictions["part"] == part] for part in PARTS}
     rows = {part: metrics.score_predictions(by_part[part], emotions) for part in PARTS}

@@ -61,10 +61,8 @@ def _name_row(layer, n_weights, *shapes):
 def scale_features(features):
     """Return a layer that scales features by their mean and deviation over the training clips.
 
-    A hundredth of the mean variance is added to each, so that what hardly varies stays small.
-
-    Args:
-        features: float (clip, feature) of the training clips.
+    Of float (clip, feature). A hundredth of the mean variance is added to each, so that what hardly
+    varies stays small.
     """
     mean, variance = features.mean(axis=0, dtype="float32"), features.var(axis=0, dtype="float32")
     return keras.layers.Normalization(mean=mean, variance=variance + 0.01 * variance.mean())
@@ -79,11 +77,7 @@ def make_posterior(n_classes):
 def encode_part(model, part, *, dtype="float16", **options):
     """Return a part whose x is what a frozen network makes of it.
 
-    Args:
-        model: A Keras model that reads the part's x.
-        part: A ``Part``.
-        dtype: Of the result; half of ``float32``'s memory is enough for activations.
-        **options: As for ``run_network``.
+    Half of ``float32``'s memory is enough for activations; ``options`` as for ``run_network``.
     """
     return part.with_x(run_network(model, part.x, dtype=dtype, **options))
 
@@ -127,11 +121,8 @@ def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None):
 def join_models(encoder, head, *, name):
     """Return one network from an encoder's input to a head's posteriors.
 
-    Args:
-        encoder: Keras model; its output is what the head reads.
-        head: Keras model with a layer ``embedding`` and a last layer ``posterior`` that reads it
-            (dropout may lie between); both stay layers of the whole.
-        name: Of the network.
+    The head has a layer ``embedding`` and a last layer ``posterior`` that reads it (dropout may lie
+    between); both stay layers of the whole.
     """
     upper = keras.Model(head.inputs, head.get_layer("embedding").output, name="encoder")
     embedding = keras.layers.Identity(name="embedding")(upper(encoder.output))
@@ -139,15 +130,10 @@ def join_models(encoder, head, *, name):
 
 
 def average_models(models, *, name):
-    """Return one model that gives the mean of several models' posteriors.
+    """Return one model that gives the mean of several models' posteriors; of one, this itself.
 
-    Args:
-        models: Keras models of one shape of input, each with layers as ``join_models`` wants them.
-        name: Its name.
-
-    Returns:
-        A Keras model whose layer ``embedding`` holds all their embeddings side by side; the model
-        itself where there is one.
+    They are of one shape of input and have layers as a head of ``join_models``; the layer
+    ``embedding`` of the whole holds all their embeddings side by side.
     """
     if len(models) == 1:
         return models[0]
