@@ -113,7 +113,7 @@ def test_missing_run_says_what_to_do(parts):
 def test_posteriors_that_are_none_are_refused(parts):
     clips = parts["val"].clips
     for wrong in (np.ones((len(clips), 2)) / 2, np.ones((len(clips), 3)), np.zeros((2, 3))):
-        with pytest.raises(ValueError, match="posteriors"):
+        with pytest.raises(ValueError, match="Posteriors|Columns"):
             runs.tabulate_predictions(clips, "val", wrong, emotions=EMOTIONS, fold=1)
 
 

@@ -125,7 +125,10 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         arrays.read_facts(folder, "faces")  # says what has not been run
     protocol = choose_protocol(clips, corpus, protocol)
     clips["part"] = protocols.split_clips(clips, protocol=protocol, fold=fold)
-    usable = find_usable(clips, name, values)
+    if name in NEEDS:
+        usable = clips[NEEDS[name]].to_numpy(bool)
+    else:
+        usable = values.reshape(len(values), -1).any(axis=1)
     emotions = arrays.list_emotions(clips[clips["part"] != ""])
     parts = {}
     for part in PARTS:
@@ -154,13 +157,6 @@ def read_examples(corpus, name):
     titles = chosen["clip_id"] + " (" + chosen["emotion"] + ")"
     values = np.array(arrays.read_array(folder, name)[chosen.index])
     return chosen.assign(title=titles).reset_index(drop=True), values
-
-
-def find_usable(clips, name, values):
-    """Return which clips have a row worth reading in an array, bool (clip,)."""
-    if name in NEEDS:
-        return clips[NEEDS[name]].to_numpy(bool)
-    return values.reshape(len(values), -1).any(axis=1)
 
 
 def choose_protocol(clips, corpus, protocol="auto"):

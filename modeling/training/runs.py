@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from modeling.scores import metrics
 from preprocessing.disk import arrays
 
 MODALITIES = ("face", "voice", "face and voice")
@@ -212,12 +213,7 @@ def tabulate_predictions(clips, parts, posteriors, *, emotions, fold):
         ValueError: Posteriors hold NaN, do not sum to one, or have another shape.
     """
     posteriors = np.asarray(posteriors, np.float64)
-    if posteriors.shape != (len(clips), len(emotions)):
-        raise ValueError(
-            f"posteriors have shape {posteriors.shape}; expected {(len(clips), len(emotions))}."
-        )
-    if not np.allclose(posteriors.sum(axis=1), 1, atol=1e-3):
-        raise ValueError("posteriors do not sum to one; does the model end in a softmax?")
+    metrics.validate_posteriors(posteriors)
     table = clips[["clip_id", "actor", "emotion"]].rename(columns={"emotion": "true"})
     table.insert(2, "fold", fold)
     table.insert(3, "part", np.asarray(parts))
@@ -282,17 +278,16 @@ def pool_runs(corpus, *, protocol):
     newest = {}
     for facts in list_runs(corpus, protocol=protocol):
         if facts["branch"] != "compare":
-            newest[facts["branch"], facts["fold"]] = facts
+            newest.setdefault(facts["branch"], {})[facts["fold"]] = facts
     if not newest:
         raise FileNotFoundError(
             f"No runs for CORPUS = {corpus!r} and protocol {protocol!r} in "
             f"{arrays.shorten_path(results_folder())}. Run a branch's notebook first, 30 to 44."
         )
     pooled = {}
-    for branch in sorted({branch for branch, _ in newest}):
-        found = {fold: facts for (name, fold), facts in sorted(newest.items()) if name == branch}
+    for branch, found in sorted(newest.items()):
         last = max(found.values(), key=lambda facts: facts["folder"].name)
-        folds = {fold: f for fold, f in found.items() if f["inputs"] == last["inputs"]}
+        folds = {n: f for n, f in sorted(found.items()) if f["inputs"] == last["inputs"]}
         notes = {note for facts in folds.values() for note in facts["notes"]}
         notes |= {f"fold {n} left out: made from other arrays" for n in found if n not in folds}
         notes |= {"detector: Haar" for facts in folds.values() if facts["detector"] == "haar"}
