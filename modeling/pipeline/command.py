@@ -21,7 +21,6 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 
-import nbclient
 import nbformat
 import papermill
 
@@ -37,6 +36,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 QUIET = ["--IPKernelApp.log_level=ERROR"]
 """Kernels warn at every start that they talk to this machine over TCP."""
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 SKIPS = "NotEnoughClipsError"
 """A notebook that stops with this error has nothing to work on: it is skipped, not failed."""
 
@@ -164,10 +164,10 @@ def limit_threads(n_threads):
 def run_once(notebook, parameters, options):
     """Run a notebook; return what became of it and the seconds it took."""
     started = time.perf_counter()
-    if options.in_place:
-        outcome = refresh_notebook(notebook)
-    else:
-        outcome = run_notebook(notebook, parameters, options.corpus)
+    parameters = {} if options.in_place else parameters
+    outcome = run_notebook(notebook, parameters, options.corpus)
+    if options.in_place and outcome == "done":
+        keep_executed(notebook, find_executed(notebook, options.corpus))
     return outcome, time.perf_counter() - started
 
 
@@ -339,7 +339,7 @@ def share_parameters(notebooks, options):
 
 def run_notebook(notebook, parameters, corpus):
     """Execute a copy of a notebook under ``results/notebooks/<corpus>/``; return the outcome."""
-    target = runs.results_folder() / "notebooks" / corpus / notebook.name
+    target = find_executed(notebook, corpus)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
@@ -350,6 +350,8 @@ def run_notebook(notebook, parameters, corpus):
             kernel_name="python3",
             extra_arguments=QUIET,
             progress_bar=False,
+            coalesce_streams=True,
+            record_timing=False,
         )
         outcome = "done"
     except papermill.PapermillExecutionError as error:
@@ -359,33 +361,24 @@ def run_notebook(notebook, parameters, corpus):
     return outcome
 
 
-def refresh_notebook(notebook):
-    """Execute a notebook in place, from a fresh kernel, for committing; return the outcome."""
-    content = nbformat.read(notebook, as_version=4)
-    client = nbclient.NotebookClient(
-        content,
-        timeout=None,
-        kernel_name="python3",
-        extra_arguments=QUIET,
-        resources={"metadata": {"path": notebook.parent}},
-        coalesce_streams=True,
-        record_timing=False,
-    )
-    try:
-        client.execute()
-    except nbclient.exceptions.CellExecutionError as error:
-        return f"failed: {error.ename}: {error.evalue}"
-    content.metadata.pop("widgets", None)
+def find_executed(notebook, corpus):
+    """Return where the executed copy of a notebook lies."""
+    return runs.results_folder() / "notebooks" / corpus / notebook.name
+
+
+def keep_executed(notebook, executed):
+    """Put an executed copy in a notebook's place, for committing, without traces of the run."""
+    content = nbformat.read(executed, as_version=4)
+    for name in ("papermill", "widgets"):
+        content.metadata.pop(name, None)
     for cell in content.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if v and k != "papermill"}
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not _is_widget(output)]
+            cell.outputs = [
+                output for output in cell.outputs if WIDGET not in output.get("data", {})
+            ]
     with arrays.replace_file(notebook) as temporary:
         nbformat.write(content, temporary)
-    return "done"
-
-
-def _is_widget(output):
-    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def save_figures(executed, folder):
