@@ -33,7 +33,6 @@ class StatisticsPooling(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs, mask=None):
-        """Return the pooled statistics."""
         if mask is None:
             mean = ops.mean(inputs, axis=1)
             variance = ops.var(inputs, axis=1)
@@ -48,8 +47,7 @@ class StatisticsPooling(keras.layers.Layer):
         return ops.concatenate([mean, deviation], axis=-1)
 
     def compute_mask(self, inputs, mask=None):
-        """Return no mask: the time axis is gone."""
-        return
+        return  # the time axis is gone
 
 
 @keras.saving.register_keras_serializable(package="emotion")
@@ -71,7 +69,6 @@ class ModalityDropout(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs, training=False):
-        """Return the branches that are left."""
         if not training or not self.rate:
             return inputs
         there = ops.any(ops.not_equal(inputs, 0), axis=2)
@@ -94,14 +91,12 @@ class YamnetSpectrogram(keras.layers.Layer):
     """
 
     def build(self, input_shape):
-        """Compute the bands."""
         import tensorflow as tf
 
         bands = tf.signal.linear_to_mel_weight_matrix(64, 257, 16000, 125.0, 7500.0)
         self.bands = np.asarray(bands)
 
     def call(self, waveforms):
-        """Return the spectrograms."""
         import tensorflow as tf
 
         short = max(0, 400 - (waveforms.shape[1] or 400))
@@ -130,7 +125,6 @@ class ClearPadding(keras.layers.Layer):
         self.window, self.hop = window, hop
 
     def call(self, inputs):
-        """Return the activations, zeros behind the end."""
         x, waveforms = inputs
         n_samples, n_times = ops.shape(waveforms)[1], ops.shape(x)[1]
         places = ops.arange(1, n_samples + 1)
@@ -160,13 +154,11 @@ class ClipNormalization(keras.layers.Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape):
-        """Create a scale and an offset for each channel."""
         shape = (input_shape[-1],)
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
         self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset")
 
     def call(self, inputs):
-        """Return the normalized clips."""
         inside = ops.cast(ops.any(inputs != 0, axis=-1, keepdims=True), inputs.dtype)
         n_values = ops.maximum(ops.sum(inside, axis=(1, 2), keepdims=True), 1) * inputs.shape[-1]
         mean = ops.sum(inputs, axis=(1, 2), keepdims=True) / n_values
@@ -197,7 +189,6 @@ class RotaryAttention(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        """Create the four kernels."""
         shape = (input_shape[-1], input_shape[-1])
         self.query, self.key, self.value, self.merge = (
             self.add_weight(shape=shape, initializer="glorot_uniform", name=name)
@@ -205,7 +196,6 @@ class RotaryAttention(keras.layers.Layer):
         )
 
     def call(self, inputs, mask=None):
-        """Return what each step makes of all."""
         n_times, n_channels = ops.shape(inputs)[1], inputs.shape[-1]
         width = n_channels // self.n_heads
 
@@ -245,7 +235,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=False, mask=None):
-        """Return the normalized activations."""
         if not (training and self.trainable):
             return super().call(inputs, training=False)
         import tensorflow as tf
