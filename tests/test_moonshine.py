@@ -230,7 +230,7 @@ def test_the_stand_in_follows_the_seed():
 @pytest.mark.parametrize("size", ["tiny", "base"])
 def test_if_available_falls_back_and_says_so(size, capsys):
     network, note = load_moonshine(pretrained="if available", weights=size)
-    assert (network.n_channels, network.n_layers) == (moonshine.TINY[0], 4)
+    assert (network.n_channels, network.n_layers) == (moonshine.SIZES["tiny"][0], 4)
     assert note == "Moonshine tiny, as shipped"
     said = capsys.readouterr().out
     assert "layers 1 to 4 of the tiny model, 288 channels, out of voice.keras" in said

@@ -25,7 +25,7 @@ STEM = ((127, 64), (7, 3), (3, 2))
 FRAME, HOP = 895, 384
 """Samples that one frame hears, and from one frame to the next: 56 and 24 ms."""
 
-BASE, TINY = (416, 8), (288, 6)
+SIZES = {"base": (416, 8), "tiny": (288, 6)}
 """Channels and layers of the two models."""
 
 FILE = "encoder_model.onnx"
@@ -122,8 +122,8 @@ def load_moonshine(*, pretrained="if available", weights="base"):
     """Return Moonshine's encoder with its weights.
 
     Args:
-        pretrained: ``True``, ``"if available"`` or ``False``; see ``weights``. Where the weights
-            cannot be had, ``"if available"`` takes the tiny encoder's first layers out of the
+        pretrained: ``True``, ``"if available"`` or ``False``; see the module ``weights``. Where
+            they cannot be had, ``"if available"`` takes the tiny encoder's first layers out of the
             shipped voice, which are always there.
         weights: ``"base"`` or ``"tiny"``, in 8 bits: the file in the folder that the variable
             ``EMOTION_MOONSHINE`` names, else the one fetched before, else a download of 20 or 8 MB.
@@ -133,8 +133,7 @@ def load_moonshine(*, pretrained="if available", weights="base"):
         A ``Moonshine`` and a note: ``""``, "Moonshine tiny, as shipped" or "random init".
 
     Raises:
-        PretrainedError: The encoder is required but not to be had, or a named file is wrong.
-        ValueError: ``pretrained`` is none of the three.
+        PretrainedError: See ``borrow_network``.
     """
     size = "tiny" if weights == "tiny" else "base"
     named = None if weights in SHA256 else weights
@@ -154,7 +153,7 @@ def load_moonshine(*, pretrained="if available", weights="base"):
         load,
         pretrained=pretrained,
         explain=lambda reason: _explain_absence(size, reason),
-        draw=lambda: draw_encoder(*(TINY if size == "tiny" else BASE)),
+        draw=lambda: draw_encoder(*SIZES[size]),
         stand_in=read_shipped,
     )
 

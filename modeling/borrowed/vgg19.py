@@ -23,7 +23,7 @@ def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", w
         input_shape: (height, width, 3), at least 32 × 32. Pixels are blue, green, red in 0..255
             less ``MEANS``.
         layer: Name of the last layer: ``block1_conv1`` to ``block5_pool``.
-        pretrained: ``True``, ``"if available"`` or ``False``; see ``weights``.
+        pretrained: ``True``, ``"if available"`` or ``False``; see the module ``weights``.
         weights: ``"imagenet"``: the file that the variable ``EMOTION_VGG19`` names, else the one in
             Keras's cache, else a download of 80 MB. Or a path, read by ``read_weights``.
 
@@ -31,9 +31,8 @@ def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", w
         A Keras model from images to the layer's output, and a note: ``""`` or "random init".
 
     Raises:
-        PretrainedError: The weights are required but not to be had, a named file is wrong, or it
-            does not reach as far as ``layer``.
-        ValueError: VGG19 has no such layer, or ``pretrained`` is none of the three.
+        PretrainedError: See ``borrow_network``; or a named file does not reach as far as ``layer``.
+        ValueError: VGG19 has no such layer.
     """
     whole = keras.applications.VGG19(include_top=False, weights=None, input_shape=input_shape)
     names = [each.name for each in whole.layers[1:]]

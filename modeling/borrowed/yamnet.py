@@ -95,7 +95,7 @@ def load_yamnet(*, pretrained="if available", handle=HANDLE):
     By Plakal and Ellis (TensorFlow Models); AudioSet: Gemmeke et al. 2017, ICASSP.
 
     Args:
-        pretrained: ``True``, ``"if available"`` or ``False``; see ``weights``.
+        pretrained: ``True``, ``"if available"`` or ``False``; see the module ``weights``.
         handle: Address at TF-Hub, found in ``$TFHUB_CACHE_DIR`` or downloaded (17 MB); or the
             folder of a SavedModel. Either is read before it is loaded, see ``saved_models``.
 
@@ -103,9 +103,7 @@ def load_yamnet(*, pretrained="if available", handle=HANDLE):
         A ``Yamnet`` and a note: ``""`` or "random init".
 
     Raises:
-        PretrainedError: The model is required but not to be had, a named folder is wrong, or the
-            model could do more than compute.
-        ValueError: ``pretrained`` is none of the three.
+        PretrainedError: See ``borrow_network``; or the model could do more than compute.
     """
     named = "://" not in str(handle)
 
