@@ -18,19 +18,12 @@ import numpy as np
 
 from preprocessing.voice import pitch, prosody
 
-FLOOR_DB = -100.0
-"""Lowest level written; digital silence reads as this."""
-MEL_MIN_HZ = 50.0
-"""Lower edge of the mel bands: below any voice, above mains hum and offset."""
-MIN_RATE_HZ = 16000
-"""Lowest sampling rate for the named features, whose bands reach 6.4 kHz."""
-SPEECH_RANGE_DB = 30.0
-"""A frame counts as speech within this distance of the loudest frame."""
-SILENT_PEAK = 1e-3
-"""A clip whose largest sample stays below this (-60 dB) is silent."""
-HIGHEST_SNR_DB = 80.0
-"""Highest ratio of speech to noise that is written; digital silence between words has none."""
-
+FLOOR_DB = -100.0  # lowest level written; digital silence reads as this
+MEL_MIN_HZ = 50.0  # lower edge of the mel bands: below any voice, above mains hum and offset
+MIN_RATE_HZ = 16000  # lowest sampling rate for the named features, whose bands reach 6.4 kHz
+SPEECH_RANGE_DB = 30.0  # a frame counts as speech within this distance of the loudest frame
+SILENT_PEAK = 1e-3  # a clip whose largest sample stays below this (-60 dB) is silent
+HIGHEST_SNR_DB = 80.0  # highest that is written; digital silence between words has none
 _FEATURE_MELS = 40  # of the named features, whatever the arrays use
 _CONTRAST = {"fmin": 200.0, "n_bands": 5}  # octaves from 200 Hz to 6.4 kHz, and what lies below
 _PITCH_CLASSES = ("c", "c_sharp", "d", "d_sharp", "e", "f")
@@ -114,10 +107,9 @@ def named_features(waveform, rate_hz, *, window_ms=32, hop_ms=16):
     """Return one row of named features of a clip's voice.
 
     Spectral statistics are taken over the frames with speech (within 30 dB of the loudest), over
-    all frames if there is none. The 13 MFCCs come from 40 bands; the first follows the level.
-    Intonation, voice quality, rhythm and spectral balance are explained in ``prosody``; in a clip
-    without voice ``voiced_fraction`` is 0, and so are the ``f0_``, ``jitter_``, ``shimmer_`` and
-    ``harmonicity_`` features.
+    all frames if there is none. The 13 MFCCs come from 40 bands. Intonation, voice quality, rhythm
+    and spectral balance are explained in ``prosody``; in a clip without voice the
+    ``voiced_fraction``, ``f0_``, ``jitter_``, ``shimmer_`` and ``harmonicity_`` features are 0.
 
     Returns:
         dict of float, keys ``FEATURE_NAMES`` in that order, all finite.

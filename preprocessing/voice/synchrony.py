@@ -7,28 +7,17 @@ first: positive if the second one's clock started later.
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-MAX_LAG_S = 1.0
-"""Longest lag looked for between two recordings of one scene, in seconds."""
-
+MAX_LAG_S = 1.0  # longest lag looked for between two recordings of one scene
+PEAK_S = 0.002  # half the width of a peak
 CLEAR_PEAK = 10.0
 """Least height of a clear peak, in standard deviations of the correlation beside it. Unrelated
 sounds reach 4 to 6 among the tens of thousands of lags; RAVDESS's recordings over 100."""
-
-RIVAL = 0.6
-"""A second peak this high relative to the first makes the lag ambiguous, as for a pure tone."""
-
-PEAK_S = 0.002
-"""Half the width of a peak, in seconds."""
+RIVAL = 0.6  # a second peak of this share of the first makes the lag ambiguous, as of a pure tone
 
 MOUTH_ROWS, MOUTH_COLUMNS = (0.68, 0.9), (0.34, 0.66)
 """Where the mouth lies in a face crop without margin, as shares of its side."""
-
-GRID_HZ = 100
-"""Rate at which two signals are compared."""
-
-ENERGY_S = 0.1
-"""Length of the window of one value of the energy: about half a syllable."""
-
+GRID_HZ = 100  # rate at which two signals are compared
+ENERGY_S = 0.1  # length of the window of one value of the energy: about half a syllable
 DRIFT_S = 0.5
 """Changes slower than this (expression, posture, light) are no lip movement: the standard deviation
 of the Gaussian whose mean is taken off, in seconds."""
@@ -102,10 +91,9 @@ def correlate_signals(times_a, a, times_b, b, *, max_lag_s=0.5):
         if end_s - start_s < max(shorter_s / 2, 2 / GRID_HZ):
             continue
         grid = np.arange(start_s, end_s, 1 / GRID_HZ)
+        moved = np.interp(grid - lag, times_b, b)
         lags.append(lag)
-        correlations.append(
-            _correlate(np.interp(grid, times_a, a), np.interp(grid - lag, times_b, b))
-        )
+        correlations.append(_correlate(np.interp(grid, times_a, a), moved))
     if not lags:
         raise ValueError("The two signals share less than half of the shorter one at any lag.")
     return np.array(lags), np.array(correlations)
@@ -121,12 +109,9 @@ def _correlate(a, b):
 def measure_mouth_opening(faces):
     """Return how much of a mouth's inside shows: dark between the lips, or bright teeth.
 
-    Args:
-        faces: uint8 (time, size, size), grey, upright, cropped to the face without margin.
-
-    Returns:
-        float64 (time,): how far the darkest twelfth of the mouth's region lies below the face's
-        median grey, plus how far the brightest 25th lies above it, as shares of full scale.
+    Of faces, uint8 (time, size, size), grey, upright, cropped without margin, it is float64
+    (time,): how far the darkest twelfth of the mouth's region lies below the face's median grey,
+    plus how far the brightest 25th lies above it, as shares of full scale.
     """
     size = faces.shape[1]
     top, bottom = (int(share * size) for share in MOUTH_ROWS)
@@ -143,7 +128,7 @@ def compare_mouth_and_voice(faces, times, waveform, rate_hz, *, max_lag_s=0.5):
     """Return what a picture of the synchrony of mouth and voice shows.
 
     Args:
-        faces: uint8 (time, size, size), grey, of all frames of a clip.
+        faces: As for `measure_mouth_opening`, of all frames of a clip.
         times: float (time,), seconds, increasing, at least two.
         waveform: float32 (samples,), sample 0 at 0 s.
         rate_hz: Samples per second.
