@@ -56,14 +56,14 @@ def plot_actor_table(clips, *, ax=None):
 
 
 def plot_folds(clips, parts, *, by="actor", ax=None):
-    """Draw which actors each fold trains on, stops by and is tested on.
+    """Draw which groups of clips each fold trains on, stops by and is tested on.
 
     Args:
-        clips: DataFrame with the column ``by``.
+        clips: DataFrame with the column ``by``, which the folds are to keep apart. A group with
+            clips in two parts of a fold is red and named "mixed": a leak.
         parts: Dict from a fold's name to the part of each clip: text (clip,), "train", "val",
             "test", or "" for a clip that the fold leaves out.
-        by: The column that the folds are to keep apart. A group with clips in two parts of a fold
-            is red and named "mixed": a leak.
+        by: Name of the column.
     """
     groups = sorted(clips[by].unique())
     ax = open_axes(ax, np.clip(2.5 + 0.34 * len(groups), 5, 14), 1.3 + 0.34 * len(parts))

@@ -55,18 +55,17 @@ def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8, figure=No
     size = (cell * n_columns, n_rows * (cell * height / width + 0.25) + 0.3)
     figure = figure or plt.figure(figsize=size, layout="constrained")
     axes = np.ravel(figure.subplots(n_rows, n_columns))
-    for number, ax in enumerate(axes):
+    for ax in axes:
         ax.axis("off")
-        if number >= len(frames):
-            continue
-        ax.imshow(frames[number])
+    for number, (ax, frame) in enumerate(zip(axes, frames, strict=False)):
+        ax.imshow(frame)
         seen = found is None or bool(found[number])
         if boxes is not None and np.isfinite(boxes[number]).all():
-            _draw_box(ax, boxes[number], dashed=not seen)
-        note = "" if seen else ", no face"
-        ax.set_title(
-            f"{times[number]:.2f} s{note}", fontsize=8, pad=2, color=INK if seen else ALARM
-        )
+            x1, y1, x2, y2 = boxes[number]
+            style = {"ls": "-", "ec": "#3CFF6B"} if seen else {"ls": "--", "ec": ALARM}
+            ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, lw=1.6, **style))
+        title, colour = (" s", INK) if seen else (" s, no face", ALARM)
+        ax.set_title(f"{times[number]:.2f}{title}", fontsize=8, pad=2, color=colour)
     figure.suptitle("Sampled frames" + (" and face boxes" if boxes is not None else ""))
     return figure
 
@@ -137,9 +136,3 @@ def plot_detection(rate, confidence, clips, *, figure=None):
         f"{(rate == 0).sum()} without a face (red)"
     )
     return figure
-
-
-def _draw_box(ax, box, *, dashed):
-    x1, y1, x2, y2 = box
-    style = {"ls": "--", "ec": ALARM} if dashed else {"ls": "-", "ec": "#3CFF6B"}
-    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, lw=1.6, **style))
