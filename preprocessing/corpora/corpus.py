@@ -1,7 +1,7 @@
 """One class for every corpus: what is known of it, and how its files become a table of clips.
 
-A corpus's own module brings the facts and ``read_name``: from a file's path to what it says. All
-else is here, so every corpus treats copies, litter and strange names alike.
+A corpus's own module brings the facts and ``read_name``; all else is here, so every corpus treats
+copies, litter and strange names alike.
 """
 
 from collections.abc import Callable
@@ -129,13 +129,10 @@ class Corpus:
         return problems.make_table(rows + problems.find_bad_files(takes, source))
 
     def list_takes(self, source):
-        """Sort the media files below a folder into clips, from their names alone.
+        """Return the takes below a folder by clip id, and what is no clip as (file, reason).
 
         Of several copies the one with the earlier ending in ``extensions`` comes first, then the
         one that lies less deep.
-
-        Returns:
-            Dict of ``Take`` by clip id, and the media files that are no clip as (file, reason).
         """
         from preprocessing.clips import locations  # not for those who ask for a fact alone
 
@@ -152,7 +149,7 @@ class Corpus:
                 take.files[name.kind].append(file)
         for take in takes.values():
             for files in take.files.values():
-                files.sort(key=self._rank_copy)
+                files.sort(key=lambda file: (self._rank_ending(file), file.count("/"), file))
         return takes, unknown
 
     def make_reader(self, source):
@@ -164,15 +161,14 @@ class Corpus:
         actors = {take.row["actor"] for take in takes.values()} if self.list_clip_ids else ()
         return {actor: self.list_clip_ids(actor) for actor in actors}
 
-    def _rank_copy(self, file):
-        ending = PurePosixPath(file).suffix.lower()
-        return self.extensions.index(ending), file.count("/"), file
+    def _rank_ending(self, file):
+        return self.extensions.index(PurePosixPath(file).suffix.lower())
 
 
 def list_files(source, endings, short):
     """Return the files below a folder that end so, as sorted POSIX paths relative to it.
 
-    None is opened. Hidden files, ``__MACOSX`` and unfinished ``*.partial`` folders are passed over.
+    Hidden files, ``__MACOSX`` and unfinished ``*.partial`` folders are passed over.
 
     Raises:
         FileNotFoundError: There is no such folder; the message names the corpus, ``short``.

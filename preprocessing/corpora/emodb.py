@@ -16,10 +16,9 @@ CODES = {
     "A": "fearful",
     "E": "disgust",
 }
-"""First letters of the German words. L (Langeweile, boredom) is none of the project's emotions;
-it is not calm, either: 81 of the 535 recordings are passed over."""
+"""First letters of the German words."""
 
-BOREDOM = "L"
+BOREDOM = "L"  # Langeweile is not calm, either: 81 of the 535 recordings are passed over
 WOMEN = ("08", "09", "13", "14", "16")
 MEN = ("03", "10", "11", "12", "15")
 ACTORS = tuple(sorted(WOMEN + MEN))

@@ -15,8 +15,7 @@ from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
 RECORD = "1188976"
 AUDIO_ZIP = "Audio_Speech_Actors_01-24.zip"
 CHECKSUMS = {AUDIO_ZIP: "md5:bc696df654c87fed845eb13823edef8a"}
-"""The published checksum that several users of the corpus repeat; of the rest Zenodo's record
-is asked at the time of the download."""
+"""As several users of the corpus repeat it; of the rest Zenodo's record is asked."""
 
 AUDIO_LAG_S = 0.0333
 """A 03 recording starts one video frame after the pictures of its take: measured on ten takes of

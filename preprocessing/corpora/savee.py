@@ -18,9 +18,7 @@ CODES = {
     "d": "disgust",
     "su": "surprised",
 }
-N_SENTENCES = {"n": 30}
-"""Neutral is spoken twice as often as each emotion, which has 15 sentences."""
-
+N_SENTENCES = {"n": 30}  # of each emotion 15
 PATTERN = re.compile(r"(?:([a-z]{2})_)?([a-z]+)(\d+)\.(avi|wav)", re.IGNORECASE)
 
 

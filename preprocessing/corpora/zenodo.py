@@ -78,11 +78,7 @@ def _ask_record(record, name, base_url):
 
 
 def _unpack(path, target, pattern):
-    """Unpack the matching files of a zip into one flat folder, which appears when it is whole.
-
-    Only a member's own name is used, never its path, and links are passed over, so nothing lands
-    outside ``target``.
-    """
+    """Unpack the matching files of a zip into one flat folder, which appears when it is whole."""
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -101,7 +97,7 @@ def _unpack(path, target, pattern):
 
 
 def _choose_members(archive, path, target, pattern):
-    """Return the members to unpack by the name that they get."""
+    """Return the members to unpack, by their own names: without paths, nothing lands elsewhere."""
     files = {
         member.filename.rsplit("/", 1)[-1]: member
         for member in archive.infolist()
