@@ -20,14 +20,7 @@ SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 
 
 def copy_corpus(
-    corpus,
-    *,
-    n_copies=2,
-    ranges=None,
-    probability=0.5,
-    seed=7,
-    keep_waveforms=False,
-    **workers,
+    corpus, *, n_copies=2, ranges=None, probability=0.5, seed=7, keep_waveforms=False, **workers
 ):
     """Write altered copies of every clip's voice as ``mels_augmented.npy``, and what was done.
 

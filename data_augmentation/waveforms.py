@@ -14,6 +14,8 @@ import random
 import numpy as np
 from audiomentations import AddGaussianSNR, Gain, PitchShift, Resample, Shift, TimeStretch
 
+from preprocessing.voice import spectra
+
 RANGES = {
     "speed": (0.9, 1.1),
     "tempo": (0.9, 1.1),
@@ -104,7 +106,10 @@ def augment_waveform(waveform, rate_hz, *, rng, ranges=None, probability=0.5):
             f"Unknown augmentation {', '.join(sorted(unknown))}; "
             f"expected some of {', '.join(AUGMENTATIONS)}."
         )
-    altered, amounts = _checked(waveform).copy(), _draw_amounts(ranges, rng, probability)
+    altered, amounts = (
+        spectra.check_waveform(waveform).copy(),
+        _draw_amounts(ranges, rng, probability),
+    )
     for name, amount in amounts.items():
         options = {"rng": rng} if name == "noise" else {}
         altered = AUGMENTATIONS[name](altered, rate_hz, amount, **options)
@@ -146,17 +151,6 @@ def _draw_amounts(ranges, rng, probability):
     return {name: amounts[name] for name, made in zip(ranges, chosen, strict=True) if made}
 
 
-def _checked(waveform):
-    """Return the waveform as contiguous, writeable float32, or say what is wrong with it."""
-    waveform = np.asarray(waveform)
-    if waveform.ndim != 1 or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
-        raise ValueError(
-            f"The waveform is {waveform.dtype} {waveform.shape}; expected float (samples,) "
-            "in [-1, 1], not empty."
-        )
-    return np.require(waveform, np.float32, ["C", "W"])
-
-
 def _apply(transform, waveform, rate_hz, *, seed=0):
     """Return a waveform after one transform of audiomentations, its middle still the middle.
 
@@ -167,10 +161,11 @@ def _apply(transform, waveform, rate_hz, *, seed=0):
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     try:
-        altered = transform(_checked(waveform), rate_hz).astype(np.float32, copy=False)
+        altered = transform(np.require(waveform, np.float32, ["C", "W"]), rate_hz)
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
+    altered = altered.astype(np.float32, copy=False)
     surplus = len(altered) - len(waveform)
     if surplus >= 0:
         return altered[surplus // 2 : surplus // 2 + len(waveform)]

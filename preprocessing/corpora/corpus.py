@@ -39,7 +39,7 @@ class Take:
     def choose(self):
         """Return the files of video and audio; one file for both where it has its own sound."""
         joint, video, audio = (next(iter(self.files[kind]), "") for kind in self.files)
-        return joint or video, joint or audio
+        return {"video": joint or video, "audio": joint or audio}
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,7 @@ class Corpus:
                 f"No clips of {self.short} in {source}: found {found}, expected {self.expected}, "
                 f"... {NEXT_STEP}"
             )
-        rows = []
-        for take in takes.values():
-            video, audio = take.choose()
-            rows.append(take.row | {"video": video, "audio": audio})
-        return make_index(rows)
+        return make_index([take.row | take.choose() for take in takes.values()])
 
     def validate(self, source):
         """List what is missing, unreadable, unknown or surplus, by name.

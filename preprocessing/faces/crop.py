@@ -3,6 +3,7 @@
 Each step is a function of arrays; ``crop_clip`` is all of them in order.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
@@ -128,11 +129,8 @@ class _CloseDetector:
 def _follow_cheaply(frames, detector, min_confidence):
     """Follow the faces with the reduced network where that serves for the whole clip."""
     if hasattr(detector, "detect_close"):
-        try:
-            close = _CloseDetector(detector)
-            return follow_faces(frames, close, min_confidence=min_confidence)
-        except _NotCloseError:
-            pass  # one network for all frames: two would differ by a few pixels, like motion
+        with suppress(_NotCloseError):  # one network for all: two would differ, like motion
+            return follow_faces(frames, _CloseDetector(detector), min_confidence=min_confidence)
     return follow_faces(frames, detector, min_confidence=min_confidence)
 
 

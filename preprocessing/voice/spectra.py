@@ -55,6 +55,25 @@ def count_frames(n_samples, rate_hz, *, hop_ms=16):
     return 1 + n_samples // _samples(hop_ms, rate_hz, "hop_ms")
 
 
+def check_waveform(waveform):
+    """Return the waveform as contiguous float32, or say what is wrong with it."""
+    waveform = np.asarray(waveform)
+    if waveform.ndim != 1 or waveform.size == 0:
+        raise ValueError(
+            f"The waveform has the shape {waveform.shape}; expected (samples,), at least one. "
+            "Mix channels to mono first."
+        )
+    if not np.issubdtype(waveform.dtype, np.floating):
+        raise ValueError(
+            f"The waveform is {waveform.dtype}; expected floats in [-1, 1]. "
+            "Divide integer samples by their full scale."
+        )
+    if not np.isfinite(waveform).all():
+        n_bad = np.count_nonzero(~np.isfinite(waveform))
+        raise ValueError(f"The waveform holds {n_bad} samples that are NaN or infinite.")
+    return np.ascontiguousarray(waveform, dtype=np.float32)
+
+
 def log_mel(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16):
     """Return the log-mel spectrogram of a mono waveform, time first.
 
@@ -71,7 +90,7 @@ def log_mel(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16):
     Raises:
         ValueError: The window is too short for so many bands.
     """
-    waveform = _checked(waveform)
+    waveform = check_waveform(waveform)
     _, power = _transform(waveform, rate_hz, window_ms, hop_ms)
     return _log_mel(power, rate_hz, n_mels)
 
@@ -117,14 +136,14 @@ def named_features(waveform, rate_hz, *, window_ms=32, hop_ms=16):
     Raises:
         ValueError: The rate is below 16000 Hz.
     """
-    waveform = _checked(waveform)
+    waveform = check_waveform(waveform)
     magnitude, power = _transform(waveform, rate_hz, window_ms, hop_ms)
     return _features(waveform, magnitude, power, rate_hz, _samples(hop_ms, rate_hz, "hop_ms"))
 
 
 def analyse(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16, n_mfcc=20, deltas=True):
     """Return what ``log_mel``, ``mfcc`` and ``named_features`` do, from one Fourier transform."""
-    waveform = _checked(waveform)
+    waveform = check_waveform(waveform)
     magnitude, power = _transform(waveform, rate_hz, window_ms, hop_ms)
     mel_db = _log_mel(power, rate_hz, n_mels)
     hop = _samples(hop_ms, rate_hz, "hop_ms")
@@ -143,7 +162,7 @@ def measure_quality(waveform, rate_hz):
         frames over that of the quietest tenth of all frames, which is taken for the noise that is
         always there; 0 if silent or where nothing stands out).
     """
-    waveform = _checked(waveform)
+    waveform = check_waveform(waveform)
     peaks = np.abs(waveform)
     silent = bool(peaks.max() < SILENT_PEAK)
     frames = pitch.frame_centred(waveform, _samples(32, rate_hz, ""), _samples(16, rate_hz, ""))
@@ -158,25 +177,6 @@ def measure_quality(waveform, rate_hz):
         "speech_fraction": 0.0 if silent else float(speech.mean()),
         "snr_db": 0.0 if silent else float(min(10 * np.log10(ratio), HIGHEST_SNR_DB)),
     }
-
-
-def _checked(waveform):
-    """Return the waveform as contiguous float32, or say what is wrong with it."""
-    waveform = np.asarray(waveform)
-    if waveform.ndim != 1 or waveform.size == 0:
-        raise ValueError(
-            f"The waveform has the shape {waveform.shape}; expected (samples,), at least one. "
-            "Mix channels to mono first."
-        )
-    if not np.issubdtype(waveform.dtype, np.floating):
-        raise ValueError(
-            f"The waveform is {waveform.dtype}; expected floats in [-1, 1]. "
-            "Divide integer samples by their full scale."
-        )
-    if not np.isfinite(waveform).all():
-        n_bad = np.count_nonzero(~np.isfinite(waveform))
-        raise ValueError(f"The waveform holds {n_bad} samples that are NaN or infinite.")
-    return np.ascontiguousarray(waveform, dtype=np.float32)
 
 
 def _samples(milliseconds, rate_hz, name):
