@@ -195,15 +195,39 @@ def match_name(pattern, text, wanted):
     raise ValueError(f"not {wanted}")
 
 
-def check_codes(*checks):
-    """Raise ValueError for the first code of a name that the corpus does not have.
+def read_codes(pattern, text, known, wanted):
+    """Return the codes that a name is made of, and what they stand for.
 
-    Each check is what the code stands for, the code, and all codes that there are.
+    Args:
+        pattern: Compiled, with a group for each code.
+        text: The name.
+        known: Dict from what each code is about, in order, to all codes that there are: a dict to
+            what they stand for, else they stand for themselves; None where anything is a code.
+        wanted: What the name should be, for the message where it is not.
+
+    Returns:
+        Dict of the codes, spelt as the corpus spells them, and the row that they give: those that
+        are about one of ``corpora.COLUMNS``.
+
+    Raises:
+        ValueError: The name has another form, or a code that the corpus does not have.
     """
-    for what, code, known in checks:
-        if code not in known:
-            first, *_, last = known
-            raise ValueError(f"{what} code {code} is unknown; expected one of {first} ... {last}")
+    codes, row = {}, {}
+    parts = match_name(pattern, text, wanted)
+    for (column, choices), part in zip(known.items(), parts, strict=True):
+        code = codes[column] = find_code(column, part, choices) if choices else part.lower()
+        if column in corpora.COLUMNS:
+            row[column] = choices[code] if isinstance(choices, dict) else code
+    return codes, row
+
+
+def find_code(what, text, known):
+    """Return the code that a text is, whatever its case; ValueError says what is known."""
+    for code in known:
+        if code.lower() == text.lower():
+            return code
+    first, *_, last = known
+    raise ValueError(f"{what} code {text} is unknown; expected one of {first} ... {last}")
 
 
 def _is_passed_over(name):

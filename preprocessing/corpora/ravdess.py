@@ -10,7 +10,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from preprocessing.corpora import EMOTIONS, zenodo
-from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
+from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
 RECORD = "1188976"
 AUDIO_ZIP = "Audio_Speech_Actors_01-24.zip"
@@ -22,13 +22,22 @@ AUDIO_LAG_S = 0.0333
 actor 05 by correlation with the sound of their 01 files, 33.3 ms in each."""
 
 KINDS = {"01": "joint", "02": "video", "03": "audio"}
-CHANNELS = ("01", "02")
 CODES = {f"{number:02}": emotion for number, emotion in enumerate(EMOTIONS, start=1)}
 INTENSITIES = {"01": "normal", "02": "strong"}
 STATEMENTS = {"01": "kids", "02": "dogs"}
 SENTENCES = {"kids": "Kids are talking by the door", "dogs": "Dogs are sitting by the door"}
 REPETITIONS = {"01": "1", "02": "2"}
 ACTORS = tuple(f"{number:02}" for number in range(1, 25))
+KNOWN = {
+    "modality": KINDS,
+    "vocal channel": ("01", "02"),
+    "emotion": CODES,
+    "intensity": INTENSITIES,
+    "statement": STATEMENTS,
+    "repetition": REPETITIONS,
+    "actor": ACTORS,
+    "ending": ("mp4", "wav", "flac"),
+}
 PATTERN = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(mp4|wav|flac)", re.I)
 
 
@@ -95,33 +104,17 @@ def list_clip_ids(actor):
 def read_name(path):
     """Return what a path such as "Actor_12/03-01-06-01-02-01-12.wav" says; None for a song."""
     wanted = "a RAVDESS name; expected one like 03-01-06-01-02-01-12.wav"
-    parts = match_name(PATTERN, path.name, wanted)
-    modality, channel, emotion, intensity, statement, repetition, actor, ending = parts
-    check_codes(
-        ("modality", modality, KINDS),
-        ("vocal channel", channel, CHANNELS),
-        ("emotion", emotion, CODES),
-        ("intensity", intensity, INTENSITIES),
-        ("statement", statement, STATEMENTS),
-        ("repetition", repetition, REPETITIONS),
-        ("actor", actor, ACTORS),
-    )
-    if channel == "02":
+    codes, row = read_codes(PATTERN, path.name, KNOWN, wanted)
+    if codes["vocal channel"] == "02":
         return None
-    if (modality == "03") == (ending.lower() == "mp4"):
+    modality, ending = codes["modality"], codes["ending"]
+    if (modality == "03") == (ending == "mp4"):
         wanted = ".wav or .flac" if modality == "03" else ".mp4"
         raise ValueError(f"modality {modality} is a {wanted} file; found .{ending}")
-    if (emotion, intensity) == ("01", "02"):
+    if (row["emotion"], row["intensity"]) == ("neutral", "strong"):
         raise ValueError("intensity 02 (strong) of emotion 01 (neutral) is not in the corpus")
-    row = {
-        "clip_id": "-".join((channel, emotion, intensity, statement, repetition, actor)),
-        "emotion": CODES[emotion],
-        "actor": actor,
-        "gender": "male" if int(actor) % 2 else "female",
-        "intensity": INTENSITIES[intensity],
-        "statement": STATEMENTS[statement],
-        "repetition": REPETITIONS[repetition],
-    }
+    row["clip_id"] = path.stem.partition("-")[2]
+    row["gender"] = "male" if int(row["actor"]) % 2 else "female"
     return Name(KINDS[modality], row)
 
 
