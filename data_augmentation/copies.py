@@ -32,8 +32,7 @@ def copy_corpus(
     Args:
         corpus: A name of ``corpora.NAMES``, analysed before.
         n_copies: Copies of each clip.
-        ranges: Lowest and highest amount by name of the change, see
-            ``waveforms.augment_waveform``; ``None`` for ``waveforms.RANGES``.
+        ranges: As in ``waveforms.augment_waveform``.
         probability: Chance of each change.
         seed: Another seed gives other copies.
         keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float16

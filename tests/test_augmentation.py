@@ -419,7 +419,7 @@ def test_unknown_augmentations_and_waveforms_are_refused():
     with pytest.raises(ValueError, match="Unknown augmentation echo; expected some of speed"):
         waveforms.augment_waveform(make_voice(), RATE, rng=rng, ranges={"echo": (0, 1)})
     for bad in (np.zeros(0, np.float32), np.zeros((2, 9), np.float32), np.zeros(9, np.int16)):
-        with pytest.raises(ValueError, match=r"expected (floats|\(samples,\))"):
+        with pytest.raises(ValueError, match="expected floats"):
             waveforms.augment_waveform(bad, RATE, rng=rng)
 
 

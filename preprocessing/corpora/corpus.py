@@ -196,18 +196,14 @@ def match_name(pattern, text, wanted):
 
 
 def read_codes(pattern, text, known, wanted):
-    """Return the codes that a name is made of, and what they stand for.
+    """Return the codes that a name is made of, and the row of ``corpora.COLUMNS`` that they give.
 
     Args:
         pattern: Compiled, with a group for each code.
         text: The name.
         known: Dict from what each code is about, in order, to all codes that there are: a dict to
             what they stand for, else they stand for themselves; None where anything is a code.
-        wanted: What the name should be, for the message where it is not.
-
-    Returns:
-        Dict of the codes, spelt as the corpus spells them, and the row that they give: those that
-        are about one of ``corpora.COLUMNS``.
+        wanted: What the name should be, for the message.
 
     Raises:
         ValueError: The name has another form, or a code that the corpus does not have.

@@ -33,7 +33,7 @@ def fetch_parts(record, name, folder, parts, *, base_url, checksum, keep_zip, by
         parts: Dict from a target folder to the compiled pattern of the file names that go there.
         base_url: Root of the API.
         checksum: "md5:...", where it is known better than by the record.
-        keep_zip: Leave the zip file in ``folder``.
+        keep_zip: Leave the zip file where it is.
         by_hand: What to do without network, for the error message.
 
     Raises:

@@ -90,9 +90,8 @@ def crop_clip(
     else:
         detections, seen = _follow_cheaply(frames, detector, min_confidence)
     if not any(len(boxes) for boxes in detections):
-        raise NoFaceError(
-            f"no face in {len(frames)} frames (confidence of at least {min_confidence:g})"
-        )
+        least = f"confidence of at least {min_confidence:g}"
+        raise NoFaceError(f"no face in {len(frames)} frames ({least})")
     tracks = link_tracks(detections)
     track = tracks[choose_track(tracks, frames.shape[1:3])]
     found = np.isfinite(track[:, 4])

@@ -5,7 +5,8 @@ Everything spectral comes from one short-time Fourier transform. Frames are cent
 puts time last, this project first: its results are transposed here and nowhere else.
 
 Waveforms are float (samples,), in [-1, 1]; one that is empty, not one-dimensional or not finite is
-a ValueError. Windows and hops are in milliseconds.
+a ValueError. Rates are samples per second, windows (a frame's length) and hops (the step between
+frames) milliseconds.
 
 Levels are decibels relative to full scale: 0 dB is a mean square of 1, so a full-scale sine has
 -3 dB. The bands of a log-mel frame share out its power: added up, they give the frame's level.
@@ -58,15 +59,12 @@ def count_frames(n_samples, rate_hz, *, hop_ms=16):
 def check_waveform(waveform):
     """Return the waveform as contiguous float32, or say what is wrong with it."""
     waveform = np.asarray(waveform)
-    if waveform.ndim != 1 or waveform.size == 0:
+    is_float = np.issubdtype(waveform.dtype, np.floating)
+    if waveform.ndim != 1 or waveform.size == 0 or not is_float:
         raise ValueError(
-            f"The waveform has the shape {waveform.shape}; expected (samples,), at least one. "
-            "Mix channels to mono first."
-        )
-    if not np.issubdtype(waveform.dtype, np.floating):
-        raise ValueError(
-            f"The waveform is {waveform.dtype}; expected floats in [-1, 1]. "
-            "Divide integer samples by their full scale."
+            f"The waveform is {waveform.dtype} of shape {waveform.shape}; expected floats "
+            "(samples,) in [-1, 1], at least one. Mix channels to mono, and divide integer samples "
+            "by their full scale."
         )
     if not np.isfinite(waveform).all():
         n_bad = np.count_nonzero(~np.isfinite(waveform))
@@ -75,14 +73,7 @@ def check_waveform(waveform):
 
 
 def log_mel(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16):
-    """Return the log-mel spectrogram of a mono waveform, time first.
-
-    Args:
-        waveform: float (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-        n_mels: Number of mel bands between 50 Hz and half the sampling rate.
-        window_ms: Length of a frame, in milliseconds.
-        hop_ms: Step between frames, in milliseconds.
+    """Return the log-mel spectrogram of a mono waveform, its bands from 50 Hz to half the rate.
 
     Returns:
         float32 (time, mel), in decibels relative to full scale, at least ``FLOOR_DB``.
@@ -96,16 +87,12 @@ def log_mel(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16):
 
 
 def mfcc(mel_db, *, n_mfcc=20, deltas=True):
-    """Return mel-frequency cepstral coefficients, time first.
+    """Return mel-frequency cepstral coefficients, float32 (time, coefficient).
 
     Args:
         mel_db: float32 (time, mel), as ``log_mel`` returns it.
-        n_mfcc: Number of coefficients, usually 13 to 40, at most the number of bands. The first
-            follows the level.
-        deltas: Whether each coefficient's slope over nine frames is appended.
-
-    Returns:
-        float32 (time, coefficient): ``n_mfcc`` columns, or twice as many with the slopes last.
+        n_mfcc: Number of coefficients, usually 13 to 40. The first follows the level.
+        deltas: Whether each coefficient's slope over nine frames is appended: twice as many.
 
     Raises:
         ValueError: More coefficients than bands are wanted.
@@ -123,15 +110,12 @@ def mfcc(mel_db, *, n_mfcc=20, deltas=True):
 
 
 def named_features(waveform, rate_hz, *, window_ms=32, hop_ms=16):
-    """Return one row of named features of a clip's voice.
+    """Return the named features of a clip's voice: dict of finite floats by ``FEATURE_NAMES``.
 
     Spectral statistics are taken over the frames with speech (within 30 dB of the loudest), over
     all frames if there is none. The 13 MFCCs come from 40 bands. Intonation, voice quality, rhythm
     and spectral balance are explained in ``prosody``; in a clip without voice the
     ``voiced_fraction``, ``f0_``, ``jitter_``, ``shimmer_`` and ``harmonicity_`` features are 0.
-
-    Returns:
-        dict of float, keys ``FEATURE_NAMES`` in that order, all finite.
 
     Raises:
         ValueError: The rate is below 16000 Hz.
