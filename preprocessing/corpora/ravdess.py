@@ -41,14 +41,7 @@ KNOWN = {
 PATTERN = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(mp4|wav|flac)", re.I)
 
 
-def download(
-    folder,
-    *,
-    actors=range(1, 25),
-    what=("video", "audio"),
-    base_url=zenodo.BASE_URL,
-    keep_zips=False,
-):
+def download(folder, *, actors=range(1, 25), what=("video", "audio"), base_url=zenodo.BASE_URL):
     """Fetch actors from Zenodo into a folder that can be indexed.
 
     Every zip is checked against its published checksum, then unpacked and deleted. Run it again
@@ -60,7 +53,6 @@ def download(
         what: "video" (audio-visual and video-only files), "audio" (the recordings, one zip of
             all actors, of which the chosen ones are unpacked), or both.
         base_url: Root of Zenodo's API, or of a mirror that speaks it.
-        keep_zips: Leave the zips in ``folder``.
 
     Returns:
         The folder, as a Path.
@@ -77,7 +69,7 @@ def download(
         zips[AUDIO_ZIP] = actors
     if "video" in what:
         zips |= {f"Video_Speech_Actor_{actor}.zip": [actor] for actor in actors}
-    options = {"base_url": base_url, "keep_zip": keep_zips, "by_hand": CORPUS.how_to_get}
+    options = {"base_url": base_url, "by_hand": CORPUS.how_to_get}
     known = CHECKSUMS if base_url == zenodo.BASE_URL else {}
     folder = Path(folder)
     for name, wanted in zips.items():

@@ -23,7 +23,7 @@ MAX_ZIP_BYTES = 1 << 32  # where the record does not say how large a file is
 MAX_EXPANSION = 20  # film does not shrink in a zip, sound seldom to a tenth
 
 
-def fetch_parts(record, name, folder, parts, *, base_url, checksum, keep_zip, by_hand):
+def fetch_parts(record, name, folder, parts, *, base_url, checksum, by_hand):
     """Fetch a zip file of a record and unpack folders from it; do nothing where all are there.
 
     Args:
@@ -33,7 +33,6 @@ def fetch_parts(record, name, folder, parts, *, base_url, checksum, keep_zip, by
         parts: Dict from a target folder to the compiled pattern of the file names that go there.
         base_url: Root of the API.
         checksum: "md5:...", where it is known better than by the record.
-        keep_zip: Leave the zip file where it is.
         by_hand: What to do without network, for the error message.
 
     Raises:
@@ -63,8 +62,7 @@ def fetch_parts(record, name, folder, parts, *, base_url, checksum, keep_zip, by
         ) from error
     for target, pattern in parts.items():
         _unpack(path, target, pattern)
-    if not keep_zip:
-        path.unlink()
+    path.unlink()
 
 
 def _ask_record(record, name, base_url):

@@ -33,7 +33,7 @@ def pair_boxes(before, after, *, max_change=1.0):
     return [(i, j) for i, j in zip(*pairs, strict=True) if changes[i, j] <= max_change]
 
 
-def link_tracks(detections, *, max_change=1.0):
+def link_tracks(detections):
     """Link the faces of successive frames to tracks, as ``pair_boxes`` pairs them.
 
     ``detections`` holds a float32 (face, 5) array for each frame. A track that was lost goes on
@@ -42,7 +42,7 @@ def link_tracks(detections, *, max_change=1.0):
     """
     tracks, last = [], np.zeros((0, 4))
     for instant, found in enumerate(detections):
-        pairs = pair_boxes(last, found, max_change=max_change)
+        pairs = pair_boxes(last, found)
         owner = {face: track for track, face in pairs}
         for face, box in enumerate(found):
             track = owner.get(face, len(tracks))

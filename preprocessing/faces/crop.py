@@ -35,7 +35,6 @@ class FaceTrack:
         boxes: float32 (time, 4): the smoothed boxes of the face itself, without margin.
         confidence: float32 (time,), see ``follow_faces``; 0 where the box was filled in.
         found: bool (time,): this face was seen in the frame, detected or tracked.
-        source: str (time,): where the box comes from, "detected", "tracked" or "filled".
         n_detected: Number of frames that the detector was shown.
         quality: Dict of floats, see ``measure_quality``, and ``n_faces``, the median number of
             faces in a frame.
@@ -45,7 +44,6 @@ class FaceTrack:
     boxes: np.ndarray
     confidence: np.ndarray
     found: np.ndarray
-    source: np.ndarray
     n_detected: int
     quality: dict
 
@@ -58,7 +56,6 @@ def crop_clip(
     margin=0.2,
     grey=True,
     min_confidence=0.5,
-    sigma=1.0,
     detect="track",
 ):
     """Crop the speaker's face out of every frame of a clip.
@@ -70,7 +67,6 @@ def crop_clip(
         margin: Room around the face, see ``square_boxes``.
         grey: One grey channel instead of RGB.
         min_confidence: Boxes below it are no faces.
-        sigma: Smoothing of the boxes, see ``smooth_boxes``.
         detect: "track" shows the detector few frames and follows the faces between them, see
             ``follow_faces``; where one large face is all there is to see, it looks at them
             reduced (``detect_close``). "every" shows it every frame in full.
@@ -96,14 +92,13 @@ def crop_clip(
     track = tracks[choose_track(tracks, frames.shape[1:3])]
     found = np.isfinite(track[:, 4])
     confidence = np.where(found, track[:, 4], 0).astype(np.float32)
-    boxes = smooth_boxes(fill_boxes(track[:, :4]), sigma=sigma)
+    boxes = smooth_boxes(fill_boxes(track[:, :4]))
     squares = square_boxes(boxes, margin=margin)
     pictures = find_pictures(frames)
     faces = np.stack([crop_frame(frames, i, squares[i], size=size, grey=grey) for i in pictures])
     quality = measure_quality(faces, boxes, confidence)
     quality["n_faces"] = float(np.median([len(boxes) for boxes in detections]))
-    source = np.where(found, np.where(seen, "detected", "tracked"), "filled")
-    return FaceTrack(faces, boxes, confidence, found, source, int(seen.sum()), quality)
+    return FaceTrack(faces, boxes, confidence, found, int(seen.sum()), quality)
 
 
 class _NotCloseError(Exception):

@@ -7,7 +7,7 @@ first: positive if the second one's clock started later.
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-MAX_LAG_S = 1.0  # longest lag looked for between two recordings of one scene
+MAX_LAG_S = 1.0  # longest lag looked for between two recordings of one scene, either way
 PEAK_S = 0.002  # half the width of a peak
 CLEAR_PEAK = 10.0
 """Least height of a clear peak, in standard deviations of the correlation beside it. Unrelated
@@ -23,7 +23,7 @@ DRIFT_S = 0.5
 of the Gaussian whose mean is taken off, in seconds."""
 
 
-def estimate_lag(reference, recording, rate_hz, *, max_lag_s=MAX_LAG_S):
+def estimate_lag(reference, recording, rate_hz):
     """Return by how many seconds a recording started later than a reference of the same sound.
 
     The generalised cross-correlation with phase transform (Knapp & Carter 1976, "The generalized
@@ -34,7 +34,6 @@ def estimate_lag(reference, recording, rate_hz, *, max_lag_s=MAX_LAG_S):
         reference: float32 (samples,).
         recording: float32 (samples,), the length may differ.
         rate_hz: Samples per second of both.
-        max_lag_s: Longest lag looked for, either way.
 
     Returns:
         Seconds, a whole number of samples; None without a clear peak.
@@ -45,7 +44,7 @@ def estimate_lag(reference, recording, rate_hz, *, max_lag_s=MAX_LAG_S):
     cross = np.fft.rfft(reference, n) * np.conj(np.fft.rfft(recording, n))
     size = np.abs(cross)
     correlation = np.fft.irfft(cross / (size + 0.01 * size.mean()), n)
-    reach = min(round(max_lag_s * rate_hz), n // 2 - 1)
+    reach = min(round(MAX_LAG_S * rate_hz), n // 2 - 1)
     near = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
     best = int(near.argmax())
     beside = near[np.abs(np.arange(len(near)) - best) > PEAK_S * rate_hz]
@@ -102,7 +101,7 @@ def measure_mouth_opening(faces):
     return (dark + np.maximum(bright, 0)) / 255
 
 
-def compare_mouth_and_voice(faces, times, waveform, rate_hz, *, max_lag_s=0.5):
+def compare_mouth_and_voice(faces, times, waveform, rate_hz):
     """Return what a picture of the synchrony of mouth and voice shows.
 
     Args:
@@ -110,7 +109,6 @@ def compare_mouth_and_voice(faces, times, waveform, rate_hz, *, max_lag_s=0.5):
         times: float (time,), seconds, increasing, at least two.
         waveform: float32 (samples,), sample 0 at 0 s.
         rate_hz: Samples per second.
-        max_lag_s: Longest lag, either way.
 
     Returns:
         Dict: ``times`` (seconds on a grid of `GRID_HZ`), ``opening`` and ``loudness`` (there, slow
@@ -121,7 +119,7 @@ def compare_mouth_and_voice(faces, times, waveform, rate_hz, *, max_lag_s=0.5):
     grid = np.arange(times[0], times[-1], 1 / GRID_HZ)
     opening = _standardise(np.interp(grid, times, measure_mouth_opening(faces)))
     loudness = _standardise(np.sqrt(measure_energy(waveform, rate_hz, grid)))
-    lags, correlations = correlate_signals(opening, loudness, max_lag_s=max_lag_s)
+    lags, correlations = correlate_signals(opening, loudness)
     return {
         "times": grid,
         "opening": opening,
