@@ -7,6 +7,7 @@ Songs are passed over.
 """
 
 import re
+from itertools import product
 from pathlib import Path, PurePosixPath
 
 from preprocessing.corpora import EMOTIONS, zenodo
@@ -21,20 +22,16 @@ AUDIO_LAG_S = 0.0333
 """A 03 recording starts one video frame after the pictures of its take: measured on ten takes of
 actor 05 by correlation with the sound of their 01 files, 33.3 ms in each."""
 
-KINDS = {"01": "joint", "02": "video", "03": "audio"}
-CODES = {f"{number:02}": emotion for number, emotion in enumerate(EMOTIONS, start=1)}
-INTENSITIES = {"01": "normal", "02": "strong"}
-STATEMENTS = {"01": "kids", "02": "dogs"}
 SENTENCES = {"kids": "Kids are talking by the door", "dogs": "Dogs are sitting by the door"}
-REPETITIONS = {"01": "1", "02": "2"}
 ACTORS = tuple(f"{number:02}" for number in range(1, 25))
+KINDS = {"01": "joint", "02": "video", "03": "audio"}
 KNOWN = {
     "modality": KINDS,
     "vocal channel": ("01", "02"),
-    "emotion": CODES,
-    "intensity": INTENSITIES,
-    "statement": STATEMENTS,
-    "repetition": REPETITIONS,
+    "emotion": {f"{number:02}": emotion for number, emotion in enumerate(EMOTIONS, start=1)},
+    "intensity": {"01": "normal", "02": "strong"},
+    "statement": {"01": "kids", "02": "dogs"},
+    "repetition": {"01": "1", "02": "2"},
     "actor": ACTORS,
     "ending": ("mp4", "wav", "flac"),
 }
@@ -83,14 +80,8 @@ def download(folder, *, actors=range(1, 25), what=("video", "audio"), base_url=z
 
 def list_clip_ids(actor):
     """Return the 60 clip ids of an actor's speech, such as "12": neutral has no strong takes."""
-    return [
-        f"01-{emotion}-{intensity}-{statement}-{repetition}-{actor}"
-        for emotion in CODES
-        for intensity in INTENSITIES
-        if (emotion, intensity) != ("01", "02")
-        for statement in STATEMENTS
-        for repetition in REPETITIONS
-    ]
+    takes = product(*(KNOWN[part] for part in ("emotion", "intensity", "statement", "repetition")))
+    return [f"01-{'-'.join(take)}-{actor}" for take in takes if take[:2] != ("01", "02")]
 
 
 def read_name(path):

@@ -82,12 +82,7 @@ def _reduce(frames, index):
 
 
 def _follow_span(small, before, after, scale):
-    """Follow the faces between two frames on which they are known.
-
-    ``small`` are the reduced frames, ``before`` and ``after`` float32 (face, 5), the faces of the
-    first and of the last. The result is a dict of position in ``small`` to float32 (face, 5), for
-    the frames that leave no doubt.
-    """
+    """Return the faces between two frames where they are known, by position, where undoubted."""
     pairs = pair_boxes(before, after, max_change=MAX_CHANGE)
     if len(small) < 3 or not pairs or not len(pairs) == len(before) == len(after):
         return {}
