@@ -60,8 +60,8 @@ def copy_corpus(
         print(f"{arrays.shorten_path(folder)} is up to date: same voices, same parameters.")
         return _read_copies(folder)
     started = time.perf_counter()
-    options = changes | {"spectrum": {name: spectrum[name] for name in SPECTRUM}}
-    _alter_voice(np.zeros(rate_hz, np.float32), rate_hz, (seed, ""), options)  # compiles, checks
+    options = changes, {name: spectrum[name] for name in SPECTRUM}
+    _alter_voice(np.zeros(rate_hz, np.float32), rate_hz, (seed, ""), *options)  # compiles, checks
     shape = (len(mels), n_copies, *mels.shape[1:])
     made = {"mels_augmented": np.full(shape, spectra.FLOOR_DB, np.float32)}
     if keep_waveforms:  # rounded 66 dB below the sound
@@ -69,7 +69,7 @@ def copy_corpus(
         made["waveforms_augmented"] = np.zeros(shape, np.float16)
     voices, ids = list_voices(clips, sounds, rate_hz), clips["clip_id"].to_list()
     rows, records = list(voices), {}
-    tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), options) for row in voices)
+    tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), *options) for row in voices)
     workers |= {"title": "copying", "n_tasks": len(voices), "lists_errors": True}
     for task, done in stream_results(_alter_voice, tasks, lost=_list_lost, **workers):
         row = rows[task]
@@ -105,18 +105,17 @@ def _read_copies(folder):
     return table.assign(reason=table["reason"].astype(object).fillna(""))
 
 
-def _alter_voice(voice, rate_hz, seed_parts, options):
+def _alter_voice(voice, rate_hz, seed_parts, changes, spectrum):
     """Return a voice's altered copies, arrays by name, and a record of each."""
-    changes = {name: options[name] for name in ("n_copies", "ranges", "probability")}
     altered, amounts = waveforms.make_copies(voice, rate_hz, seed_parts=seed_parts, **changes)
-    n_times = spectra.count_frames(len(voice), rate_hz, hop_ms=options["spectrum"]["hop_ms"])
-    mels = np.zeros((len(altered), n_times, options["spectrum"]["n_mels"]), np.float32)
+    n_times = spectra.count_frames(len(voice), rate_hz, hop_ms=spectrum["hop_ms"])
+    mels = np.zeros((len(altered), n_times, spectrum["n_mels"]), np.float32)
     for copy, waveform in enumerate(altered):
-        mels[copy] = spectra.log_mel(waveform, rate_hz, **options["spectrum"])
+        mels[copy] = spectra.log_mel(waveform, rate_hz, **spectrum)
     records = [amount | {"reason": ""} for amount in amounts]
     return {"mels_augmented": mels, "waveforms_augmented": altered}, records
 
 
-def _list_lost(reason, voice, rate_hz, seed_parts, options):
+def _list_lost(reason, voice, rate_hz, seed_parts, changes, spectrum):
     """Return no arrays and records that say why."""
-    return None, [{"reason": f"not altered ({reason})"} for _ in range(options["n_copies"])]
+    return None, [{"reason": f"not altered ({reason})"} for _ in range(changes["n_copies"])]

@@ -65,12 +65,7 @@ class _Meld(Corpus):
 
 
 def read_name(path, labels):
-    """Return what a path such as "train_splits/dia0_utt3.mp4" and its label say.
-
-    Args:
-        path: A PurePath of a media file.
-        labels: Dict from clip id to the row of the tables.
-    """
+    """Return what a path such as "train_splits/dia0_utt3.mp4" and its row of the tables say."""
     wanted = "a MELD path; expected one like train_splits/dia0_utt3.mp4"
     second, dialogue, utterance, ending = match_name(PATTERN, path.name, wanted)
     parts = [PARTS[folder.lower()] for folder in path.parts if folder.lower() in PARTS]
