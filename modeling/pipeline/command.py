@@ -211,10 +211,8 @@ def run_committees(notebooks, options, chosen):
 def resolve_protocol(corpus, chosen):
     """Return the name of the protocol that notebooks with these parameters follow."""
     protocol = next((own["PROTOCOL"] for own in chosen.values() if "PROTOCOL" in own), "auto")
-    if protocol != "auto":
-        return protocol
     clips = arrays.read_clips(arrays.corpus_folder(corpus))
-    return choose_protocol(clips, corpora.get(corpus).protocol)
+    return choose_protocol(clips, corpus, protocol)
 
 
 def list_folds(text, corpus, protocol):

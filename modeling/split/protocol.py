@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from modeling.split.folds import N_MEMBERS, VALIDATION_SHARE, get_protocol, read_member
+from preprocessing import corpora
 
 PARTS = ("train", "val", "test")
 MIN_ACTORS = 3  # fewer cannot fill three parts with different people
@@ -25,23 +26,26 @@ class LeakError(ValueError):
     """An actor, a take or a file stands in two parts of a fold."""
 
 
-def choose_protocol(clips, default):
-    """Return the protocol that ``PROTOCOL = "auto"`` stands for.
+def choose_protocol(clips, corpus, protocol="auto"):
+    """Return the protocol asked for, or the one that ``"auto"`` stands for.
 
     Args:
         clips: DataFrame with the columns of ``corpora.COLUMNS``.
-        default: The corpus's own protocol (``PROTOCOL`` of its module).
+        corpus: A name of ``corpora.NAMES``.
+        protocol: What ``PROTOCOL`` says.
 
     Returns:
-        ``default`` when the corpus holds exactly the actors it names, ``"group_kfold"`` for any
-        other corpus of three or more actors, ``"statement"`` for one or two actors.
+        For ``"auto"`` the corpus's own where the clips are of exactly the actors it names,
+        ``"group_kfold"`` for three or more others, ``"statement"`` for one or two actors.
 
     Raises:
-        ValueError: ``default`` is unknown, or one or two actors speak a single statement.
+        ValueError: One or two actors speak a single statement.
     """
-    actors = set(clips["actor"])
-    if actors and actors == set(get_protocol(default).actors):
-        return default
+    if protocol != "auto":
+        return protocol
+    actors, own = set(clips["actor"]), corpora.get(corpus).protocol
+    if actors and actors == set(get_protocol(own).actors):
+        return own
     if len(actors) >= MIN_ACTORS:
         return "group_kfold"
     n_statements = len(set(clips["statement"]) - {""})

@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 
 from data_augmentation.quiet_keras import keras
-from modeling.split import protocol as protocols
-from preprocessing import corpora
+from modeling.split.protocol import PARTS, choose_protocol, split_clips
 from preprocessing.disk import arrays
 
-PARTS = ("train", "val", "test")
 NEEDS = {"faces": "has_face", "waveforms": "has_voice", "mels": "has_voice", "mfcc": "has_voice"}
 """The column of ``clips.csv`` that says whether a clip has a row worth reading; of any other array
 a row is worth reading unless it is all zeros."""
@@ -124,7 +122,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
     if "has_face" not in clips:
         arrays.read_facts(folder, "faces")  # says what has not been run
     protocol = choose_protocol(clips, corpus, protocol)
-    clips["part"] = protocols.split_clips(clips, protocol=protocol, fold=fold)
+    clips["part"] = split_clips(clips, protocol=protocol, fold=fold)
     if name in NEEDS:
         usable = clips[NEEDS[name]].to_numpy(bool)
     else:
@@ -157,13 +155,6 @@ def read_examples(corpus, name):
     titles = chosen["clip_id"] + " (" + chosen["emotion"] + ")"
     values = np.array(arrays.read_array(folder, name)[chosen.index])
     return chosen.assign(title=titles).reset_index(drop=True), values
-
-
-def choose_protocol(clips, corpus, protocol="auto"):
-    """Return the protocol's name: the one asked for, or the corpus's own where it fits."""
-    if protocol != "auto":
-        return protocol
-    return protocols.choose_protocol(clips, corpora.get(corpus).protocol)
 
 
 def explain_empty(clips, name, usable, empty):
