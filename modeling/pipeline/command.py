@@ -114,10 +114,17 @@ def run_all(notebooks, options, chosen):
 
 
 def list_needed(notebook, notebooks):
-    """Return those of the notebooks whose files one reads: ``READS``, or all before it."""
-    reads = READS.get(notebook.name[:2], tuple("123456789"))
+    """Return those of the notebooks whose files one reads: ``READS``, or all before it.
+
+    In place of one that is not among them stand those that it reads itself.
+    """
+    reads = set(READS.get(notebook.name[:2], "123456789"))
+    chosen = {other.name[:2] for other in notebooks}
+    for left_out in sorted(READS.keys() - chosen, reverse=True):
+        if left_out.startswith(tuple(reads)):
+            reads |= set(READS[left_out])
     before = [other for other in notebooks if other.name < notebook.name]
-    return [other for other in before if other.name.startswith(reads)]
+    return [other for other in before if other.name.startswith(tuple(reads))]
 
 
 def run_in_turn(notebooks, options, chosen):
