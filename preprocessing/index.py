@@ -107,14 +107,14 @@ def _probe_clip(base, video, audio):
         except (decode.MediaError, OSError) as error:
             problems.append(("" if video == audio else f"{kind}: ") + explain_error(error))
             continue
-        if not getattr(probe, f"has_{kind}"):
+        if kind not in probe.durations_s:
             problems.append(f"no {kind} stream")
             continue
-        durations.append(getattr(probe, f"{kind}_duration_s"))
+        durations.append(probe.durations_s[kind] or np.inf)
         if kind == "video":
             facts["fps"] = probe.fps
-    durations = [seconds for seconds in durations if seconds]
-    facts["duration_s"] = round(min(durations), 3) if durations else np.nan
+    shortest = min(durations, default=np.inf)
+    facts["duration_s"] = round(shortest, 3) if np.isfinite(shortest) else np.nan
     wanted = sum(1 for name in (video, audio) if name)
     status = "failed" if len(problems) == wanted else "indexed"
     return facts | {"status": status, "reason": "; ".join(dict.fromkeys(problems))}

@@ -1,7 +1,7 @@
 """Open a media file, wherever it lies, and tell what its header promises.
 
-By PyAV, that is FFmpeg's libraries; no ffmpeg program is needed. Whatever is wrong with a file
-becomes a ``MediaError`` with a short reason.
+By PyAV; no ffmpeg program is needed. Whatever is wrong with a file becomes a ``MediaError`` with
+a short reason.
 """
 
 import io
@@ -24,8 +24,10 @@ INDEXED = (".mp4", ".mov", ".m4a", ".m4v")
 
 QUICK = {"probesize": "32"}
 """Options that keep FFmpeg from decoding the first pictures when a container is opened."""
+
 MAX_REMOTE_BYTES = 1 << 30
 """Largest file at a URL that is read: it is held in memory as a whole."""
+
 DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)
 """What PyAV raises on damaged files."""
 
@@ -36,23 +38,16 @@ class MediaError(Exception):
 
 @dataclass(frozen=True)
 class Probe:
-    """What a container promises; None where it does not say. Seconds since the container's start.
+    """What a container promises.
 
-    ``n_frames_hint`` is 0 where unknown (FLV, Matroska); ``fps`` is the average rate promised.
+    Attributes:
+        durations_s: Seconds that the first "video" and "audio" last, of those that there are; None
+            where it does not say.
+        fps: Average frames a second, or None.
     """
 
-    has_video: bool = False
-    has_audio: bool = False
-    video_start_s: float | None = None
-    video_duration_s: float | None = None
-    fps: float | None = None
-    width: int | None = None
-    height: int | None = None
-    n_frames_hint: int = 0
-    audio_start_s: float | None = None
-    audio_duration_s: float | None = None
-    rate_hz: int | None = None
-    n_channels: int | None = None
+    durations_s: dict[str, float | None]
+    fps: float | None
 
 
 def probe(path):
@@ -64,32 +59,22 @@ def probe(path):
         MediaError: The file cannot be opened or holds neither video nor audio.
     """
     with open_media(path, whole=False) as container:
-        video, audio = find_video(container), find_audio(container)
-        found = _probe_span(container, video) | _probe_span(container, audio)
-        if video is not None:
-            rate = video.average_rate or video.guessed_rate
-            found |= {"width": video.width, "height": video.height, "n_frames_hint": video.frames}
-            found["fps"] = float(rate) if rate else None
-        if audio is not None:
-            found |= {"rate_hz": audio.rate, "n_channels": audio.channels}
-        if not found:
+        video = find_video(container)
+        streams = [stream for stream in (video, find_audio(container)) if stream is not None]
+        if not streams:
             raise MediaError("holds neither video nor audio")
-        return Probe(**found)
+        durations_s = {stream.type: _find_duration(container, stream) for stream in streams}
+        rate = video and (video.average_rate or video.guessed_rate)
+        return Probe(durations_s, float(rate) if rate else None)
 
 
-def _probe_span(container, stream):
-    """Return that there is such a stream, when it starts, and how long it promises to last."""
-    if stream is None:
-        return {}
+def _find_duration(container, stream):
+    """Return how long a stream lasts by its header, else by its container's, in seconds."""
     start_s = float((stream.start_time or 0) * stream.time_base) - find_origin(container)
     end_s = find_promised_end(container, stream)
     if end_s is None and container.duration:
         end_s = container.duration / av.time_base
-    return {
-        f"has_{stream.type}": True,
-        f"{stream.type}_start_s": start_s,
-        f"{stream.type}_duration_s": None if end_s is None else end_s - start_s,
-    }
+    return None if end_s is None else end_s - start_s
 
 
 def explain_fault(error):
@@ -100,20 +85,17 @@ def explain_fault(error):
 
 @contextmanager
 def open_media(location, *, whole=True):
-    """Yield the container of a file; what PyAV raises there or later becomes a MediaError.
+    """Yield the container of a Path or URL; what PyAV raises there or later becomes a MediaError.
 
-    Args:
-        location: Path, or a URL that fsspec reads.
-        whole: Of a URL, fetch all at once; False: only what is asked for, where the server can.
+    ``whole`` fetches a URL's file at once; without it, only what is asked for, where possible.
     """
     with ExitStack() as stack:
         try:
             if locations.is_url(location):
                 file = stack.enter_context(_open_remote(location, whole=whole))
-                suffix = locations.get_path(location).suffix
             else:
                 file = _find_file(location)
-                suffix = Path(location).suffix
+            suffix = locations.get_path(location).suffix
             container = stack.enter_context(_open_container(file, suffix))
         except OSError as error:
             raise MediaError(explain_fault(error)) from error
@@ -170,7 +152,7 @@ def _open_container(file, suffix):
 def find_video(container):
     """Return the first stream of moving pictures (no cover art) with a decoder, or None."""
     for stream in container.streams.video:
-        is_cover = bool(stream.disposition & Disposition.attached_pic)
+        is_cover = stream.disposition & Disposition.attached_pic
         if stream.codec_context is not None and stream.codec_context.width and not is_cover:
             return stream
     return None
