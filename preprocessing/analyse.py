@@ -151,7 +151,7 @@ def _finish_analysis(folder, clips, writer, parameters):
     features = pd.concat([clips["clip_id"], numbers[list(spectra.FEATURE_NAMES)]], axis=1)
     files.write_table(folder / "features.csv", features)
     shapes = {name: shape for name, (shape, _) in writer.specs.items()}
-    made = ["mels.npy", "mfcc.npy", "features.csv"]
-    arrays.write_facts(folder, "audio", parameters=parameters, files=made, shapes=shapes)
+    tables = ["features"]
+    arrays.write_facts(folder, "audio", parameters=parameters, shapes=shapes, tables=tables)
     writer.discard_journal()
     return arrays.read_clips(folder)

@@ -162,12 +162,12 @@ def finish_extraction(folder, clips, writer, parameters, detector):
     writer.finish()
     clips = clips.drop(columns=[name for name in found if name in clips]).join(found)
     arrays.write_clips(folder, clips)
-    for stage, facts in {"faces": {"detector": detector.name}, "waveforms": {}}.items():
+    for stage in parameters:
         shapes = {name: writer.specs[name][0] for name in arrays.STAGES[stage].axes}
-        facts |= {"parameters": parameters[stage], "shapes": shapes}
-        tables = ["face_quality.csv"] if stage == "faces" else []
-        made = [*(f"{name}.npy" for name in shapes), *tables]
-        arrays.write_facts(folder, stage, files=made, **facts)
+        facts = {"parameters": parameters[stage], "shapes": shapes}
+        if stage == "faces":
+            facts |= {"tables": ["face_quality"], "detector": detector.name}
+        arrays.write_facts(folder, stage, **facts)
     writer.discard_journal()
     return arrays.read_clips(folder)
 
@@ -261,7 +261,7 @@ def _make_record(clip, rows, problems, frames, found):
     status = "ok" if all(promised) else "partial" if any(promised) else "failed"
     reason = "; ".join(dict.fromkeys(problems))
     record = {**has, **found, "status": status, "reason": reason}
-    return {"clip": _to_json(record), "frames": frames}
+    return {"clip": record, "frames": frames}
 
 
 def _find_changes(base, clip):
@@ -283,13 +283,7 @@ def _find_changes(base, clip):
 def _tabulate_track(track, times):
     """Return one dictionary a frame: time, box, confidence, found."""
     return [
-        _to_json(
-            dict(zip(("x1", "y1", "x2", "y2"), np.round(box, 1), strict=True))
-            | {"time_s": round(float(t), 4), "confidence": round(float(c), 4), "found": bool(f)}
-        )
+        dict(zip(("x1", "y1", "x2", "y2"), np.round(box, 1), strict=True))
+        | {"time_s": round(float(t), 4), "confidence": round(float(c), 4), "found": bool(f)}
         for t, box, c, f in zip(times, track.boxes, track.confidence, track.found, strict=True)
     ]
-
-
-def _to_json(record):
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in record.items()}

@@ -11,74 +11,63 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import numpy as np
 import pandas as pd
 
 from preprocessing import corpora
-from preprocessing.disk.files import (
-    compute_digest,
-    measure_files,
-    write_array,
-    write_json,
-    write_table,
-)
+from preprocessing.disk.files import compute_digest, measure_files, write_array, write_json
 from preprocessing.disk.files import replace_file as replace_file
+from preprocessing.disk.files import write_table as write_table
 
 STARTED_S = time.monotonic()
 
 
-class Stage:
-    """Arrays and tables that are made together.
+class Stage(NamedTuple):
+    """What is made together: by which notebook, from which stage ("" for none), with which axes."""
 
-    Attributes:
-        made_by: The notebook that writes them.
-        made_from: The stage they come from, "" for the clips.
-        axes: Names of the axes of each array, by its name.
-    """
-
-    def __init__(self, made_by, made_from="", **axes):
-        self.made_by, self.made_from = made_by, made_from
-        self.axes = {name: tuple(names.split()) for name, names in axes.items()}
+    made_by: str
+    made_from: str
+    axes: dict[str, str]
 
 
 STAGES = {
-    "clips": Stage("preprocessing/10_corpus.ipynb"),
+    "clips": Stage("preprocessing/10_corpus.ipynb", "", {}),
     "faces": Stage(
         "preprocessing/11_faces.ipynb",
         "clips",
-        faces="clip time height width channel",  # no channel where grey
-        face_times="clip time",
+        # no channel where grey
+        {"faces": "clip time height width channel", "face_times": "clip time"},
     ),
-    "waveforms": Stage("preprocessing/11_faces.ipynb", "clips", waveforms="clip sample"),
+    "waveforms": Stage("preprocessing/11_faces.ipynb", "clips", {"waveforms": "clip sample"}),
     "audio": Stage(
         "preprocessing/12_audio.ipynb",
         "waveforms",
-        mels="clip time mel",
-        mfcc="clip time coefficient",
+        {"mels": "clip time mel", "mfcc": "clip time coefficient"},
     ),
     "augmented": Stage(
         "data_augmentation/21_augment_audio.ipynb",
         "audio",
-        mels_augmented="clip copy time mel",
-        waveforms_augmented="clip copy sample",
+        {"mels_augmented": "clip copy time mel", "waveforms_augmented": "clip copy sample"},
     ),
     "expressions": Stage(  # of the faces, or, where none are at hand, another network's
         "modeling/31_expression_network.ipynb",
         "clips",
-        expressions="clip time class",
-        expression_times="clip time",
-        expression_embeddings="clip time feature",
-        expression_summary="clip feature",
+        {
+            "expressions": "clip time class",
+            "expression_times": "clip time",
+            "expression_embeddings": "clip time feature",
+            "expression_summary": "clip feature",
+        },
     ),
     "action_units": Stage(
-        "modeling/31_expression_network.ipynb", "clips", action_units="clip unit"
+        "modeling/31_expression_network.ipynb", "clips", {"action_units": "clip unit"}
     ),
 }
-AXES = {name: axes for stage in STAGES.values() for name, axes in stage.axes.items()}
+AXES = {name: axes.split() for stage in STAGES.values() for name, axes in stage.axes.items()}
 STAGE_OF = {name: key for key, stage in STAGES.items() for name in stage.axes}
-"""The stage that owns each array: its facts are in ``<stage>.json``."""
 MADE_BY = {key: stage.made_by for key, stage in STAGES.items()}
 
 EXAMPLE_ORDER = ("happy", "angry", "sad", "surprised", "fearful", "disgust", "neutral", "calm")
@@ -95,10 +84,7 @@ class NotEnoughClipsError(ValueError):
 
 
 def find_home():
-    """Return the folder that holds ``data/`` and ``results/``.
-
-    It is the repository root, or the folder named by the variable ``EMOTION_HOME``.
-    """
+    """Return the folder of ``data/`` and ``results/``: ``$EMOTION_HOME`` or the repository root."""
     return Path(os.environ.get("EMOTION_HOME") or Path(__file__).resolve().parents[2])
 
 
@@ -114,11 +100,7 @@ def shorten_path(path):
 
 
 def find_made(folder, name, stage):
-    """Return the path of a file that a stage has written.
-
-    Raises:
-        FileNotFoundError: The stage has not been made; the message says what to run.
-    """
+    """Return the path of a file that a stage has written; FileNotFoundError says what to run."""
     path = Path(folder) / name
     if not path.is_file():
         raise FileNotFoundError(
@@ -131,8 +113,7 @@ def find_made(folder, name, stage):
 def read_clips(folder):
     """Return the table of ``clips.csv`` in a corpus folder, one row a clip.
 
-    The columns of ``corpora.COLUMNS`` and ``status``, ``reason`` are text (empty where unknown),
-    the others as pandas reads them.
+    The columns of ``TEXT_COLUMNS`` are text, empty where unknown.
 
     Raises:
         FileNotFoundError: The corpus has not been indexed.
@@ -145,11 +126,7 @@ def read_clips(folder):
 
 
 def write_clips(folder, clips):
-    """Write the table of clips; clip ids must be unique.
-
-    Raises:
-        ValueError: Two rows bear the same clip id.
-    """
+    """Write the table of clips; ValueError where two rows bear the same clip id."""
     twice = clips["clip_id"][clips["clip_id"].duplicated()]
     if len(twice):
         raise ValueError(f"Clip ids must be unique; found twice: {', '.join(twice[:5])}.")
@@ -167,8 +144,7 @@ def choose_examples(clips, n_clips=4):
 
     The first clip of each emotion, in ``EXAMPLE_ORDER``, that has both picture and voice (or,
     where no clip has both, the one it has), of the first such actor who shows that emotion, strong
-    rather than normal. Only names, sizes of files and whether a file can be read at all decide, so
-    that the choice is the same at every stage. There are ``n_clips`` at most.
+    rather than normal. The choice is the same at every stage. There are ``n_clips`` at most.
     """
     readable = clips[clips["status"] != "failed"]
     clips = clips if readable.empty else readable
@@ -200,8 +176,7 @@ def compute_stage_digest(folder, stage):
 def sign_stage(folder, stage, parameters):
     """Return the digest that a stage made now, with these parameters, would carry.
 
-    It covers all that the stage comes from, down to the clips: when those change, every stage
-    above them is of another state, whether the stages between have been made anew or not.
+    It covers all that the stage comes from, down to the clips.
     """
     source = STAGES[stage].made_from
     if source == "clips":
@@ -230,20 +205,19 @@ def read_facts(folder, stage):
     return json.loads(find_made(folder, f"{stage}.json", stage).read_text("utf-8"))
 
 
-def write_facts(folder, stage, *, parameters, files, shapes, **facts):
+def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
     """Write ``<stage>.json``, the last file of a stage.
 
     Args:
         folder: A corpus folder.
         stage: A key of ``STAGES``.
         parameters: The choices that the stage was made with.
-        files: Names of the stage's files; the facts keep their sizes.
-        shapes: Shape of each array by name.
+        shapes: Shape of each of its arrays by name.
+        tables: Names of its tables, ``<name>.csv``.
         **facts: Whatever else a reader of the arrays should know.
     """
     folder = Path(folder)
-    clips = read_clips(folder)
-    axes = {name: AXES[name][: len(shape)] for name, shape in shapes.items()}
+    files = [f"{name}.npy" for name in shapes] + [f"{name}.csv" for name in tables]
     write_json(
         folder / f"{stage}.json",
         {
@@ -251,10 +225,13 @@ def write_facts(folder, stage, *, parameters, files, shapes, **facts):
             "digest": sign_stage(folder, stage, parameters),
             "parameters": parameters,
             **facts,
-            "axes": axes,
+            "axes": {name: AXES[name][: len(shape)] for name, shape in shapes.items()},
             "shapes": shapes,
             "files": measure_files(folder, sorted(files)),
-            "clips_per_emotion": clips["emotion"].value_counts().sort_index().to_dict(),
+            "clips_per_emotion": read_clips(folder)["emotion"]
+            .value_counts()
+            .sort_index()
+            .to_dict(),
             "versions": list_versions(),
         },
     )
@@ -281,9 +258,8 @@ def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
         write_array(folder / f"{name}.npy", array)
     for name, table in tables.items():
         write_table(folder / f"{name}.csv", table)
-    files = [f"{name}.npy" for name in arrays] + [f"{name}.csv" for name in tables]
     shapes = {name: array.shape for name, array in arrays.items()}
-    write_facts(folder, stage, parameters=parameters, files=files, shapes=shapes, **facts)
+    write_facts(folder, stage, parameters=parameters, shapes=shapes, tables=tables, **facts)
 
 
 def read_array(folder, name):
@@ -325,10 +301,7 @@ def list_versions():
 
 
 def say_duration():
-    """Return how long this process has worked, for its reader, such as "31 s on 2 cores".
-
-    The seconds count from the import of this module, the first thing that a notebook does.
-    """
+    """Return how long ago this module was imported, for people, such as "31 s on 2 cores"."""
     n_cores = joblib.cpu_count()
     cores = "1 core" if n_cores == 1 else f"{n_cores} cores"
     return f"{time.monotonic() - STARTED_S:.0f} s on {cores}"

@@ -44,7 +44,7 @@ def sync_folder(folder):
 def write_json(path, facts):
     """Write a dictionary as indented JSON."""
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(facts, indent=2, default=_to_builtin) + "\n", "utf-8")
+        temporary.write_text(json.dumps(facts, indent=2, default=to_builtin) + "\n", "utf-8")
 
 
 def write_table(path, table):
@@ -61,7 +61,7 @@ def write_array(path, array):
 
 def compute_digest(facts):
     """Return the SHA-256 of a JSON-like value, whatever the order of its keys."""
-    text = json.dumps(facts, sort_keys=True, default=_to_builtin)
+    text = json.dumps(facts, sort_keys=True, default=to_builtin)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -71,7 +71,7 @@ def measure_files(folder, names):
     return {name: path.stat().st_size if path.is_file() else None for name, path in paths.items()}
 
 
-def _to_builtin(value):
+def to_builtin(value):
     """Turn NumPy scalars, arrays and paths into what JSON knows."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
