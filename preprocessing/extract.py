@@ -1,7 +1,4 @@
-"""Many clips become arrays: in parallel, resumable, failures listed.
-
-Workers are pure functions from a clip to small arrays; only the process that called writes.
-"""
+"""Many clips become arrays: in parallel, resumable, failures listed."""
 
 import csv
 import time
@@ -26,6 +23,8 @@ LONGEST_WINDOW_S = 6.0
 
 MODALITIES = ("video", "audio")
 FRAME_COLUMNS = ("clip_id", "frame", "time_s", "x1", "y1", "x2", "y2", "confidence", "found")
+CROP_OPTIONS = ("size", "margin", "grey", "min_confidence", "detect")
+READ_OPTIONS = ("strategy", "n_frames", "window_s", "rate_hz")
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,7 @@ def extract_corpus(corpus, choices, **workers):
 
     Does nothing where the arrays on disk were made with the same choices from the same clips;
     goes on where it was if it was killed. Rows of clips without a face or voice are zeros, and
-    ``has_face`` or ``has_voice`` is false. The arrays do not depend on how many workers there are
-    or where they run.
+    ``has_face`` or ``has_voice`` is false.
 
     Args:
         corpus: A name of ``corpora.NAMES``, indexed before.
@@ -98,8 +96,7 @@ def extract_corpus(corpus, choices, **workers):
     clips = arrays.read_clips(folder)
     detector = resnet_ssd.open_detector(choices.detector)
     window_s = choose_window(clips, choices.window_s)
-    lag_s = corpora.get(corpus).audio_lag_s
-    parameters = describe_choices(choices, detector, window_s, lag_s)
+    parameters = describe_choices(choices, detector, window_s, corpora.get(corpus).audio_lag_s)
     if all(arrays.is_current(folder, stage, parameters[stage]) for stage in parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same clips, same parameters.")
         return clips
@@ -112,25 +109,23 @@ def extract_corpus(corpus, choices, **workers):
     n_todo = len(clips) - writer.n_done
     if writer.n_done:
         print(f"Going on where an earlier run stopped: {writer.n_done} of {len(clips)} are done.")
-    tasks = list_tasks(clips, writer, read_base(corpus), choices, detector, window_s, lag_s)
+    tasks = list_tasks(clips, writer, read_base(corpus), parameters["faces"])
     workers |= {"title": "extracting", "n_tasks": n_todo}
     with closing(writer):
         for _, done in stream_results(_extract_clip, tasks, lost=_list_lost, **workers):
             writer.write_row(*done)
-        clips = finish_extraction(folder, clips, writer, parameters, detector)
+        clips = finish_extraction(folder, clips, writer, parameters)
     elapsed = time.perf_counter() - started
     print(f"{n_todo} clips in {elapsed:.0f} s ({n_todo / elapsed:.1f} clips a second).")
     return clips
 
 
-def list_tasks(clips, writer, base, choices, detector, window_s, lag_s):
+def list_tasks(clips, writer, base, parameters):
     """Yield the arguments of ``_extract_clip`` for every clip that is not finished."""
-    files = ("video", "audio", "video_bytes", "audio_bytes")
+    columns = clips[["video", "audio", "video_bytes", "audio_bytes"]]
     for row in range(len(clips)):
         if not writer.is_done(row):
-            clip = {name: clips[name][row] for name in files}
-            names = (detector.name, detector.weights_sha256)
-            yield row, base, clip, choices, *names, window_s, lag_s
+            yield row, base, columns.loc[row].to_dict(), parameters
 
 
 def describe_choices(choices, detector, window_s, lag_s):
@@ -152,7 +147,7 @@ def shape_arrays(n_clips, choices, window_s):
     }
 
 
-def finish_extraction(folder, clips, writer, parameters, detector):
+def finish_extraction(folder, clips, writer, parameters):
     """Rename the finished arrays, write the tables and the facts, and return the clips."""
     for stage in parameters:
         (folder / f"{stage}.json").unlink(missing_ok=True)
@@ -166,7 +161,7 @@ def finish_extraction(folder, clips, writer, parameters, detector):
         shapes = {name: writer.specs[name][0] for name in arrays.STAGES[stage].axes}
         facts = {"parameters": parameters[stage], "shapes": shapes}
         if stage == "faces":
-            facts |= {"tables": ["face_quality"], "detector": detector.name}
+            facts |= {"tables": ["face_quality"], "detector": parameters[stage]["detector"]}
         arrays.write_facts(folder, stage, **facts)
     writer.discard_journal()
     return arrays.read_clips(folder)
@@ -203,40 +198,31 @@ def _open_detector_once(name, sha256):
     return detector
 
 
-def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, window_s, lag_s):
+def _extract_clip(row, base, clip, parameters):
     """Return one clip's rows and its record; whatever is wrong with the clip ends in the record."""
-    detector = _open_detector_once(detector_name, detector_sha256)
+    detector = _open_detector_once(parameters["detector"], parameters["detector_sha256"])
     rows, problems, frames, found = {}, [], [], {}
     try:
         problems += _find_changes(base, clip)
         read = decode.read_clip(
             *(locations.join(base, clip[kind]) if clip[kind] else None for kind in MODALITIES),
-            strategy=choices.strategy,
-            n_frames=choices.n_frames,
-            window_s=window_s,
-            rate_hz=choices.rate_hz,
-            rng=np.random.default_rng([choices.seed, row]),
-            audio_lag_s=lag_s if clip["video"] != clip["audio"] else None,
-            trim_db=choices.trim_db or None,
+            **{name: parameters[name] for name in READ_OPTIONS},
+            rng=np.random.default_rng([parameters["seed"], row]),
+            audio_lag_s=parameters["audio_lag_s"] if clip["video"] != clip["audio"] else None,
+            trim_db=parameters["trim_db"] or None,
             as_frames=True,
         )
         problems += read.problems
         found |= {"fps": read.fps, "start_s": read.start_s, "window_s": read.duration_s}
         found["audio_lag_s"] = round(read.audio_lag_s, 5)
         if read.waveform is not None:
-            heard = read.waveform[: round(window_s * choices.rate_hz)]
-            n_silent = round(window_s * choices.rate_hz) - len(heard)
-            rows["waveforms"] = np.pad(heard, (0, n_silent))
+            waveform = np.zeros(round(parameters["window_s"] * parameters["rate_hz"]), np.float32)
+            heard = read.waveform[: len(waveform)]
+            waveform[: len(heard)] = heard
+            rows["waveforms"] = waveform
         if read.frames is not None:
-            track = crop.crop_clip(
-                read.frames,
-                detector,
-                size=choices.size,
-                margin=choices.margin,
-                grey=choices.grey,
-                min_confidence=choices.min_confidence,
-                detect=choices.detect,
-            )
+            options = {name: parameters[name] for name in CROP_OPTIONS}
+            track = crop.crop_clip(read.frames, detector, **options)
             rows |= {"faces": track.faces, "face_times": read.frame_times}
             found |= track.quality
             frames = _tabulate_track(track, read.frame_times)
@@ -249,7 +235,7 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
     return row, rows, _make_record(clip, rows, problems, frames, found)
 
 
-def _list_lost(reason, row, base, clip, *_):
+def _list_lost(reason, row, base, clip, parameters):
     """Return what ``_extract_clip`` would of a clip whose worker did not survive it."""
     return row, {}, _make_record(clip, {}, [reason], [], {})
 
