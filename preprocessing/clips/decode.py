@@ -45,8 +45,8 @@ class Clip:
         start_s: Start of the window, seconds since the container's start.
         duration_s: Length of the window in seconds.
         fps: Mean rate of all frames, by their timestamps; None without pictures.
-        audio_lag_s: How much later than the picture's clock the sound's clock was taken to start.
         problems: What is missing or damaged, in words; empty for a sound clip.
+        audio_lag_s: How much later than the picture's clock the sound's clock was taken to start.
     """
 
     frames: np.ndarray | None
@@ -96,21 +96,18 @@ def read_clip(
             (`synchrony.estimate_lag`), and to take 0 where that cannot be measured.
         trim_db: Cut what is quieter than this many decibels below the loudest moment off both ends
             of picture and sound, before ``window_s`` (`clock.find_speech`); None cuts nothing.
-        as_frames: Leave the frames as ``frames.Frames``, which are converted when looked at,
-            instead of an array; ``window_mean`` always gives an array.
+        as_frames: Give ``frames.Frames``, which are converted when looked at, instead of an array;
+            ``window_mean`` always gives an array.
 
     Returns:
-        Clip.
+        A ``Clip``.
 
     Raises:
         MediaError: Neither picture nor sound can be had.
         ValueError: An option is out of its range.
     """
-    lengths = {"window_s": window_s, "max_seconds": max_seconds}
-    for name, value in (lengths | {"rate_hz": rate_hz, "trim_db": trim_db}).items():
-        if value is not None and not value > 0:
-            raise ValueError(f"{name} = {value}; expected a positive number.")
-    _check_lag(audio_lag_s)
+    lengths = {"window_s": window_s, "max_seconds": max_seconds, "trim_db": trim_db}
+    _check_options(audio_lag_s, rate_hz=rate_hz, **lengths)
     seed = None if rng is None else int(rng.integers(2**63))
 
     def choose(duration_s, frame_times):
@@ -120,8 +117,7 @@ def read_clip(
         )
 
     choose(1.0, [0.0])  # a wrong option is an error before any file is opened
-    problems = []
-    frames, frame_times, waveform = None, np.empty(0), None
+    problems, frames, frame_times, waveform = [], None, np.empty(0), None
     with ExitStack() as stack:
         pictures, sound, decode = _read_tracks(
             stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems
@@ -175,7 +171,7 @@ def read_frame_times(
     Raises:
         MediaError: There are no pictures.
     """
-    _check_lag(audio_lag_s)
+    _check_options(audio_lag_s)
     problems = []
     with ExitStack() as stack:
         pictures, sound, _ = _read_tracks(
@@ -193,8 +189,11 @@ def read_frame_times(
     return end_s - start_s, times
 
 
-def _check_lag(audio_lag_s):
-    """Raise ValueError for a lag that is no finite number."""
+def _check_options(audio_lag_s, **lengths):
+    """Raise ValueError for a lag that is no finite number and for lengths that are not positive."""
+    for name, value in lengths.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} = {value}; expected a positive number.")
     if audio_lag_s is not None and not math.isfinite(audio_lag_s):
         raise ValueError(f"audio_lag_s = {audio_lag_s}; expected finite seconds, or None.")
 
@@ -206,18 +205,18 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
         Pictures or None; Sound or None; the function that decodes the pictures, or None.
     """
     video, audio = (locations.find_location(path) if path else None for path in (video, audio))
-    measures_lag = audio_lag_s is None and video and audio and video != audio
+    are_two = bool(video and audio and video != audio)
+    measures_lag = are_two and audio_lag_s is None
     pictures = sound = decode = beside = None
     for path in dict.fromkeys(path for path in (video, audio) if path):
         try:
             container = stack.enter_context(open_media(path))
             video_stream = find_video(container) if path == video else None
             audio_stream = find_audio(container) if path == audio or measures_lag else None
-            found = problems if path == audio or not measures_lag else []
-            packets, heard = _demux(container, video_stream, audio_stream, max_seconds, found)
-            problems += [
-                problem for problem in found if found is not problems and "audio" not in problem
-            ]
+            packets, heard, found = _demux(container, video_stream, audio_stream, max_seconds)
+            if path != audio:  # what is wrong with the sound beside the pictures is of no concern
+                found = [problem for problem in found if "audio" not in problem]
+            problems += found
             if path == video:
                 pictures, decode = collect_pictures(container, video_stream, packets, problems)
                 if measures_lag and audio_stream is not None:
@@ -228,12 +227,10 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
             _limit_promises(container, read, max_seconds)
         except (MediaError, *DECODER_ERRORS) as error:
             role = "video file: " if path == video else "audio file: "
-            problems.append(
-                (role if video and audio and video != audio else "") + explain_fault(error)
-            )
+            problems.append((role if are_two else "") + explain_fault(error))
     if sound is not None:
-        if audio_lag_s is None:
-            audio_lag_s = _measure_lag(beside, sound) if beside is not None else None
+        if beside is not None:
+            audio_lag_s = _measure_lag(beside, sound)
         sound.shift(audio_lag_s or 0.0)
     return pictures, sound, decode
 
@@ -244,12 +241,12 @@ def _measure_lag(beside, sound):
     return estimate_lag(reference, recording, sound.rate_hz)
 
 
-def _demux(container, video, audio, max_seconds, problems):
-    """Return the compressed pictures and the decoded sound of one pass through a container."""
+def _demux(container, video, audio, max_seconds):
+    """Return the packets of pictures, the frames of sound and the problems of one pass."""
     streams = [stream for stream in (video, audio) if stream is not None]
     for stream in streams:
         stream.codec_context.thread_count = 1  # equal bytes each time; the workers are processes
-    packets, heard, failures = [], [], []
+    packets, heard, failures, problems = [], [], [], []
     seconds_a_tick = {stream.index: float(stream.time_base) for stream in streams}
     origin_s = find_origin(container)
     running = {stream.index for stream in streams}
@@ -274,7 +271,7 @@ def _demux(container, video, audio, max_seconds, problems):
         heard += decode_packets([None], audio, failures)
     if failures:
         problems.append(f"audio damaged: packets that cannot be decoded: {len(failures)}")
-    return packets, heard
+    return packets, heard, problems
 
 
 def _limit_promises(container, read, max_seconds):

@@ -40,10 +40,9 @@ def collect_pictures(container, stream, packets, problems):
     """Return a stream's Pictures by its packets, and a function that decodes them, or two None.
 
     The function takes a list for errors and yields ticks, each with a frame and what converts it;
-    given a set of wanted ticks, it may leave out others. It can be called again. In containers
-    without presentation times (AVI; FFmpeg's guesses are often wrong) frames come at the decoding
-    times of their packets, earlier by the decoder's delay, and those held back until the end take
-    the times left over.
+    given a set of wanted ticks, it may leave out others. In containers without presentation times
+    (AVI; FFmpeg's guesses are often wrong) frames come at the decoding times of their packets,
+    earlier by the decoder's delay, and those held back until the end take the times left over.
     """
     has_pts = stream is not None and container.format.name != "avi"
     stamps = {
@@ -106,10 +105,9 @@ def _to_rgb(frame, reformatter, shape):
 def take_frames(pictures, decode, window, choose, problems, *, as_frames):
     """Return the chosen frames of a window, and their times in it.
 
-    The choice is made from the times of the packets. Where the frames turn out to lie elsewhere
-    (damaged packets), it is made again, and they are decoded again. In a file without
-    problems so far, nothing after the last chosen frame is decoded: damage there is seen only by
-    the times of its packets.
+    The choice is made from the times of the packets, and again where the frames turn out to lie
+    elsewhere (damaged packets). In a file without problems so far, nothing after the last chosen
+    frame is decoded.
     """
     groups, frame_times = pictures.plan(window(), choose)
     if not problems:

@@ -25,15 +25,11 @@ ORPHAN_GRACE_S = 30
 """How much longer than its limit a child may run when its parent is no longer there to stop it."""
 
 ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-        "NUMBA_NUM_THREADS",
-    )
+    f"{library}_THREADS": "1"
+    for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMBA_NUM")
 }
+DIED = (EOFError, OSError, pickle.UnpicklingError)
+"""What is raised where a child ends in the middle of a call."""
 
 
 @dataclass(frozen=True)
@@ -94,20 +90,17 @@ class Children:
         for _ in range(ATTEMPTS):
             child = self._borrow()
             try:
-                answer = child.ask(function, arguments, self.limits)
-            except (EOFError, OSError, pickle.UnpicklingError):
+                is_done, value = child.ask(function, arguments, self.limits)
+            except DIED:
                 crash = self._bury(child)
                 continue
-            if child.is_stopped:
+            if child.is_late:
                 self._bury(child)
             else:
-                self._return(child)
-            kind, value = answer
-            if kind == "lost":
-                raise LostError(value)
-            if kind == "raised":
-                raise value
-            return value
+                self._idle.append(child)
+            if is_done:
+                return value
+            raise value
         raise LostError(f"its worker crashed {ATTEMPTS} times ({crash})")
 
     def close(self):
@@ -124,10 +117,6 @@ class Children:
             child = self._idle.pop() if self._idle else _Child()
             self._all.add(child)
         return child
-
-    def _return(self, child):
-        with self._lock:
-            self._idle.append(child)
 
     def _bury(self, child):
         """Forget a child and make sure that it is dead; return how it ended."""
@@ -151,7 +140,7 @@ class _Child:
 
     def __init__(self):
         paths = [path or str(Path.cwd()) for path in sys.path]
-        self.is_stopped = False
+        self.is_late = False
         self.process = subprocess.Popen(
             [sys.executable, "-c", START],
             stdin=subprocess.PIPE,
@@ -161,9 +150,8 @@ class _Child:
         )
 
     def ask(self, function, arguments, limits):
-        """Return the child's answer, or that the time was up; EOFError where the child died."""
-        call = pickle.dumps((function, arguments))
-        pickle.dump((call, limits), self.process.stdin)
+        """Return whether the call was done, and its result or error; raise where the child died."""
+        pickle.dump((pickle.dumps((function, arguments)), limits), self.process.stdin)
         self.process.stdin.flush()
         pickle.load(self.process.stdout)  # the code is loaded: from now on the time counts
         timer = threading.Timer(limits.time_s, self._stop_late)
@@ -171,10 +159,10 @@ class _Child:
         timer.start()
         try:
             return pickle.load(self.process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            if self.is_stopped:
-                return "lost", f"took longer than its limit of {limits.time_s:g} s"
-            raise
+        except DIED:
+            if not self.is_late:
+                raise
+            return False, LostError(f"took longer than its limit of {limits.time_s:g} s")
         finally:
             timer.cancel()
 
@@ -188,7 +176,7 @@ class _Child:
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
     def _stop_late(self):
-        self.is_stopped = True
+        self.is_late = True
         self.process.kill()
 
 
@@ -219,20 +207,21 @@ def serve():
 
 
 def _answer(function, arguments, limits):
-    """Return ("done", result), ("lost", reason) or ("raised", exception)."""
+    """Return (True, result) or (False, exception)."""
     try:
-        return "done", function(*arguments)
+        return True, function(*arguments)
     except MemoryError:
-        return "lost", f"needed more than its limit of {limits.memory_gb:g} GB of memory"
+        reason = f"needed more than its limit of {limits.memory_gb:g} GB of memory"
+        return False, LostError(reason)
     except Exception as error:
-        return "raised", error
+        return False, error
 
 
 def _send(answers, value):
     try:
         data = pickle.dumps(value)
     except Exception as error:
-        data = pickle.dumps(("raised", TypeError(f"an answer cannot be pickled: {error}")))
+        data = pickle.dumps((False, TypeError(f"an answer cannot be pickled: {error}")))
     answers.write(data)
     answers.flush()
 

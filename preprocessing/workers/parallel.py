@@ -15,6 +15,7 @@ from preprocessing.disk.arrays import list_versions
 from preprocessing.workers.isolation import Children, Limits, LostError, call_isolated
 
 CONNECT_S = 10
+STREAMED = {"return_as": "generator_unordered", "batch_size": 1}
 
 
 def stream_results(
@@ -39,8 +40,7 @@ def stream_results(
         tasks: Tuples, in a list or made one by one.
         lost: A function of a module that gives a result in place of the one that was lost, from
             the reason and the task's items.
-        lists_errors: Whether what the function raises is such a loss too: one bad clip must never
-            stop a run of thousands.
+        lists_errors: Whether what the function raises is such a loss too.
         title: Words before the progress bar.
         n_tasks: How many tasks there are, where ``tasks`` has no length.
         n_jobs: Processes; -1 for one a core. Each keeps to one thread. 0 calls the function in
@@ -62,13 +62,13 @@ def stream_results(
         function = partial(_call_or_list, function, lost)
     limits, numbered = limits or Limits(), enumerate(tasks)
     total = len(tasks) if n_tasks is None else n_tasks
-    bar = tqdm(total=total, desc=title, unit="clip", leave=False, disable=not progress)
-    if n_jobs == 0 and not scheduler:
-        results = _stream_here(function, numbered)
-    elif scheduler:
+    if scheduler:
         results = _stream_cluster(scheduler, function, numbered, lost, limits)
+    elif n_jobs == 0:
+        results = _stream_here(function, numbered)
     else:
         results = _stream_children(n_jobs, function, numbered, lost, limits)
+    bar = tqdm(total=total, desc=title, unit="clip", leave=False, disable=not progress)
     with closing(results), closing(bar):
         for number, result in results:
             yield number, result
@@ -107,33 +107,24 @@ def _stream_here(function, numbered):
 def _stream_children(n_jobs, function, numbered, lost, limits):
     """Yield results of this machine's children, each led by a thread."""
     with Children(limits) as children:
-        jobs = (
-            joblib.delayed(_call)(children.call, function, number, task, lost)
-            for number, task in numbered
-        )
-        parallel = joblib.Parallel(
-            n_jobs=n_jobs, backend="threading", return_as="generator_unordered", batch_size=1
-        )
-        yield from parallel(jobs)
+        jobs = _list_jobs(children.call, function, numbered, lost)
+        yield from joblib.Parallel(n_jobs, backend="threading", **STREAMED)(jobs)
 
 
 def _stream_cluster(scheduler, function, numbered, lost, limits):
     """Yield results of a Dask cluster, in each of whose workers a child does the work."""
-    with open_cluster(scheduler):
-        call = partial(call_isolated, limits)
-        jobs = (
-            joblib.delayed(_call)(call, function, number, task, lost) for number, task in numbered
-        )
-        with joblib.parallel_config(backend="dask", scheduler_host=scheduler):
-            yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(jobs)
+    jobs = _list_jobs(partial(call_isolated, limits), function, numbered, lost)
+    with open_cluster(scheduler), joblib.parallel_config(backend="dask", scheduler_host=scheduler):
+        yield from joblib.Parallel(**STREAMED)(jobs)
+
+
+def _list_jobs(call, function, numbered, lost):
+    return (joblib.delayed(_call)(call, function, number, task, lost) for number, task in numbered)
 
 
 @contextmanager
 def open_cluster(scheduler):
-    """Yield a client of a Dask cluster whose workers have the libraries that are used here.
-
-    Args:
-        scheduler: The scheduler's address.
+    """Yield a client of the Dask scheduler at an address.
 
     Raises:
         ConnectionError: The scheduler does not answer or has no workers.
