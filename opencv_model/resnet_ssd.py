@@ -31,8 +31,6 @@ FAR_LAYERS = "conv[89]_"
 CHANNEL_MEANS_BGR = (104.0, 177.0, 123.0)
 """Subtracted from the blue, green and red channel (0 to 255) before the first layer."""
 
-_notices = set()
-
 
 @dataclass(frozen=True)
 class SsdDetector:
@@ -111,8 +109,7 @@ def open_detector(detector="auto", *, folder=weights.FOLDER, url=weights.URL, qu
         quiet: No notices; for workers, whose main process has given them.
 
     Returns:
-        An object with ``name``, ``weights_sha256`` and ``detect(frame)``; the same one again for
-        the same weights.
+        An ``SsdDetector`` or ``HaarDetector``, the same one again for the same weights.
 
     Raises:
         DetectorError: The detector cannot be had, or a weight file is not this network.
@@ -137,11 +134,12 @@ def open_detector(detector="auto", *, folder=weights.FOLDER, url=weights.URL, qu
         except DetectorError as error:
             if detector != "auto" or not hasattr(cv2, "CascadeClassifier"):
                 raise
-            _notify(f"{error} Until then OpenCV's Haar cascade is used: it misses more.", quiet)
+            if not quiet:
+                _notify(f"{error} Until then OpenCV's Haar cascade is used: it misses more.")
             return _open_haar()
     sha256 = weights.hash_weights(path)
-    if sha256 not in (weights.SHA256, weights.CAFFE_SHA256):
-        _notify(f"{path.name} is not one of OpenCV's own files; it is used. {sha256=}", quiet)
+    if sha256 not in (weights.SHA256, weights.CAFFE_SHA256) and not quiet:
+        _notify(f"{path.name} is not one of OpenCV's own files; it is used. {sha256=}")
     return _open_network(path, sha256)
 
 
@@ -167,9 +165,6 @@ def read_graph(ending, *, close=False):
     Args:
         ending: "pbtxt" (TensorFlow's words, for a ``.pb``) or "prototxt" (Caffe's).
         close: The reduced form for large faces.
-
-    Returns:
-        str, the text form of a protocol buffer.
     """
     text = (weights.FOLDER / f"resnet_ssd.{ending}").read_text("utf-8")
     if not close:
@@ -222,10 +217,10 @@ def _open_haar():
     return HaarDetector("haar", weights.hash_weights(path), cv2.CascadeClassifier(str(path)))
 
 
-def _notify(message, quiet):
-    if not quiet and message not in _notices:
-        _notices.add(message)
-        print(f"Notice: {message}", flush=True)
+@cache
+def _notify(message):
+    """Say something once."""
+    print(f"Notice: {message}", flush=True)
 
 
 def _check_frame(frame):
@@ -237,5 +232,5 @@ def _check_frame(frame):
 
 
 def limit_threads(n_threads):
-    """Let OpenCV use this many threads in this process; workers that share a machine take one."""
+    """Let OpenCV use this many threads in this process."""
     cv2.setNumThreads(n_threads)

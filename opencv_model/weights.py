@@ -1,10 +1,8 @@
 """Find, fetch and check files of weights; above all those of the face detector."""
 
-import hashlib
 import os
 import threading
 from concurrent.futures import Future
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -89,10 +87,8 @@ def download_weights(folder=FOLDER, *, url=URL, sha256=SHA256):
 def fetch_file(path, url, checksum):
     """Return a path whose file is downloaded at first use, arrives whole, and is checked each time.
 
-    A file with another checksum is replaced only once a good one has arrived.
-
     Args:
-        path: Where the file lies or shall lie.
+        path: Where the file lies or shall lie; one with another checksum is replaced.
         url: Where it is downloaded from.
         checksum: Such as ``"sha256:5c71..."``.
 
@@ -124,10 +120,5 @@ def _knock(url):
 
 
 def hash_weights(path):
-    """Return the SHA-256 of a file, in hexadecimal; read again only when the file has changed."""
-    return _hash_file(path, path.stat().st_mtime_ns)
-
-
-@cache
-def _hash_file(path, _modified):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the SHA-256 of a file, in hexadecimal."""
+    return pooch.file_hash(path, alg="sha256")

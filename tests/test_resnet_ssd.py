@@ -23,7 +23,7 @@ BLACK = np.zeros((60, 80, 3), np.uint8)
 @pytest.fixture(autouse=True)
 def _fresh_process(monkeypatch):
     monkeypatch.delenv("EMOTION_DETECTOR", raising=False)
-    monkeypatch.setattr(resnet_ssd, "_notices", set())
+    resnet_ssd._notify.cache_clear()
     monkeypatch.setattr(weights, "PACKAGE", "no-such-package")
 
 

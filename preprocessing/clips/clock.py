@@ -218,7 +218,7 @@ def find_mismatch(tracks):
 
 
 def average_frames(decoded, groups):
-    """Return the mean frame of each group, converting no other frame.
+    """Return the mean frame of each group of ticks, converting no other frame.
 
     Args:
         decoded: Iterable of (tick, function of the wanted shape or None that gives uint8 (height,
@@ -226,8 +226,8 @@ def average_frames(decoded, groups):
         groups: A tuple of ticks for each frame wanted.
 
     Returns:
-        frames: uint8 (group, height, width, channel); None if no wanted frame came. The frames of
-            a group with missing ticks are undefined.
+        frames: uint8 (group, height, width, channel), undefined where ticks are missing; None if
+            no wanted frame came.
         ticks: Sorted list of all ticks that came.
     """
     slots = defaultdict(list)
@@ -256,15 +256,9 @@ def average_frames(decoded, groups):
 
 
 def keep_frames(decoded, groups):
-    """Return each wanted frame as it is, converting none.
+    """Return a list of the frames of groups of one tick each, None where one did not come.
 
-    Args:
-        decoded: Iterable of (tick, frame).
-        groups: A tuple of one tick for each frame wanted.
-
-    Returns:
-        frames: List of frames, None where one did not come.
-        ticks: Sorted list of all ticks that came.
+    Otherwise as `average_frames`, but whatever is ``decoded`` with a tick is given as it is.
     """
     wanted, kept, seen = {tick for (tick,) in groups}, {}, set()
     for tick, frame in decoded:
