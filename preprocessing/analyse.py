@@ -1,7 +1,4 @@
-"""Waveforms on disk become spectrograms, MFCCs and a table of named features, for a whole corpus.
-
-Workers are pure functions from a waveform to small arrays; only the process that called writes.
-"""
+"""A corpus's waveforms on disk become spectrograms, MFCCs and a table of named features."""
 
 import time
 from contextlib import closing
@@ -30,10 +27,9 @@ def analyse_corpus(
 ):
     """Turn a corpus's waveforms into ``mels.npy``, ``mfcc.npy`` and ``features.csv``.
 
-    Each clip is analysed for as long as it lasts, without the zeros behind it; behind its end,
-    and in clips without a voice, stands what silence gives. Does nothing where the arrays on disk
-    were made with the same options from the same waveforms; goes on where it was if it was
-    killed.
+    Each clip is analysed for as long as it lasts; behind its end, and in clips without a voice,
+    stands what silence gives. Does nothing where the arrays on disk were made with the same options
+    from the same waveforms; goes on where it was if it was killed.
 
     Args:
         corpus: A name of ``corpora.NAMES``, extracted before.
@@ -42,8 +38,7 @@ def analyse_corpus(
         hop_ms: Step between spectra, in milliseconds.
         n_mfcc: Number of cepstral coefficients.
         deltas: Whether the slopes of the coefficients are appended.
-        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
-            ``parallel.stream_results``.
+        **workers: As ``index.index_corpus`` takes them.
 
     Returns:
         The table of clips with the columns of ``QUALITY``, as written to ``clips.csv``.
@@ -103,11 +98,7 @@ def list_voices(clips, waveforms, rate_hz):
 
 
 def make_silence(n_times, rate_hz, options):
-    """Return ``mels`` and ``mfcc`` of a clip without a voice, float32 (time, value).
-
-    Raises:
-        ValueError: One of the options of ``spectra.analyse`` is out of its range.
-    """
+    """Return ``mels`` and ``mfcc`` of a clip without a voice, float32 (time, value)."""
     mel, coefficients, _ = spectra.analyse(np.zeros(rate_hz, np.float32), rate_hz, **options)
     return {"mels": np.tile(mel[0], (n_times, 1)), "mfcc": np.tile(coefficients[0], (n_times, 1))}
 

@@ -2,7 +2,7 @@
 
 import csv
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -29,36 +29,20 @@ READ_OPTIONS = ("strategy", "n_frames", "window_s", "rate_hz")
 
 @dataclass(frozen=True)
 class Choices:
-    """What the notebook's parameters cell says about the extraction.
+    """What the notebook's parameters cell says about the extraction."""
 
-    Attributes:
-        strategy: A key of ``sampling.STRATEGIES``.
-        n_frames: Frames of every clip.
-        size: Height and width of a face crop, in pixels.
-        margin: Margin around the face, as a fraction of its size.
-        grey: Grey crops, else RGB.
-        min_confidence: Least confidence of a detection, in [0, 1].
-        detect: "track" or "every", see ``faces.crop_clip``.
-        window_s: Seconds of every clip that are used, from its middle.
-        trim_db: Silence at both ends is cut off, face and voice alike: what is so many decibels
-            softer than the loudest; 0 for no cut.
-        rate_hz: Samples per second of the waveforms.
-        detector: Name of the detector, as ``resnet_ssd.open_detector`` takes it.
-        seed: For strategies that draw instants at random.
-    """
-
-    strategy: str = "temporal_average"
-    n_frames: int = 8
-    size: int = 64
-    margin: float = 0.0
-    grey: bool = True
-    min_confidence: float = 0.5
-    detect: str = "track"
-    window_s: float = 0.0
-    trim_db: float = 0.0
-    rate_hz: int = 16000
-    detector: str = "auto"
-    seed: int = 7
+    strategy: str = "temporal_average"  # a key of ``sampling.STRATEGIES``
+    n_frames: int = 8  # of every clip
+    size: int = 64  # height and width of a face crop, in pixels
+    margin: float = 0.0  # around the face, as a fraction of its size
+    grey: bool = True  # crops in grey, else in RGB
+    min_confidence: float = 0.5  # of a detection, in [0, 1]
+    detect: str = "track"  # or "every", see ``faces.crop_clip``
+    window_s: float = 0.0  # seconds of every clip from its middle; 0: see ``choose_window``
+    trim_db: float = 0.0  # what is so much softer than the loudest is cut off both ends; 0: nothing
+    rate_hz: int = 16000  # samples per second of the waveforms
+    detector: str = "auto"  # as ``resnet_ssd.open_detector`` takes it
+    seed: int = 7  # of strategies that draw instants at random
 
 
 def choose_window(clips, window_s):
@@ -79,8 +63,8 @@ def extract_corpus(corpus, choices, **workers):
     Args:
         corpus: A name of ``corpora.NAMES``, indexed before.
         choices: The ``Choices``.
-        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
-            ``parallel.stream_results``; a cluster's workers see the clips under the same paths.
+        **workers: As ``index.index_corpus`` takes them; a cluster's workers see the clips under
+            the same paths.
 
     Returns:
         The table of clips with ``status``, ``reason``, ``has_face``, ``has_voice`` and the
@@ -254,15 +238,14 @@ def _find_changes(base, clip):
     """Return a problem for each file that is no longer of the size that was indexed."""
     problems = []
     for kind in [kind for kind in MODALITIES if clip[kind]]:
-        try:
-            n_bytes = locations.measure_size(locations.join(base, clip[kind]))
-        except OSError:
-            continue  # reading it will say what is wrong
-        if n_bytes != clip[f"{kind}_bytes"]:
-            problems.append(
-                f"{kind} file has changed since it was indexed: {n_bytes} bytes, not "
-                f"{clip[f'{kind}_bytes']}; rerun 10_corpus.ipynb"
-            )
+        with suppress(OSError):  # reading it will say what is wrong
+            found = locations.measure_size(locations.join(base, clip[kind]))
+            expected = clip[f"{kind}_bytes"]
+            if found != expected:
+                problems.append(
+                    f"{kind} file has changed since it was indexed: {found} bytes, not {expected}; "
+                    "rerun 10_corpus.ipynb"
+                )
     return problems
 
 

@@ -18,9 +18,7 @@ UNKNOWN = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes":
 def find_source(corpus, source=""):
     """Return the folder (or CSV) that holds a corpus's raw clips: an absolute Path, or a URL.
 
-    Args:
-        corpus: A name of ``corpora.NAMES``.
-        source: The notebook's ``DATA``, a path or a URL; empty for ``data/<corpus>/clips``.
+    ``source`` is the notebook's ``DATA``, a path or a URL; empty for ``data/<corpus>/clips``.
     """
     return locations.find_location(source) if source else arrays.corpus_folder(corpus) / "clips"
 
@@ -58,10 +56,7 @@ def index_corpus(corpus, source="", **workers):
 
 
 def read_base(corpus):
-    """Return the folder that the paths in ``clips.csv`` start from, as last indexed.
-
-    Returns:
-        A Path, or a URL as str: ``locations.join`` adds a clip's path to either.
+    """Return the folder, Path or URL, that the paths in ``clips.csv`` start from, as last indexed.
 
     Raises:
         FileNotFoundError: The corpus has not been indexed.
@@ -82,10 +77,10 @@ def read_examples(corpus, clips, **options):
     Returns:
         Dict from clip id to ``decode.Clip``.
     """
-    base, examples = read_base(corpus), {}
+    base, examples, rows = read_base(corpus), {}, clips.set_index("clip_id")
     for clip_id in arrays.choose_examples(clips):
-        row = clips[clips["clip_id"] == clip_id].iloc[0]
-        paths = [locations.join(base, name) if name else "" for name in row[["video", "audio"]]]
+        names = rows.loc[clip_id, ["video", "audio"]]
+        paths = [locations.join(base, name) if name else "" for name in names]
         try:
             examples[clip_id] = decode.read_clip(*paths, **options)
         except decode.MediaError as error:
@@ -95,11 +90,9 @@ def read_examples(corpus, clips, **options):
 
 def _probe_clip(base, video, audio):
     """Return what the headers of a clip's files say, as columns of ``clips.csv``."""
-    facts = dict(UNKNOWN)
-    problems, durations = [], []
-    for kind, name in (("video", video), ("audio", audio)):
-        if not name:
-            continue
+    facts, problems, shortest = dict(UNKNOWN), [], np.inf
+    named = {kind: name for kind, name in (("video", video), ("audio", audio)) if name}
+    for kind, name in named.items():
         try:
             location = locations.join(base, name)
             facts[f"{kind}_bytes"] = locations.measure_size(location)
@@ -110,13 +103,11 @@ def _probe_clip(base, video, audio):
         if kind not in probe.durations_s:
             problems.append(f"no {kind} stream")
             continue
-        durations.append(probe.durations_s[kind] or np.inf)
+        shortest = min(shortest, probe.durations_s[kind] or np.inf)
         if kind == "video":
             facts["fps"] = probe.fps
-    shortest = min(durations, default=np.inf)
     facts["duration_s"] = round(shortest, 3) if np.isfinite(shortest) else np.nan
-    wanted = sum(1 for name in (video, audio) if name)
-    status = "failed" if len(problems) == wanted else "indexed"
+    status = "failed" if len(problems) == len(named) else "indexed"
     return facts | {"status": status, "reason": "; ".join(dict.fromkeys(problems))}
 
 

@@ -43,21 +43,13 @@ class _Track:
 
 @dataclass
 class Pictures(_Track):
-    """When each frame comes on screen.
+    """When each frame comes on screen."""
 
-    Attributes:
-        ticks: Time of each frame, sorted, each once; at least one.
-        durations: Ticks that a frame stays, by its tick, where the container says so.
-        usual_ticks: Ticks that a frame usually stays, by the frame rate.
-        time_base: Seconds a tick.
-        origin_s: Start of the container on the clock of the ticks, in seconds.
-    """
-
-    ticks: list[int]
-    durations: dict[int, int]
-    usual_ticks: float
-    time_base: Fraction
-    origin_s: float = 0.0
+    ticks: list[int]  # time of each frame, sorted, each once; at least one
+    durations: dict[int, int]  # ticks that a frame stays, by its tick, where the container says so
+    usual_ticks: float  # that a frame stays, by the frame rate
+    time_base: Fraction  # seconds a tick
+    origin_s: float = 0.0  # start of the container on the clock of the ticks
     promised_end_s: float | None = None
     name = "video"
 

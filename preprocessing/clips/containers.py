@@ -13,6 +13,7 @@ import av
 from av.stream import Disposition
 
 from preprocessing.clips import locations
+from preprocessing.workers.isolation import explain_error
 
 av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters becomes a problem
 
@@ -77,12 +78,6 @@ def _find_duration(container, stream):
     return None if end_s is None else end_s - start_s
 
 
-def explain_fault(error):
-    """Return an exception's message, short and without path or error number."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text[:1].lower() + text[1:]
-
-
 @contextmanager
 def open_media(location, *, whole=True):
     """Yield the container of a Path or URL; what PyAV raises there or later becomes a MediaError.
@@ -98,13 +93,13 @@ def open_media(location, *, whole=True):
             suffix = locations.get_path(location).suffix
             container = stack.enter_context(_open_container(file, suffix))
         except OSError as error:
-            raise MediaError(explain_fault(error)) from error
+            raise MediaError(explain_error(error)) from error
         except DECODER_ERRORS as error:
             raise MediaError("not a media file of a known kind, or damaged at its start") from error
         try:
             yield container
         except DECODER_ERRORS as error:
-            raise MediaError(explain_fault(error)) from error
+            raise MediaError(explain_error(error)) from error
 
 
 def _find_file(path):

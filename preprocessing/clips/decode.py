@@ -17,47 +17,35 @@ from preprocessing.clips.clock import find_fault, find_mismatch, find_window
 from preprocessing.clips.containers import (
     DECODER_ERRORS,
     MediaError,
-    Probe,
-    explain_fault,
     find_audio,
     find_origin,
     find_video,
     open_media,
-    probe,
 )
+from preprocessing.clips.containers import probe as probe
 from preprocessing.clips.pictures import collect_pictures, decode_packets, take_frames
 from preprocessing.clips.sounds import collect_sound
 from preprocessing.voice.synchrony import estimate_lag
-
-__all__ = ["Clip", "MediaError", "Probe", "probe", "read_clip", "read_frame_times"]
+from preprocessing.workers.isolation import explain_error
 
 
 @dataclass
 class Clip:
     """Frames and waveform of the same seconds, on one clock: 0 is the start of the shared window.
 
-    Attributes:
-        frames: uint8 (time, height, width, 3), RGB, upright; None without pictures.
-        frame_times: float64 (time,), seconds at which each frame comes on screen (0 if it already
-            is when the window starts; for ``window_mean`` the mean over the averaged frames).
-        waveform: float32 (samples,), mono in [-1, 1]; sample 0 is at 0 s. None without a voice.
-        rate_hz: Samples per second.
-        start_s: Start of the window, seconds since the container's start.
-        duration_s: Length of the window in seconds.
-        fps: Mean rate of all frames, by their timestamps; None without pictures.
-        problems: What is missing or damaged, in words; empty for a sound clip.
-        audio_lag_s: How much later than the picture's clock the sound's clock was taken to start.
+    ``frame_times`` are the seconds at which each frame comes on screen: 0 if it already is when
+    the window starts; for ``window_mean`` the mean over the averaged frames.
     """
 
-    frames: np.ndarray | None
-    frame_times: np.ndarray
-    waveform: np.ndarray | None
-    rate_hz: int
-    start_s: float
-    duration_s: float
-    fps: float | None
-    problems: list[str] = field(default_factory=list)
-    audio_lag_s: float = 0.0
+    frames: np.ndarray | None  # uint8 (time, height, width, 3), RGB, upright
+    frame_times: np.ndarray  # float64 (time,)
+    waveform: np.ndarray | None  # float32 (samples,), mono in [-1, 1]; sample 0 is at 0 s
+    rate_hz: int  # samples per second
+    start_s: float  # of the window, seconds since the container's start
+    duration_s: float  # of the window
+    fps: float | None  # mean rate of all frames, by their timestamps
+    problems: list[str] = field(default_factory=list)  # what is missing or damaged, in words
+    audio_lag_s: float = 0.0  # how much later than the picture's clock the sound's starts
 
 
 def read_clip(
@@ -133,7 +121,7 @@ def read_clip(
                     pictures, decode, window, choose, problems, as_frames=as_frames
                 )
             except (MediaError, *DECODER_ERRORS) as error:
-                problems.append(f"video cannot be decoded ({explain_fault(error)})")
+                problems.append(f"video cannot be decoded ({explain_error(error)})")
                 tracks.remove(pictures)
     problems += [problem for track in tracks if (problem := track.find_truncation())]
     start_s, end_s = window() if tracks else (0.0, 0.0)
@@ -161,12 +149,9 @@ def read_clip(
 def read_frame_times(
     video, audio=None, *, window_s=None, max_seconds=60.0, audio_lag_s=None, trim_db=None
 ):
-    """Return when each frame of a clip comes on screen, decoding no picture.
+    """Return the length of `read_clip`'s window in seconds, and when each frame comes on screen.
 
-    The arguments are those of `read_clip`, whose window and clock these times share.
-
-    Returns:
-        The window's length in seconds, and float64 (frame,), seconds since its start.
+    The times are float64 (frame,), seconds since the window's start; no picture is decoded.
 
     Raises:
         MediaError: There are no pictures.
@@ -227,7 +212,7 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
             _limit_promises(container, read, max_seconds)
         except (MediaError, *DECODER_ERRORS) as error:
             role = "video file: " if path == video else "audio file: "
-            problems.append((role if are_two else "") + explain_fault(error))
+            problems.append((role if are_two else "") + explain_error(error))
     if sound is not None:
         if beside is not None:
             audio_lag_s = _measure_lag(beside, sound)
@@ -264,7 +249,7 @@ def _demux(container, video, audio, max_seconds):
             else:
                 packets.append(packet)
     except DECODER_ERRORS as error:
-        problems.append(f"reading stopped early ({explain_fault(error)})")
+        problems.append(f"reading stopped early ({explain_error(error)})")
     if len(running) < len(streams):
         problems.append(f"longer than {max_seconds:g} s: the rest was not read")
     if audio is not None:

@@ -34,12 +34,9 @@ DIED = (EOFError, OSError, pickle.UnpicklingError)
 
 @dataclass(frozen=True)
 class Limits:
-    """What one call may cost.
+    """What one call may cost, counted from the moment when its code is loaded.
 
-    Attributes:
-        time_s: Seconds, from the moment when its code is loaded.
-        memory_gb: Gigabytes of address space beyond what a child has when its code is loaded;
-            kept by the kernel on Linux, not kept on Windows and macOS.
+    Memory is address space; its limit is kept by the kernel on Linux, not on Windows and macOS.
     """
 
     time_s: float = 120.0
@@ -55,6 +52,13 @@ class Limits:
 
 class LostError(RuntimeError):
     """A call gave no result; the message is a short reason for people."""
+
+
+def explain_error(error):
+    """Return an error's message on one line, without the folder it happened in."""
+    reason = getattr(error, "strerror", None)
+    text = reason[:1].lower() + reason[1:] if reason else str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 class Children:

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from preprocessing.disk.arrays import list_versions
 from preprocessing.workers.isolation import Children, Limits, LostError, call_isolated
+from preprocessing.workers.isolation import explain_error as explain_error
 
 CONNECT_S = 10
 STREAMED = {"return_as": "generator_unordered", "batch_size": 1}
@@ -43,8 +44,8 @@ def stream_results(
         lists_errors: Whether what the function raises is such a loss too.
         title: Words before the progress bar.
         n_tasks: How many tasks there are, where ``tasks`` has no length.
-        n_jobs: Processes; -1 for one a core. Each keeps to one thread. 0 calls the function in
-            this process, without limits and protection: for debugging.
+        n_jobs: Processes of one thread; -1 for one a core; 0 calls the function in this process,
+            without limits and protection: for debugging.
         scheduler: Address of a Dask scheduler, such as "tcp://10.0.0.1:8786": its workers are
             used and ``n_jobs`` does not count.
         limits: ``isolation.Limits`` of each task; None for the usual ones.
@@ -79,12 +80,6 @@ def collect_results(function, tasks, **options):
     """Return the results of ``stream_results`` in the order of the tasks."""
     results = dict(stream_results(function, tasks, **options))
     return [results[number] for number in sorted(results)]
-
-
-def explain_error(error):
-    """Return an error's message on one line, without the folder it happened in."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
 
 
 def _call_or_list(function, lost, *task):
@@ -140,29 +135,26 @@ def open_cluster(scheduler):
             "scheduler' and workers with 'dask worker ADDRESS', or set SCHEDULER = ''."
         ) from error
     with client:
-        _check_workers(client, scheduler)
-        yield client
-
-
-def _check_workers(client, scheduler):
-    """Raise unless every worker would give the very results that this process would."""
-    try:
-        found = client.run(list_versions)
-    except ImportError as error:
-        raise RuntimeError(
-            f"A worker of {scheduler} cannot import this project ({error}). Install it there: "
-            "pip install -e . in a clone of the same commit."
-        ) from error
-    if not found:
-        raise ConnectionError(
-            f"The Dask scheduler at {scheduler} has no workers. Start some: dask worker {scheduler}"
-        )
-    for worker, versions in found.items():
-        if other := {k: v for k, v in versions.items() if v != list_versions().get(k)}:
+        try:
+            found = client.run(list_versions)
+        except ImportError as error:
             raise RuntimeError(
-                f"Worker {worker} has other versions than this process: {other}. Install the same "
-                "requirements.txt there; else results would depend on which worker did what."
+                f"A worker of {scheduler} cannot import this project ({error}). Install it there: "
+                "pip install -e . in a clone of the same commit."
+            ) from error
+        if not found:
+            raise ConnectionError(
+                f"The Dask scheduler at {scheduler} has no workers. Start some: dask worker "
+                f"{scheduler}"
             )
+        for worker, versions in found.items():
+            if other := {k: v for k, v in versions.items() if v != list_versions().get(k)}:
+                raise RuntimeError(
+                    f"Worker {worker} has other versions than this process: {other}. Install the "
+                    "same requirements.txt there; else results would depend on which worker did "
+                    "what."
+                )
+        yield client
 
 
 def _call(call, function, number, task, lost):
