@@ -142,7 +142,8 @@ def finish_extraction(folder, clips, writer, parameters):
     clips = clips.drop(columns=[name for name in found if name in clips]).join(found)
     arrays.write_clips(folder, clips)
     for stage in parameters:
-        shapes = {name: writer.specs[name][0] for name in arrays.STAGES[stage].axes}
+        names = [name for name in writer.specs if arrays.STAGE_OF[name] == stage]
+        shapes = {name: writer.specs[name][0] for name in names}
         facts = {"parameters": parameters[stage], "shapes": shapes}
         if stage == "faces":
             facts |= {"tables": ["face_quality"], "detector": parameters[stage]["detector"]}

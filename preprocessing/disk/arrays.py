@@ -11,7 +11,6 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -25,50 +24,38 @@ from preprocessing.disk.files import write_table as write_table
 STARTED_S = time.monotonic()
 
 
-class Stage(NamedTuple):
-    """What is made together: by which notebook, from which stage ("" for none), with which axes."""
-
-    made_by: str
-    made_from: str
-    axes: dict[str, str]
-
-
-STAGES = {
-    "clips": Stage("preprocessing/10_corpus.ipynb", "", {}),
-    "faces": Stage(
-        "preprocessing/11_faces.ipynb",
-        "clips",
-        # no channel where grey
-        {"faces": "clip time height width channel", "face_times": "clip time"},
-    ),
-    "waveforms": Stage("preprocessing/11_faces.ipynb", "clips", {"waveforms": "clip sample"}),
-    "audio": Stage(
-        "preprocessing/12_audio.ipynb",
-        "waveforms",
-        {"mels": "clip time mel", "mfcc": "clip time coefficient"},
-    ),
-    "augmented": Stage(
-        "data_augmentation/21_augment_audio.ipynb",
-        "audio",
-        {"mels_augmented": "clip copy time mel", "waveforms_augmented": "clip copy sample"},
-    ),
-    "expressions": Stage(  # of the faces, or, where none are at hand, another network's
-        "modeling/31_expression_network.ipynb",
-        "clips",
-        {
-            "expressions": "clip time class",
-            "expression_times": "clip time",
-            "expression_embeddings": "clip time feature",
-            "expression_summary": "clip feature",
-        },
-    ),
-    "action_units": Stage(
-        "modeling/31_expression_network.ipynb", "clips", {"action_units": "clip unit"}
-    ),
+MADE_BY = {
+    "clips": "preprocessing/10_corpus.ipynb",
+    "faces": "preprocessing/11_faces.ipynb",
+    "waveforms": "preprocessing/11_faces.ipynb",
+    "audio": "preprocessing/12_audio.ipynb",
+    "augmented": "data_augmentation/21_augment_audio.ipynb",
+    "expressions": "modeling/31_expression_network.ipynb",
+    "action_units": "modeling/31_expression_network.ipynb",
 }
-AXES = {name: axes.split() for stage in STAGES.values() for name, axes in stage.axes.items()}
-STAGE_OF = {name: key for key, stage in STAGES.items() for name in stage.axes}
-MADE_BY = {key: stage.made_by for key, stage in STAGES.items()}
+"""The notebook that writes each stage."""
+
+MADE_FROM = {"audio": "waveforms", "augmented": "audio"}
+"""The stage that a stage comes from, where that is not the clips."""
+
+ARRAYS = {
+    "faces": ("faces", "clip time height width channel"),  # no channel where grey
+    "face_times": ("faces", "clip time"),
+    "waveforms": ("waveforms", "clip sample"),
+    "mels": ("audio", "clip time mel"),
+    "mfcc": ("audio", "clip time coefficient"),
+    "mels_augmented": ("augmented", "clip copy time mel"),
+    "waveforms_augmented": ("augmented", "clip copy sample"),
+    "expressions": ("expressions", "clip time class"),
+    "expression_times": ("expressions", "clip time"),
+    "expression_embeddings": ("expressions", "clip time feature"),
+    "expression_summary": ("expressions", "clip feature"),
+    "action_units": ("action_units", "clip unit"),
+}
+"""The stage and the axes of each array."""
+
+STAGE_OF = {name: stage for name, (stage, _) in ARRAYS.items()}
+AXES = {name: axes.split() for name, (_, axes) in ARRAYS.items()}
 
 EXAMPLE_ORDER = ("happy", "angry", "sad", "surprised", "fearful", "disgust", "neutral", "calm")
 """Emotions in the order in which the notebooks show an example of each."""
@@ -178,7 +165,7 @@ def sign_stage(folder, stage, parameters):
 
     It covers all that the stage comes from, down to the clips.
     """
-    source = STAGES[stage].made_from
+    source = MADE_FROM.get(stage, "clips")
     if source == "clips":
         upstream = identify_clips(read_clips(folder))
     elif (Path(folder) / f"{source}.json").is_file():
@@ -210,7 +197,7 @@ def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
 
     Args:
         folder: A corpus folder.
-        stage: A key of ``STAGES``.
+        stage: A key of ``MADE_BY``.
         parameters: The choices that the stage was made with.
         shapes: Shape of each of its arrays by name.
         tables: Names of its tables, ``<name>.csv``.
@@ -274,7 +261,7 @@ def read_array(folder, name):
     facts = read_facts(folder, stage)
     fault = ""
     if facts["digest"] != sign_stage(folder, stage, facts["parameters"]):
-        fault = f"was made from another state of the {STAGES[stage].made_from}"
+        fault = f"was made from another state of the {MADE_FROM.get(stage, 'clips')}"
     elif measure_files(folder, [file])[file] != facts["files"][file]:
         fault = f"is not whole: its size is not what {stage}.json says"
     else:

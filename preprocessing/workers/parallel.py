@@ -59,16 +59,15 @@ def stream_results(
         RuntimeError: A worker of the cluster has other versions of the libraries.
         Exception: Whatever the function raises, unless ``lists_errors``.
     """
-    if lists_errors:
-        function = partial(_call_or_list, function, lost)
+    call = partial(_call, function, lost, lists_errors)
     limits, numbered = limits or Limits(), enumerate(tasks)
-    total = len(tasks) if n_tasks is None else n_tasks
     if scheduler:
-        results = _stream_cluster(scheduler, function, numbered, lost, limits)
+        results = _stream_cluster(scheduler, call, numbered, limits)
     elif n_jobs == 0:
-        results = _stream_here(function, numbered)
+        results = _stream_here(call, numbered)
     else:
-        results = _stream_children(n_jobs, function, numbered, lost, limits)
+        results = _stream_children(n_jobs, call, numbered, limits)
+    total = len(tasks) if n_tasks is None else n_tasks
     bar = tqdm(total=total, desc=title, unit="clip", leave=False, disable=not progress)
     with closing(results), closing(bar):
         for number, result in results:
@@ -82,39 +81,37 @@ def collect_results(function, tasks, **options):
     return [results[number] for number in sorted(results)]
 
 
-def _call_or_list(function, lost, *task):
-    """Return what a function returns; where it raises, the loss with its reason."""
+def _call(function, lost, lists_errors, run, number, task):
+    """Return a task's number and its result, or what stands in the place of one that was lost."""
     try:
-        return function(*task)
-    except MemoryError:
-        raise  # of the limit of memory, which is named where it is known
+        return number, run(function, task)
+    except LostError as error:
+        return number, lost(str(error), *task)
     except Exception as error:
-        return lost(f"{type(error).__name__}: {explain_error(error)}", *task)
+        if not lists_errors:
+            raise
+        return number, lost(f"{type(error).__name__}: {explain_error(error)}", *task)
 
 
-def _stream_here(function, numbered):
+def _stream_here(call, numbered):
     """Yield results of this process, with one thread as a child has: sums then round alike."""
     with threadpool_limits(1):
         for number, task in numbered:
-            yield number, function(*task)
+            yield call(lambda function, task: function(*task), number, task)
 
 
-def _stream_children(n_jobs, function, numbered, lost, limits):
+def _stream_children(n_jobs, call, numbered, limits):
     """Yield results of this machine's children, each led by a thread."""
     with Children(limits) as children:
-        jobs = _list_jobs(children.call, function, numbered, lost)
+        jobs = (joblib.delayed(call)(children.call, *task) for task in numbered)
         yield from joblib.Parallel(n_jobs, backend="threading", **STREAMED)(jobs)
 
 
-def _stream_cluster(scheduler, function, numbered, lost, limits):
+def _stream_cluster(scheduler, call, numbered, limits):
     """Yield results of a Dask cluster, in each of whose workers a child does the work."""
-    jobs = _list_jobs(partial(call_isolated, limits), function, numbered, lost)
+    jobs = (joblib.delayed(call)(partial(call_isolated, limits), *task) for task in numbered)
     with open_cluster(scheduler), joblib.parallel_config(backend="dask", scheduler_host=scheduler):
         yield from joblib.Parallel(**STREAMED)(jobs)
-
-
-def _list_jobs(call, function, numbered, lost):
-    return (joblib.delayed(_call)(call, function, number, task, lost) for number, task in numbered)
 
 
 @contextmanager
@@ -155,10 +152,3 @@ def open_cluster(scheduler):
                     "what."
                 )
         yield client
-
-
-def _call(call, function, number, task, lost):
-    try:
-        return number, call(function, task)
-    except LostError as error:
-        return number, lost(str(error), *task)
