@@ -22,6 +22,7 @@ LONGEST_WINDOW_S = 6.0
 """The window where none is asked for: the longest clip's length, but at most this."""
 
 MODALITIES = ("video", "audio")
+FILE_COLUMNS = ["video", "audio", "video_bytes", "audio_bytes"]
 FRAME_COLUMNS = ("clip_id", "frame", "time_s", "x1", "y1", "x2", "y2", "confidence", "found")
 CROP_OPTIONS = ("size", "margin", "grey", "min_confidence", "detect")
 READ_OPTIONS = ("strategy", "n_frames", "window_s", "rate_hz")
@@ -93,7 +94,9 @@ def extract_corpus(corpus, choices, **workers):
     n_todo = len(clips) - writer.n_done
     if writer.n_done:
         print(f"Going on where an earlier run stopped: {writer.n_done} of {len(clips)} are done.")
-    tasks = list_tasks(clips, writer, read_base(corpus), parameters["faces"])
+    base, files_of = read_base(corpus), clips[FILE_COLUMNS].to_dict("records")
+    todo = (row for row in range(len(clips)) if not writer.is_done(row))
+    tasks = ((row, base, files_of[row], parameters["faces"]) for row in todo)
     workers |= {"title": "extracting", "n_tasks": n_todo}
     with closing(writer):
         for _, done in stream_results(_extract_clip, tasks, lost=_list_lost, **workers):
@@ -102,14 +105,6 @@ def extract_corpus(corpus, choices, **workers):
     elapsed = time.perf_counter() - started
     print(f"{n_todo} clips in {elapsed:.0f} s ({n_todo / elapsed:.1f} clips a second).")
     return clips
-
-
-def list_tasks(clips, writer, base, parameters):
-    """Yield the arguments of ``_extract_clip`` for every clip that is not finished."""
-    columns = clips[["video", "audio", "video_bytes", "audio_bytes"]]
-    for row in range(len(clips)):
-        if not writer.is_done(row):
-            yield row, base, columns.loc[row].to_dict(), parameters
 
 
 def describe_choices(choices, detector, window_s, lag_s):
@@ -135,8 +130,7 @@ def finish_extraction(folder, clips, writer, parameters):
     """Rename the finished arrays, write the tables and the facts, and return the clips."""
     for stage in parameters:
         (folder / f"{stage}.json").unlink(missing_ok=True)
-    found = [writer.read_record(row)["clip"] for row in range(len(clips))]
-    found = pd.DataFrame(found, index=clips.index)
+    found = pd.DataFrame([writer.read_record(row)["clip"] for row in clips.index])
     write_boxes(folder, clips["clip_id"], writer)
     writer.finish()
     clips = clips.drop(columns=[name for name in found if name in clips]).join(found)
@@ -231,8 +225,7 @@ def _make_record(clip, rows, problems, frames, found):
     promised = [has[name] for name, kind in zip(has, MODALITIES, strict=True) if clip[kind]]
     status = "ok" if all(promised) else "partial" if any(promised) else "failed"
     reason = "; ".join(dict.fromkeys(problems))
-    record = {**has, **found, "status": status, "reason": reason}
-    return {"clip": record, "frames": frames}
+    return {"clip": {**has, **found, "status": status, "reason": reason}, "frames": frames}
 
 
 def _find_changes(base, clip):

@@ -10,13 +10,9 @@ from functools import partial
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from preprocessing.clips import containers
 from preprocessing.clips.clock import Pictures, average_frames, keep_frames
-from preprocessing.clips.containers import (
-    DECODER_ERRORS,
-    MediaError,
-    find_origin,
-    find_promised_end,
-)
+from preprocessing.clips.containers import DECODER_ERRORS, MediaError
 from preprocessing.faces.frames import Frames
 
 MAX_PIXELS = 4096 * 2304
@@ -72,8 +68,9 @@ def collect_pictures(container, stream, packets, problems):
             yield tick, (frame, partial(_to_rgb, frame, reformatter))
 
     usual_ticks = float(1 / (stream.guessed_rate or 25) / stream.time_base)
-    origin_s, promised_s = find_origin(container), find_promised_end(container, stream)
-    pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base, origin_s, promised_s)
+    pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base)
+    pictures.origin_s = containers.find_origin(container)
+    pictures.promised_end_s = containers.find_promised_end(container, stream)
     return pictures, decode
 
 

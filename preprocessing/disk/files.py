@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,7 @@ import numpy as np
 def replace_file(path):
     """Yield a temporary path that replaces ``path`` when the block ends without an error.
 
-    It lies in the same folder, which is made if absent, ends in ``.partial``, and is removed if
-    the block fails.
+    It lies in the same folder, which is made if absent, and is removed if the block fails.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,14 +30,12 @@ def replace_file(path):
 
 def sync_folder(folder):
     """Wait until a folder's renames are on disk, where the system lets one wait for that."""
-    try:
+    with suppress(OSError):  # Windows opens no folders
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return  # Windows opens no folders
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_json(path, facts):

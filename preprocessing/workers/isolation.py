@@ -44,10 +44,9 @@ class Limits:
 
     def __post_init__(self):
         """Refuse limits that no call could keep."""
-        for name, unit in (("time_s", "seconds"), ("memory_gb", "gigabytes")):
-            if not getattr(self, name) > 0:
-                value = getattr(self, name)
-                raise ValueError(f"limit {name} = {value}; expected a positive number of {unit}.")
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(f"limit {name} = {value}; expected a positive number.")
 
 
 class LostError(RuntimeError):
@@ -78,14 +77,7 @@ class Children:
         self.close()
 
     def call(self, function, arguments):
-        """Call a function in a child.
-
-        Args:
-            function: A function of a module.
-            arguments: Its arguments; they and the result are pickled.
-
-        Returns:
-            What it returns.
+        """Return what a function of a module returns in a child; all is pickled.
 
         Raises:
             LostError: It took too long or too much memory, or crashed ``ATTEMPTS`` times.
@@ -134,9 +126,7 @@ def call_isolated(limits, function, arguments):
     return _open_children(limits).call(function, arguments)
 
 
-@cache
-def _open_children(limits):
-    return Children(limits)
+_open_children = cache(Children)
 
 
 class _Child:
@@ -190,7 +180,6 @@ def serve():
     calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 1)
-    is_limited = False
     while True:
         try:
             call, limits = pickle.load(calls)
@@ -200,9 +189,7 @@ def serve():
             function, arguments = pickle.loads(call)
         except Exception as error:
             function, arguments = _fail_with, (error,)
-        if not is_limited:
-            _limit_memory(limits.memory_gb)
-            is_limited = True
+        _limit_memory(limits.memory_gb)
         _send(answers, "started")
         faulthandler.dump_traceback_later(limits.time_s + ORPHAN_GRACE_S, exit=True, file=silence)
         answer = _answer(function, arguments, limits)
@@ -215,8 +202,8 @@ def _answer(function, arguments, limits):
     try:
         return True, function(*arguments)
     except MemoryError:
-        reason = f"needed more than its limit of {limits.memory_gb:g} GB of memory"
-        return False, LostError(reason)
+        limit = f"its limit of {limits.memory_gb:g} GB of memory"
+        return False, LostError(f"needed more than {limit}")
     except Exception as error:
         return False, error
 
@@ -234,8 +221,9 @@ def _fail_with(error):
     raise error
 
 
+@cache
 def _limit_memory(memory_gb):
-    """Let this process's address space grow by so much; where the system knows such a limit."""
+    """Let this process's address space grow by so much from the first call on, where possible."""
     try:
         import resource  # not on Windows
 
