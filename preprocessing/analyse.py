@@ -16,14 +16,7 @@ QUALITY = ("rms_db", "clipping", "speech_fraction", "snr_db")
 
 
 def analyse_corpus(
-    corpus,
-    *,
-    n_mels=64,
-    window_ms=32,
-    hop_ms=16,
-    n_mfcc=20,
-    deltas=True,
-    **workers,
+    corpus, *, n_mels=64, window_ms=32, hop_ms=16, n_mfcc=20, deltas=True, **workers
 ):
     """Turn a corpus's waveforms into ``mels.npy``, ``mfcc.npy`` and ``features.csv``.
 
@@ -84,11 +77,8 @@ def list_voices(clips, waveforms, rate_hz):
 
     Args:
         clips: DataFrame with ``has_voice`` and ``window_s``, as the extraction leaves it.
-        waveforms: float32 (clip, samples).
+        waveforms: float32 (clip, samples); the values of the returned dict by row are views of it.
         rate_hz: Samples per second.
-
-    Returns:
-        Dict from row number to float32 (samples,), views of ``waveforms``.
     """
     voices = {}
     for row in np.flatnonzero(clips["has_voice"]):

@@ -711,10 +711,19 @@ def sound_files(tmp_path_factory):
 @given(data=st.data())
 def test_damaged_files_give_a_clip_or_a_media_error(sound_files, tmp_path_factory, data):
     name = data.draw(st.sampled_from(sorted(sound_files)))
-    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
-    n_bytes = data.draw(st.integers(0, 100))
+    seed, n_bytes = data.draw(st.integers(0, 2**32 - 1)), data.draw(st.integers(0, 100))
     path = tmp_path_factory.mktemp("damaged") / name
-    path.write_bytes(damage(sound_files[name], rng, n_bytes))
+    check_damaged(path, sound_files[name], seed, n_bytes)
+
+
+def test_packet_of_a_stream_that_is_not_there_is_no_crash(sound_files, tmp_path):
+    """Damage makes FFmpeg find a third stream half way through, which PyAV does not know."""
+    check_damaged(tmp_path / "damaged.flv", sound_files["h264_aac.flv"], 3685, 64)
+
+
+def check_damaged(path, data, seed, n_bytes):
+    """Read a damaged file: a clip or a short reason must come of it."""
+    path.write_bytes(damage(data, np.random.default_rng(seed), n_bytes))
     try:
         clip = decode.read_clip(path, path, n_frames=4)
     except decode.MediaError as error:

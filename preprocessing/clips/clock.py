@@ -200,6 +200,8 @@ def find_window(tracks, *, window_s, max_seconds, trim_db=None):
 
 def find_mismatch(tracks):
     """Return a problem, in a list, if the tracks share less than half of the longer one."""
+    if not tracks:
+        return []
     shared_s = min(track.end_s for track in tracks) - max(track.start_s for track in tracks)
     longest_s = max(track.end_s - track.start_s for track in tracks)
     if shared_s <= 0:

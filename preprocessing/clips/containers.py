@@ -29,7 +29,8 @@ QUICK = {"probesize": "32"}
 MAX_REMOTE_BYTES = 1 << 30
 """Largest file at a URL that is read: it is held in memory as a whole."""
 
-DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)
+DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, MemoryError)
+DECODER_ERRORS += (ArithmeticError, LookupError)
 """What PyAV raises on damaged files."""
 
 
@@ -39,16 +40,10 @@ class MediaError(Exception):
 
 @dataclass(frozen=True)
 class Probe:
-    """What a container promises.
+    """What a container promises; None where it does not say."""
 
-    Attributes:
-        durations_s: Seconds that the first "video" and "audio" last, of those that there are; None
-            where it does not say.
-        fps: Average frames a second, or None.
-    """
-
-    durations_s: dict[str, float | None]
-    fps: float | None
+    durations_s: dict[str, float | None]  # of its "video" and its "audio", where there is one
+    fps: float | None  # on average
 
 
 def probe(path):
@@ -60,11 +55,12 @@ def probe(path):
         MediaError: The file cannot be opened or holds neither video nor audio.
     """
     with open_media(path, whole=False) as container:
-        video = find_video(container)
-        streams = [stream for stream in (video, find_audio(container)) if stream is not None]
+        streams = {kind: find_stream(container, kind) for kind in ("video", "audio")}
+        streams = {kind: stream for kind, stream in streams.items() if stream is not None}
         if not streams:
             raise MediaError("holds neither video nor audio")
-        durations_s = {stream.type: _find_duration(container, stream) for stream in streams}
+        durations_s = {kind: _find_duration(container, streams[kind]) for kind in streams}
+        video = streams.get("video")
         rate = video and (video.average_rate or video.guessed_rate)
         return Probe(durations_s, float(rate) if rate else None)
 
@@ -144,19 +140,12 @@ def _open_container(file, suffix):
     return av.open(file, options=options, metadata_errors="ignore")
 
 
-def find_video(container):
-    """Return the first stream of moving pictures (no cover art) with a decoder, or None."""
-    for stream in container.streams.video:
+def find_stream(container, kind):
+    """Return the first stream of "video" (no cover art) or "audio" with a decoder, or None."""
+    size = "width" if kind == "video" else "sample_rate"
+    for stream in getattr(container.streams, kind):
         is_cover = stream.disposition & Disposition.attached_pic
-        if stream.codec_context is not None and stream.codec_context.width and not is_cover:
-            return stream
-    return None
-
-
-def find_audio(container):
-    """Return the first stream of sound with a decoder, or None."""
-    for stream in container.streams.audio:
-        if stream.codec_context is not None and stream.codec_context.sample_rate:
+        if getattr(stream.codec_context, size, 0) and not is_cover:
             return stream
     return None
 

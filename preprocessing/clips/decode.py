@@ -1,27 +1,20 @@
 """One decode of a clip: the chosen frames and the waveform, cut to the same seconds.
 
-A container is demuxed once. Sound is decoded on the way (``sounds``), pictures when the length of
-the sound and the times of all frames are known (``pictures``). All times come from timestamps,
-never from a frame rate.
+A container is demuxed once. Sound is decoded on the way, pictures when the length of the sound and
+the times of all frames are known. All times come from timestamps, never from a frame rate.
 """
 
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import av
 import numpy as np
 
-from preprocessing.clips import locations, sampling
+from preprocessing.clips import containers, locations, sampling
 from preprocessing.clips.clock import find_fault, find_mismatch, find_window
-from preprocessing.clips.containers import (
-    DECODER_ERRORS,
-    MediaError,
-    find_audio,
-    find_origin,
-    find_video,
-    open_media,
-)
+from preprocessing.clips.containers import DECODER_ERRORS, MediaError
 from preprocessing.clips.containers import probe as probe
 from preprocessing.clips.pictures import collect_pictures, decode_packets, take_frames
 from preprocessing.clips.sounds import collect_sound
@@ -94,8 +87,8 @@ def read_clip(
         MediaError: Neither picture nor sound can be had.
         ValueError: An option is out of its range.
     """
-    lengths = {"window_s": window_s, "max_seconds": max_seconds, "trim_db": trim_db}
-    _check_options(audio_lag_s, rate_hz=rate_hz, **lengths)
+    span = {"window_s": window_s, "max_seconds": max_seconds, "trim_db": trim_db}
+    _check_options(audio_lag_s, rate_hz=rate_hz, **span)
     seed = None if rng is None else int(rng.integers(2**63))
 
     def choose(duration_s, frame_times):
@@ -111,10 +104,7 @@ def read_clip(
             stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems
         )
         tracks = [track for track in (pictures, sound) if track is not None]
-
-        def window():
-            return find_window(tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db)
-
+        window = partial(find_window, tracks, **span)
         if pictures is not None:
             try:
                 frames, frame_times = take_frames(
@@ -125,7 +115,7 @@ def read_clip(
                 tracks.remove(pictures)
     problems += [problem for track in tracks if (problem := track.find_truncation())]
     start_s, end_s = window() if tracks else (0.0, 0.0)
-    problems += find_mismatch(tracks) if tracks else []
+    problems += find_mismatch(tracks)
     if sound is not None and sound.start_s < end_s and sound.end_s > start_s:
         waveform = sound.cut(start_s, end_s)
         if fault := find_fault(waveform):
@@ -165,13 +155,9 @@ def read_frame_times(
     if pictures is None:
         raise MediaError("; ".join(problems) or "no video file is given")
     tracks = [track for track in (pictures, sound) if track is not None]
-    start_s, end_s = find_window(
-        tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db
-    )
-    _, times = pictures.plan(
-        (start_s, end_s), lambda _, times: [(i, i + 1) for i in range(len(times))]
-    )
-    return end_s - start_s, times
+    window = find_window(tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db)
+    _, times = pictures.plan(window, lambda _, times: [(i, i + 1) for i in range(len(times))])
+    return window[1] - window[0], times
 
 
 def _check_options(audio_lag_s, **lengths):
@@ -195,9 +181,10 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
     pictures = sound = decode = beside = None
     for path in dict.fromkeys(path for path in (video, audio) if path):
         try:
-            container = stack.enter_context(open_media(path))
-            video_stream = find_video(container) if path == video else None
-            audio_stream = find_audio(container) if path == audio or measures_lag else None
+            container = stack.enter_context(containers.open_media(path))
+            video_stream = containers.find_stream(container, "video") if path == video else None
+            hears = path == audio or measures_lag
+            audio_stream = containers.find_stream(container, "audio") if hears else None
             packets, heard, found = _demux(container, video_stream, audio_stream, max_seconds)
             if path != audio:  # what is wrong with the sound beside the pictures is of no concern
                 found = [problem for problem in found if "audio" not in problem]
@@ -215,15 +202,10 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
             problems.append((role if are_two else "") + explain_error(error))
     if sound is not None:
         if beside is not None:
-            audio_lag_s = _measure_lag(beside, sound)
+            heard = [track.cut(0.0, track.end_s) for track in (beside, sound)]
+            audio_lag_s = estimate_lag(*heard, rate_hz)
         sound.shift(audio_lag_s or 0.0)
     return pictures, sound, decode
-
-
-def _measure_lag(beside, sound):
-    """Return the lag of a recording by the sound beside the pictures, or None if it is unclear."""
-    reference, recording = (track.cut(0.0, track.end_s) for track in (beside, sound))
-    return estimate_lag(reference, recording, sound.rate_hz)
 
 
 def _demux(container, video, audio, max_seconds):
@@ -233,7 +215,7 @@ def _demux(container, video, audio, max_seconds):
         stream.codec_context.thread_count = 1  # equal bytes each time; the workers are processes
     packets, heard, failures, problems = [], [], [], []
     seconds_a_tick = {stream.index: float(stream.time_base) for stream in streams}
-    origin_s = find_origin(container)
+    origin_s = containers.find_origin(container)
     running = {stream.index for stream in streams}
     try:
         for packet in container.demux(streams) if streams else ():

@@ -46,9 +46,6 @@ def fixed_fps(duration_s, frame_times, *, n_frames, fps=5.0):
 
     Keeps the true speed of motion, as video networks trained at one rate want (Carreira & Zisserman
     2017, "Quo Vadis, Action Recognition?", CVPR), and misses the ends of a longer clip.
-
-    Raises:
-        ValueError: ``fps`` is not positive.
     """
     if not fps > 0:
         raise ValueError(f"fps = {fps}; expected a positive number of frames a second.")
@@ -57,10 +54,7 @@ def fixed_fps(duration_s, frame_times, *, n_frames, fps=5.0):
 
 
 def window_mean(duration_s, frame_times, *, n_frames):
-    """Return the centres of equal spans, whose frames are to be averaged (see `frame_spans`).
-
-    Motion becomes blur instead of aliasing, and noise falls.
-    """
+    """Return the centres of equal spans, whose frames are to be averaged: motion becomes blur."""
     return temporal_average(duration_s, frame_times, n_frames=n_frames)
 
 
@@ -68,9 +62,6 @@ def random_segment(duration_s, frame_times, *, n_frames, rng):
     """Return one uniformly drawn instant in each of ``n_frames`` equal spans, for training.
 
     The segment sampling of temporal segment networks (Wang et al. 2016, see `temporal_average`).
-
-    Raises:
-        ValueError: ``rng`` is None.
     """
     if rng is None:
         raise ValueError("random_segment draws instants: give it rng=np.random.default_rng(seed).")
@@ -134,11 +125,7 @@ def pick_frames(instants, frame_times):
 
 
 def frame_spans(duration_s, frame_times, *, n_frames):
-    """Return the frames of each of ``n_frames`` equal spans; an empty span takes the one on screen.
-
-    Args, Returns and Raises as for `choose_frames`. Where no span is empty, every frame belongs to
-    exactly one.
-    """
+    """Return the frames of equal spans, as `choose_frames`; an empty one takes that on screen."""
     frame_times = _check_clip(duration_s, frame_times, n_frames)
     inner = np.arange(1, n_frames) * (duration_s / n_frames) - SNAP_S
     edges = np.concatenate([[0], np.searchsorted(frame_times, inner), [len(frame_times)]])

@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from preprocessing.disk.files import replace_file as replace_file
 from preprocessing.disk.files import write_table as write_table
 
 STARTED_S = time.monotonic()
-
 
 MADE_BY = {
     "clips": "preprocessing/10_corpus.ipynb",
@@ -90,10 +90,8 @@ def find_made(folder, name, stage):
     """Return the path of a file that a stage has written; FileNotFoundError says what to run."""
     path = Path(folder) / name
     if not path.is_file():
-        raise FileNotFoundError(
-            f"No {shorten_path(path)}. Run {MADE_BY[stage]} with "
-            f"CORPUS = {path.parent.name!r} first."
-        )
+        hint = f"Run {MADE_BY[stage]} with CORPUS = {path.parent.name!r} first."
+        raise FileNotFoundError(f"No {shorten_path(path)}. {hint}")
     return path
 
 
@@ -107,9 +105,7 @@ def read_clips(folder):
     """
     path = find_made(folder, "clips.csv", "clips")
     clips = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str))
-    present = [column for column in TEXT_COLUMNS if column in clips]
-    clips[present] = clips[present].fillna("")
-    return clips
+    return clips.fillna(dict.fromkeys(TEXT_COLUMNS, ""))
 
 
 def write_clips(folder, clips):
@@ -148,8 +144,7 @@ def choose_examples(clips, n_clips=4):
 
 def identify_clips(clips):
     """Return the digest of which clips a table holds: names, labels, sizes of files."""
-    present = [column for column in IDENTITY_COLUMNS if column in clips]
-    return compute_digest(clips[present].to_csv(index=False))
+    return compute_digest(clips.filter(IDENTITY_COLUMNS).to_csv(index=False))
 
 
 def compute_stage_digest(folder, stage):
@@ -205,23 +200,18 @@ def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
     """
     folder = Path(folder)
     files = [f"{name}.npy" for name in shapes] + [f"{name}.csv" for name in tables]
-    write_json(
-        folder / f"{stage}.json",
-        {
-            "stage": stage,
-            "digest": sign_stage(folder, stage, parameters),
-            "parameters": parameters,
-            **facts,
-            "axes": {name: AXES[name][: len(shape)] for name, shape in shapes.items()},
-            "shapes": shapes,
-            "files": measure_files(folder, sorted(files)),
-            "clips_per_emotion": read_clips(folder)["emotion"]
-            .value_counts()
-            .sort_index()
-            .to_dict(),
-            "versions": list_versions(),
-        },
-    )
+    facts = {
+        "stage": stage,
+        "digest": sign_stage(folder, stage, parameters),
+        "parameters": parameters,
+        **facts,
+        "axes": {name: AXES[name][: len(shape)] for name, shape in shapes.items()},
+        "shapes": shapes,
+        "files": measure_files(folder, sorted(files)),
+        "clips_per_emotion": dict(sorted(Counter(read_clips(folder)["emotion"]).items())),
+        "versions": list_versions(),
+    }
+    write_json(folder / f"{stage}.json", facts)
 
 
 def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
