@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pooch
 
 from opencv_model import weights
 from opencv_model.weights import DetectorError
@@ -19,26 +20,15 @@ from opencv_model.weights import DetectorError
 NAMES = ("auto", "resnet_ssd", "resnet_ssd_caffe", "haar")
 """What ``open_detector`` takes; the last three are also what a detector calls itself."""
 
-INPUT_SIZE = 300
-"""Height and width of the network's input, in pixels."""
-
-CLOSE_INPUT_SIZE = 144
-"""The same of a reduced form for large faces, a third of the work."""
-
-FAR_LAYERS = "conv[89]_"
-"""Layers left out of that form: they would look at less than one cell."""
-
-CHANNEL_MEANS_BGR = (104.0, 177.0, 123.0)
-"""Subtracted from the blue, green and red channel (0 to 255) before the first layer."""
+INPUT_SIZE = 300  # height and width of the network's input, in pixels
+CLOSE_INPUT_SIZE = 144  # the same of a reduced form for large faces, a third of the work
+FAR_LAYERS = "conv[89]_"  # left out of that form: they would look at less than one cell
+CHANNEL_MEANS_BGR = (104.0, 177.0, 123.0)  # subtracted from blue, green and red (0 to 255)
 
 
 @dataclass(frozen=True)
 class SsdDetector:
-    """The ResNet-10 SSD network (about 30 ms a frame on one core).
-
-    It is named after the kind of weight file. Its networks, in full and with a reduced input,
-    cannot be pickled: each process opens its own.
-    """
+    """The ResNet-10 SSD network (about 30 ms a frame on one core); each process opens its own."""
 
     name: str
     weights_sha256: str
@@ -137,7 +127,7 @@ def open_detector(detector="auto", *, folder=weights.FOLDER, url=weights.URL, qu
             if not quiet:
                 _notify(f"{error} Until then OpenCV's Haar cascade is used: it misses more.")
             return _open_haar()
-    sha256 = weights.hash_weights(path)
+    sha256 = pooch.file_hash(path)
     if sha256 not in (weights.SHA256, weights.CAFFE_SHA256) and not quiet:
         _notify(f"{path.name} is not one of OpenCV's own files; it is used. {sha256=}")
     return _open_network(path, sha256)
@@ -162,9 +152,8 @@ def _run_network(network, frame, input_size):
 def read_graph(ending, *, close=False):
     """Return the text that joins a weight file's numbers to a network, one layer a line.
 
-    Args:
-        ending: "pbtxt" (TensorFlow's words, for a ``.pb``) or "prototxt" (Caffe's).
-        close: The reduced form for large faces.
+    ``ending`` is "pbtxt" (for a ``.pb``) or "prototxt" (for a ``.caffemodel``); ``close`` gives the
+    reduced form for large faces.
     """
     text = (weights.FOLDER / f"resnet_ssd.{ending}").read_text("utf-8")
     if not close:
@@ -214,7 +203,7 @@ def _open_haar():
             "or choose DETECTOR = 'resnet_ssd'."
         )
     path = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
-    return HaarDetector("haar", weights.hash_weights(path), cv2.CascadeClassifier(str(path)))
+    return HaarDetector("haar", pooch.file_hash(path), cv2.CascadeClassifier(str(path)))
 
 
 @cache

@@ -97,8 +97,7 @@ def _analyse_voice(row, waveform, rate_hz, options):
     """Return the row, a voice's spectra by array name, and numbers by name."""
     mel, coefficients, named = spectra.analyse(waveform, rate_hz, **options)
     quality = spectra.measure_quality(waveform, rate_hz)
-    numbers = {name: float(quality[name]) for name in QUALITY}
-    numbers |= {name: float(value) for name, value in named.items()}
+    numbers = {name: float(value) for name, value in (quality | named).items()}
     return row, {"mels": mel, "mfcc": coefficients}, {"numbers": numbers}
 
 

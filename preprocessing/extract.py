@@ -18,9 +18,7 @@ from preprocessing.faces import crop
 from preprocessing.index import read_base
 from preprocessing.workers.parallel import explain_error, stream_results
 
-LONGEST_WINDOW_S = 6.0
-"""The window where none is asked for: the longest clip's length, but at most this."""
-
+LONGEST_WINDOW_S = 6.0  # where none is asked for
 MODALITIES = ("video", "audio")
 FILE_COLUMNS = ["video", "audio", "video_bytes", "audio_bytes"]
 FRAME_COLUMNS = ("clip_id", "frame", "time_s", "x1", "y1", "x2", "y2", "confidence", "found")
@@ -47,7 +45,7 @@ class Choices:
 
 
 def choose_window(clips, window_s):
-    """Return the seconds that every clip is given: those asked for, or the longest clip's."""
+    """Return the seconds of every clip: those asked for, or the longest clip's up to a limit."""
     if window_s:
         return float(window_s)
     longest = clips["duration_s"].max()

@@ -12,7 +12,6 @@ from preprocessing.disk import arrays, files
 from preprocessing.workers.parallel import collect_results, explain_error
 
 UNKNOWN = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes": 0}
-"""Columns of ``clips.csv`` of a clip whose headers say nothing."""
 
 
 def find_source(corpus, source=""):
@@ -67,15 +66,12 @@ def read_base(corpus):
 
 
 def read_examples(corpus, clips, **options):
-    """Read the clips that every notebook shows; one that cannot be read is named and left out.
+    """Return the clips that every notebook shows, by id; one that cannot be read is named instead.
 
     Args:
         corpus: A name of ``corpora.NAMES``.
         clips: DataFrame of ``clips.csv``.
         **options: As ``decode.read_clip`` takes them.
-
-    Returns:
-        Dict from clip id to ``decode.Clip``.
     """
     base, examples, rows = read_base(corpus), {}, clips.set_index("clip_id")
     for clip_id in arrays.choose_examples(clips):

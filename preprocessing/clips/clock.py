@@ -13,18 +13,10 @@ from scipy.ndimage import median_filter
 
 from preprocessing.clips import sampling
 
-SILENCE = 1e-4
-"""Peak below which sound is silence and no voice (RAVDESS's video-only clips have such a track)."""
-
-CLIPPED = 1.5
-"""Peak above which sound is not just an encoder's overshoot, but lies outside [-1, 1]."""
-
-FRAME_HOP_S = 0.01
-"""Step of the energy by which speech is told from silence; its windows are two steps long."""
-
-CLICK_FRAMES = 7
-"""Windows of a median that no click passes: one of 10 ms touches three of the seven."""
-
+SILENCE = 1e-4  # peak below which sound is silence (RAVDESS's video-only clips have such a track)
+CLIPPED = 1.5  # peak above which sound is not just an encoder's overshoot
+FRAME_HOP_S = 0.01  # step of the energy by which speech is told from silence
+CLICK_FRAMES = 7  # steps of a median that no click passes: one of 10 ms touches three of them
 PAD_S = 0.1
 """Kept on either side of the speech: breath and voiceless consonants before and after it are
 weak (they last about 50 to 100 ms), and the median can eat 30 ms of a sudden start."""
@@ -79,11 +71,7 @@ class Pictures(_Track):
         return len(self.ticks) / (self.end_s - self.start_s)
 
     def plan(self, window, choose):
-        """Return which frames a strategy wants of a window.
-
-        Args:
-            window: (start, end) in seconds.
-            choose: `sampling.choose_frames` as a function of (duration_s, frame_times).
+        """Return which frames ``choose`` wants of a window, (start, end) in seconds.
 
         Returns:
             groups: A tuple of ticks for each frame to be returned, to be averaged.
@@ -200,8 +188,6 @@ def find_window(tracks, *, window_s, max_seconds, trim_db=None):
 
 def find_mismatch(tracks):
     """Return a problem, in a list, if the tracks share less than half of the longer one."""
-    if not tracks:
-        return []
     shared_s = min(track.end_s for track in tracks) - max(track.start_s for track in tracks)
     longest_s = max(track.end_s - track.start_s for track in tracks)
     if shared_s <= 0:

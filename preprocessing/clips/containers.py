@@ -20,14 +20,9 @@ av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters be
 FORMATS = "mov,mp4,m4a,3gp,avi,flv,matroska,webm,mpegts,asf,ogg,wav,w64,aiff,flac,mp3,aac"
 """Containers that may be opened. Playlists are not among them: they would open further files."""
 
-INDEXED = (".mp4", ".mov", ".m4a", ".m4v")
-"""Containers whose index says all about their streams."""
-
-QUICK = {"probesize": "32"}
-"""Options that keep FFmpeg from decoding the first pictures when a container is opened."""
-
-MAX_REMOTE_BYTES = 1 << 30
-"""Largest file at a URL that is read: it is held in memory as a whole."""
+INDEXED = (".mp4", ".mov", ".m4a", ".m4v")  # their index says all about their streams
+QUICK = {"probesize": "32"}  # keeps FFmpeg from decoding the first pictures of what it opens
+MAX_REMOTE_BYTES = 1 << 30  # of a file at a URL, which is held in memory as a whole
 
 DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, MemoryError)
 DECODER_ERRORS += (ArithmeticError, LookupError)

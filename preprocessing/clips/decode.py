@@ -115,7 +115,7 @@ def read_clip(
                 tracks.remove(pictures)
     problems += [problem for track in tracks if (problem := track.find_truncation())]
     start_s, end_s = window() if tracks else (0.0, 0.0)
-    problems += find_mismatch(tracks)
+    problems += find_mismatch(tracks) if tracks else []
     if sound is not None and sound.start_s < end_s and sound.end_s > start_s:
         waveform = sound.cut(start_s, end_s)
         if fault := find_fault(waveform):
@@ -170,11 +170,7 @@ def _check_options(audio_lag_s, **lengths):
 
 
 def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems):
-    """Demux one container or two, left open on ``stack``; the sound is put on the picture's clock.
-
-    Returns:
-        Pictures or None; Sound or None; the function that decodes the pictures, or None.
-    """
+    """Return Pictures, Sound on their clock, and what decodes the pictures; None each without."""
     video, audio = (locations.find_location(path) if path else None for path in (video, audio))
     are_two = bool(video and audio and video != audio)
     measures_lag = are_two and audio_lag_s is None

@@ -40,8 +40,7 @@ def find_location(text):
 def join(base, name):
     """Return the location, Path or URL, of a file that a list in the folder ``base`` names.
 
-    A relative ``name`` is escaped where the folder is of the web; an absolute path or a URL stands
-    for itself (below a URL, a path is never one of this machine).
+    An absolute path or a URL stands for itself; below a URL, a path is never of this machine.
     """
     if is_url(name):
         return name
@@ -138,8 +137,8 @@ def open_file(location):
 def list_files(folder, *, skips):
     """Return the sorted POSIX names, relative to a folder (Path or URL), of all files below it.
 
-    A linked folder is followed once. A web server is listed by the links of its index pages. A
-    file or folder of which ``skips(name)`` is true is passed over.
+    A linked folder is followed once. A web server is listed by the links of its index pages. What
+    ``skips(name)`` is true of is passed over.
 
     Raises:
         OSError: There is no such folder (FileNotFoundError), it is a file (NotADirectoryError),

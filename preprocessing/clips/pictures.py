@@ -15,9 +15,7 @@ from preprocessing.clips.clock import Pictures, average_frames, keep_frames
 from preprocessing.clips.containers import DECODER_ERRORS, MediaError
 from preprocessing.faces.frames import Frames
 
-MAX_PIXELS = 4096 * 2304
-"""Larger frames (than 4K) come from damaged headers, and sixteen would fill the memory."""
-
+MAX_PIXELS = 4096 * 2304  # larger frames (than 4K) come from damaged headers
 SKIPPING_DECODERS = ("h264", "mpeg4")
 """Decoders whose pictures without references to them can be left out, the others unchanged.
 (HEVC's temporal layers may refer to pictures that are marked as not referred to.)"""
@@ -75,10 +73,7 @@ def collect_pictures(container, stream, packets, problems):
 
 
 def _skip_unwanted(packets, stream, wanted):
-    """Yield packets, the decoder told before each whether it may leave the picture out.
-
-    It leaves out only what no other picture refers to, so those that come are the same.
-    """
+    """Yield packets; before each the decoder is told whether it may leave the picture out."""
     context = stream.codec_context
     try:
         for packet in packets:

@@ -156,10 +156,7 @@ def compute_stage_digest(folder, stage):
 
 
 def sign_stage(folder, stage, parameters):
-    """Return the digest that a stage made now, with these parameters, would carry.
-
-    It covers all that the stage comes from, down to the clips.
-    """
+    """Return the digest that a stage made now would carry: of all it comes from, down to clips."""
     source = MADE_FROM.get(stage, "clips")
     if source == "clips":
         upstream = identify_clips(read_clips(folder))
@@ -188,11 +185,10 @@ def read_facts(folder, stage):
 
 
 def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
-    """Write ``<stage>.json``, the last file of a stage.
+    """Write ``<stage>.json`` in a corpus folder, the last file of a stage.
 
     Args:
-        folder: A corpus folder.
-        stage: A key of ``MADE_BY``.
+        folder, stage: The corpus folder, a key of ``MADE_BY``.
         parameters: The choices that the stage was made with.
         shapes: Shape of each of its arrays by name.
         tables: Names of its tables, ``<name>.csv``.
@@ -244,8 +240,7 @@ def read_array(folder, name):
 
     Raises:
         FileNotFoundError: Its stage has not been made.
-        ValueError: It was made from other clips or from an older stage, or is not what its facts
-            say.
+        ValueError: It was made from another state of what it comes from, or is not whole.
     """
     folder, stage, file = Path(folder), STAGE_OF[name], f"{name}.npy"
     facts = read_facts(folder, stage)

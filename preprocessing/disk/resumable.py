@@ -18,15 +18,14 @@ import numpy as np
 
 from preprocessing.disk.files import sync_folder, to_builtin
 
-ROWS_PER_SYNC = 64
-"""After so many rows the disk is waited for: what a power cut can cost, a kill costs less."""
+ROWS_PER_SYNC = 64  # after so many the disk is waited for: so many a power cut can cost
 COMPLETE = {"complete": True}
 
 
 class ResumableArrays:
     """Several arrays with one row a clip, written row by row, resumed after a kill.
 
-    Memory does not grow with the number of rows, but for eight bytes each: records stay on disk.
+    Records stay on disk: memory grows by eight bytes a row.
 
     Args:
         folder: Where the arrays go.

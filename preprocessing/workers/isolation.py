@@ -12,24 +12,19 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 START = f"from {__name__} import serve; serve()"
-ATTEMPTS = 3
-"""A child that dies may have been killed for another's sake (memory ran out): it is tried again."""
-
-ORPHAN_GRACE_S = 30
-"""How much longer than its limit a child may run when its parent is no longer there to stop it."""
-
+ATTEMPTS = 3  # a child may have been killed for another's sake, when memory ran out
+ORPHAN_GRACE_S = 30  # how much longer than its limit a call may run when its parent has died
 ONE_THREAD = {
     f"{library}_THREADS": "1"
     for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMBA_NUM")
 }
-DIED = (EOFError, OSError, pickle.UnpicklingError)
-"""What is raised where a child ends in the middle of a call."""
+DIED = (EOFError, OSError, pickle.UnpicklingError)  # raised where a child ends in a call
 
 
 @dataclass(frozen=True)
@@ -60,17 +55,13 @@ def explain_error(error):
     return " ".join(text.split()) or type(error).__name__
 
 
-class Children:
+class Children(AbstractContextManager):
     """Child processes, of the same limits, started when needed and used again; for threads."""
 
     def __init__(self, limits):
         self.limits = limits
         self._lock = threading.Lock()
         self._idle, self._all, self._closed = [], set(), False
-
-    def __enter__(self):
-        """Return itself."""
-        return self
 
     def __exit__(self, *_):
         """Stop the children."""

@@ -34,8 +34,6 @@ def stream_results(
 ):
     """Call a function on every task in worker processes; yield results as they come.
 
-    The last four options are what the drivers of whole corpora call ``workers``.
-
     Args:
         function: A function of a module, called with each task's items as arguments.
         tasks: Tuples, in a list or made one by one.
@@ -110,18 +108,13 @@ def _stream_children(n_jobs, call, numbered, limits):
 def _stream_cluster(scheduler, call, numbered, limits):
     """Yield results of a Dask cluster, in each of whose workers a child does the work."""
     jobs = (joblib.delayed(call)(partial(call_isolated, limits), *task) for task in numbered)
-    with open_cluster(scheduler), joblib.parallel_config(backend="dask", scheduler_host=scheduler):
+    with _open_cluster(scheduler), joblib.parallel_config(backend="dask", scheduler_host=scheduler):
         yield from joblib.Parallel(**STREAMED)(jobs)
 
 
 @contextmanager
-def open_cluster(scheduler):
-    """Yield a client of the Dask scheduler at an address.
-
-    Raises:
-        ConnectionError: The scheduler does not answer or has no workers.
-        RuntimeError: A worker has other versions, or not this project.
-    """
+def _open_cluster(scheduler):
+    """Yield a client of a Dask scheduler whose workers have the libraries that are used here."""
     from distributed import Client  # takes a second, and most runs do without it
 
     try:
