@@ -196,6 +196,10 @@ def _answer(function, arguments, limits):
         limit = f"its limit of {limits.memory_gb:g} GB of memory"
         return False, LostError(f"needed more than {limit}")
     except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # an error that no other process can make anew
+            error = RuntimeError(f"{type(error).__name__}: {error}")
         return False, error
 
 

@@ -133,15 +133,12 @@ def _open_cluster(scheduler):
                 "pip install -e . in a clone of the same commit."
             ) from error
         if not found:
-            raise ConnectionError(
-                f"The Dask scheduler at {scheduler} has no workers. Start some: dask worker "
-                f"{scheduler}"
-            )
+            hint = f"Start some: dask worker {scheduler}"
+            raise ConnectionError(f"The Dask scheduler at {scheduler} has no workers. {hint}")
         for worker, versions in found.items():
             if other := {k: v for k, v in versions.items() if v != list_versions().get(k)}:
                 raise RuntimeError(
                     f"Worker {worker} has other versions than this process: {other}. Install the "
-                    "same requirements.txt there; else results would depend on which worker did "
-                    "what."
+                    "same requirements.txt there, or results would depend on who made them."
                 )
         yield client
