@@ -215,8 +215,8 @@ def open_frozen(title, number):
 def open_expressions():
     """Return the convolution over time on our expression network's embeddings."""
     names = open_notebook("32", HEADS=["convolution"])
-    part = names["train"]
-    model = names["build_network"]("convolution", part.x.shape[1:])
+    part = names["data"]["convolution"]["train"]
+    model = names["build_network"]("convolution")
     model.compile("adam", loss="categorical_crossentropy", metrics=["accuracy"])
     batch_size = names["BATCH_SIZE"]
     batches = inputs.make_batches(part, batch_size=batch_size, seed=0)

@@ -16,7 +16,7 @@ TRAIN = """
 import numpy as np
 from modeling.training import inputs, runs
 parts = inputs.read_parts(CORPUS, "mels", protocol=PROTOCOL, fold=FOLD)
-split, emotions = parts["train"].clips["protocol"].iloc[0], parts["train"].emotions
+split, emotions = parts.origin["protocol"], parts.emotions
 met = set(parts["train"].clips["actor"])
 x, clips, names = inputs.join_parts(parts)
 known = clips["actor"].isin(met).to_numpy()

@@ -301,13 +301,13 @@ def test_the_summary_counts_frames_with_a_face_alone():
 
 def test_files_of_posteriors_that_do_not_fit_are_refused(tmp_path):
     path = tmp_path / "p.npz"
-    with pytest.raises(FileNotFoundError, match="No file of posteriors"):
+    with pytest.raises(FileNotFoundError, match="No such file"):
         others.read_posteriors(path, make_clips())
     write_posteriors(path, classes=["anger", "bored", "c", "d", "e", "f", "g"])
     with pytest.raises(ValueError, match="has no posteriors of"):
         others.read_posteriors(path, make_clips())
     write_posteriors(path, frame=None)
-    with pytest.raises(ValueError, match="has no array"):
+    with pytest.raises(ValueError, match="frame is not a file"):
         others.read_posteriors(path, make_clips())
     write_posteriors(path, clip_id=["x", "y"])
     with pytest.raises(ValueError, match="knows none of the 3 clips: it names x"):

@@ -65,11 +65,9 @@ def test_fused_posteriors_are_probabilities(posteriors):
 def test_missing_modality_changes_nothing(posteriors, position):
     gap = np.full_like(posteriors[0], np.nan)
     for fuse in (fusion.average_posteriors, fusion.multiply_experts):
-        alone = fuse(posteriors)
-        for missing in (None, gap):
-            more = [*posteriors]
-            more.insert(position, missing)
-            np.testing.assert_allclose(fuse(more), alone)
+        more = [*posteriors]
+        more.insert(position, gap)
+        np.testing.assert_allclose(fuse(more), fuse(posteriors))
 
 
 @settings(max_examples=60, deadline=None)
@@ -82,13 +80,11 @@ def test_order_of_modalities_does_not_matter(posteriors, random):
 
 @settings(max_examples=60, deadline=None)
 @given(experts())
-def test_expert_that_knows_only_the_prior_changes_nothing(posteriors):
-    prior = np.arange(1.0, posteriors[0].shape[1] + 1)
-    prior /= prior.sum()
-    knows_nothing = np.tile(prior, (len(posteriors[0]), 1))
+def test_expert_that_knows_nothing_changes_nothing(posteriors):
+    knows_nothing = np.full_like(posteriors[0], 1 / posteriors[0].shape[1])
     np.testing.assert_allclose(
-        fusion.multiply_experts([*posteriors, knows_nothing], prior=prior),
-        fusion.multiply_experts(posteriors, prior=prior),
+        fusion.multiply_experts([*posteriors, knows_nothing]),
+        fusion.multiply_experts(posteriors),
         atol=1e-9,
     )
 
@@ -96,23 +92,15 @@ def test_expert_that_knows_only_the_prior_changes_nothing(posteriors):
 @settings(max_examples=60, deadline=None)
 @given(experts())
 def test_single_expert_is_kept(posteriors):
-    for prior in (None, np.arange(1.0, posteriors[0].shape[1] + 1)):
-        fused = fusion.multiply_experts([posteriors[0], None], prior=prior)
-        np.testing.assert_allclose(fused, posteriors[0], atol=1e-6)
+    fused = fusion.multiply_experts([posteriors[0], np.full_like(posteriors[0], np.nan)])
+    np.testing.assert_allclose(fused, posteriors[0], atol=1e-6)
 
 
 def test_product_equals_bayes_rule():
     audio, video = np.array([[0.6, 0.4]]), np.array([[0.3, 0.7]])
     product = fusion.multiply_experts([audio, video])
     np.testing.assert_allclose(product, [[0.18 / 0.46, 0.28 / 0.46]])
-    with_prior = fusion.multiply_experts([audio, video], prior=[0.75, 0.25])
-    odds = (0.6 * 0.3 / 0.75) / (0.4 * 0.7 / 0.25)
-    np.testing.assert_allclose(with_prior[0, 0] / with_prior[0, 1], odds)
-    weighted = fusion.multiply_experts([audio, video], weights=[1, 2])
-    np.testing.assert_allclose(weighted[0, 0] / weighted[0, 1], 0.6 * 0.3**2 / (0.4 * 0.7**2))
-    np.testing.assert_allclose(
-        fusion.average_posteriors([audio, video], weights=[3, 1]), [[0.525, 0.475]]
-    )
+    np.testing.assert_allclose(fusion.average_posteriors([audio, video]), [[0.45, 0.55]])
 
 
 def test_agreeing_experts_are_surer_together():
@@ -136,20 +124,10 @@ def test_clip_with_one_modality_gets_a_prediction_and_one_with_none_gets_nan():
         assert fused[0, 0] >= 0.7 - 1e-12
 
 
-@pytest.mark.parametrize(
-    ("posteriors", "options", "message"),
-    [
-        ([], {}, "expected one"),
-        ([None, None], {}, "expected one"),
-        ([np.ones((2, 3)), np.ones((3, 3))], {}, r"\(2, 3\), \(3, 3\)"),
-        ([np.ones((2, 3))], {"weights": [1, 1]}, "expected 1 positive"),
-        ([np.ones((2, 3))], {"weights": [0]}, "expected 1 positive"),
-        ([np.ones((2, 3))], {"prior": [1, 1]}, "expected 3 positive"),
-    ],
-)
-def test_unfit_posteriors_are_refused(posteriors, options, message):
-    with pytest.raises(ValueError, match=message):
-        fusion.multiply_experts(posteriors, **options)
+@pytest.mark.parametrize("posteriors", [[], [np.ones((2, 3)), np.ones((3, 3))]])
+def test_unfit_posteriors_are_refused(posteriors):
+    with pytest.raises(ValueError, match="array"):
+        fusion.multiply_experts(posteriors)
 
 
 @settings(max_examples=40, deadline=None)
@@ -184,12 +162,8 @@ def test_temperature_one_is_the_identity():
 
 
 def test_unfit_calibration_is_refused():
-    with pytest.raises(ValueError, match="expected a row each"):
-        fusion.fit_temperature(np.zeros((3, 2)), [0, 1])
     with pytest.raises(ValueError, match="NaN or infinity"):
         fusion.fit_temperature(np.array([[0.0, -np.inf]]), [0])
-    with pytest.raises(ValueError, match="expected a positive"):
-        fusion.apply_temperature(np.zeros((3, 2)), 0)
 
 
 def test_calibration_sees_validation_clips_only():
@@ -222,7 +196,7 @@ def test_late_fusion_beats_its_parts_and_bears_a_gap():
     assert np.isnan(fused[:100]).all()
     np.testing.assert_allclose(fused[100:].sum(axis=1), 1)
     assert (fused[100:200].argmax(axis=1) == test[0][100:200].argmax(axis=1)).mean() > 0.8
-    alone = fuse([None, test[1]])
+    alone = fuse([np.full_like(test[1], np.nan), test[1]])
     assert (alone[200:].argmax(axis=1) == labels[600:]).mean() > 0.5
 
 
@@ -242,10 +216,8 @@ def test_unfit_late_fusion_is_refused():
     posteriors = np.full((4, 3), 1 / 3)
     with pytest.raises(ValueError, match="fewer than 2 emotions"):
         heads.fit_logistic([posteriors], [1, 1, 1, 1], inverse_l2=1)
-    with pytest.raises(ValueError, match="4 rows of posteriors for 3 labels"):
-        heads.fit_logistic([posteriors], [0, 1, 2], inverse_l2=1)
     fuse = heads.fit_logistic([posteriors, posteriors], [0, 1, 2, 0], inverse_l2=1)
-    with pytest.raises(ValueError, match="fitted on 6"):
+    with pytest.raises(ValueError, match="expecting 6 features"):
         fuse([posteriors])
 
 

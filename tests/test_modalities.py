@@ -97,7 +97,7 @@ def test_a_modality_is_what_the_runs_say_and_not_what_branches_are_called(
         run = runs.Run(name, modality="face" if name == "seen_z" else "voice", **facts)
         run.save_predictions(table)
         run.finish({})
-    found = heads.find_branches("drawn", list(tables), protocol="luna5", fold=1)
+    found = heads.find_branches("drawn", " ".join(tables), protocol="luna5", fold=1)
     groups = heads.group_branches(found)
     assert groups == {"voice": ["voice_x", "audio_y"], "face": ["seen_z"]}
     product = experts.fit_product(tables, THREE, groups)

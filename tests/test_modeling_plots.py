@@ -12,7 +12,6 @@ from matplotlib import pyplot as plt  # noqa: E402
 from modeling import plots  # noqa: E402
 from modeling.scores import bootstrap  # noqa: E402
 from preprocessing.corpora import EMOTIONS  # noqa: E402
-from preprocessing.plots import EMOTION_COLOURS  # noqa: E402
 
 RNG = np.random.default_rng(0)
 TRUE = np.repeat(np.arange(8), 6)
@@ -58,7 +57,6 @@ def make_table():
 
 DRAWINGS = {
     "confusion": lambda ax: plots.plot_confusion(TRUE, PREDICTED, EMOTIONS, ax=ax),
-    "recall": lambda ax: plots.plot_recall(TRUE, PREDICTED, EMOTIONS, ax=ax),
     "scores": lambda ax: plots.plot_scores(make_table(), ax=ax),
     "reliability": lambda ax: plots.plot_reliability(TRUE, {"before": POSTERIORS}, ax=ax),
     "by_actor": lambda ax: plots.plot_by_actor(ACTORS, TRUE, PREDICTED, ax=ax),
@@ -131,8 +129,6 @@ def test_history_draws_one_epoch_and_unweighted_recall():
     plots.plot_history({name: values[:1] for name, values in HISTORY.items()}).canvas.draw()
     both = HISTORY | {"unweighted_recall": HISTORY["accuracy"]}
     assert "unweighted recall" in plots.plot_history(both).axes[1].get_title()
-    with pytest.raises(ValueError, match="expected loss by epoch"):
-        plots.plot_history({"accuracy": [0.5]})
 
 
 def test_the_legend_of_a_history_hides_no_curve():
@@ -172,13 +168,6 @@ def test_confusion_shows_shares_of_the_row_and_counts():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true (clips = 100%)")
     assert [label.get_text() for label in ax.get_xticklabels()] == list(EMOTIONS)
     assert ax.get_yticklabels()[2].get_text() == "happy (2)"
-
-
-def test_recall_has_the_emotions_colours_and_says_where_there_are_no_clips():
-    ax = plots.plot_recall([0, 0, 2], [0, 1, 2], EMOTIONS)
-    assert read_texts(ax)[:3] == ["50%", "no clips", "100%"]
-    colours = [mpl.colors.to_hex(bar.get_facecolor()).upper() for bar in ax.patches]
-    assert colours == [EMOTION_COLOURS[emotion].upper() for emotion in EMOTIONS]
 
 
 def test_scores_show_runs_and_baselines():

@@ -24,9 +24,10 @@ def check_index(clips, module):
     assert all(isinstance(value, str) for value in clips.to_numpy().ravel())
 
 
-def check_folds(clips, name, n_folds):
+def check_folds(clips, corpus, n_folds):
     """Assert that auto takes the protocol and that its folds test every clip once."""
-    assert protocol.choose_protocol(clips, name) == name
+    name = corpora.get(corpus).protocol
+    assert protocol.choose_protocol(clips, corpus) == name
     assert protocol.count_folds(name, clips) == n_folds
     tested = np.zeros(len(clips), int)
     for fold in range(1, n_folds + 1):
@@ -80,7 +81,7 @@ def test_savee_video_and_recording_of_a_sentence_are_one_clip(tmp_path):
     assert clip["video"] == clip["audio"] == "AudioVisualClip/JE/su3.avi"
     assert (clip["emotion"], clip["gender"]) == ("surprised", "male")
     assert savee.CORPUS.validate(tmp_path).empty
-    check_folds(clips, savee.CORPUS.protocol, 4)
+    check_folds(clips, "savee", 4)
 
 
 def test_savee_one_speaker_and_renamed_recordings(tmp_path):
@@ -118,7 +119,7 @@ def test_enterface05_believes_folders_not_file_names(tmp_path):
     row = clips[clips["clip_id"] == "11_anger_2"].iloc[0]
     assert row["video"] == row["audio"] == "subject 11/anger/sentence 2/s12_an_2.avi"
     assert enterface05.CORPUS.validate(tmp_path).empty
-    check_folds(clips, enterface05.CORPUS.protocol, 3)
+    check_folds(clips, "enterface05", 3)
 
 
 def test_enterface05_known_oddities_are_named(tmp_path):
@@ -163,7 +164,7 @@ def test_emodb_indexes_recordings_and_leaves_boredom_out(tmp_path):
         "repetition": "b",
     }
     assert emodb.CORPUS.validate(tmp_path).empty
-    check_folds(clips, emodb.CORPUS.protocol, 10)
+    check_folds(clips, "emodb", 10)
 
 
 @pytest.mark.parametrize("name", ["04a01Fa.wav", "03a03Fa.wav", "03a01Xa.wav", "03a01.wav"])
@@ -191,7 +192,7 @@ def test_tess_indexes_recordings_the_misspelt_one_too(tmp_path):
     row = clips[clips["clip_id"] == "OAF_bite_neutral"].iloc[0]
     assert row["audio"] == "OAF_neutral/OA_bite_neutral.wav" and row["actor"] == "OAF"
     assert tess.CORPUS.validate(tmp_path).empty
-    check_folds(clips, tess.CORPUS.protocol, 2)
+    check_folds(clips, "tess", 2)
 
 
 def test_tess_validates_on_words_that_are_not_trained_on(tmp_path):
@@ -252,7 +253,7 @@ def test_meld_takes_labels_from_its_tables(tmp_path):
 def test_meld_is_split_by_speaker_unless_its_official_split_is_named(tmp_path):
     make_meld(tmp_path)
     clips = meld.CORPUS.index(tmp_path)
-    check_folds(clips, meld.CORPUS.protocol, 4)
+    check_folds(clips, "meld", 4)
     parts = protocol.split_clips(clips, protocol="meld", fold=1)
     official = clips["clip_id"].str.partition("_")[0].replace("dev", "val")
     np.testing.assert_array_equal(parts, official)

@@ -1,3 +1,4 @@
+import nbformat
 import pytest
 
 from modeling.pipeline import command
@@ -78,6 +79,16 @@ def test_wrong_arguments_stop_before_anything_runs(notebooks, arguments):
 def test_notebook_without_clips_is_skipped_and_the_rest_runs(notebooks, capsys):
     assert command.main(["--parameters", "FAIL=skip"]) == 0
     assert "skipped: nobody has a face" in capsys.readouterr().out
+
+
+def test_notebooks_executed_in_place_bear_no_traces_of_the_run(notebooks):
+    assert command.main(["--only", "10,30", "--in-place"]) == 0
+    kept = nbformat.read(notebooks / "modeling/30_second.ipynb", as_version=4)
+    assert [cell.execution_count for cell in kept.cells] == [1, 2]
+    assert [dict(cell.metadata) for cell in kept.cells] == [{"tags": ["parameters"]}, {}]
+    assert set(kept.metadata) <= {"language_info", "kernelspec"}
+    first = nbformat.read(notebooks / "preprocessing/10_first.ipynb", as_version=4)
+    assert first.cells[1].outputs[0].data == {"text/plain": "1"}
 
 
 def test_broken_notebook_stops_the_run(notebooks, capsys):

@@ -165,16 +165,17 @@ def test_forms_of_one_take_stay_together():
 
 
 def test_auto_takes_the_corpus_own_protocol_only_where_it_fits():
-    assert choose_protocol(make_clips(RAVDESS), "luna5") == "luna5"
-    assert choose_protocol(make_clips(RAVDESS[:10]), "luna5") == "group_kfold"
-    assert choose_protocol(make_clips(["1", "2", "3"]), "group_kfold") == "group_kfold"
-    assert choose_protocol(make_clips(["05"]), "luna5") == "statement"
-    assert choose_protocol(make_clips(["05", "06"]), "group_kfold") == "statement"
+    assert choose_protocol(make_clips(RAVDESS), "ravdess") == "luna5"
+    assert choose_protocol(make_clips(RAVDESS[:10]), "ravdess") == "group_kfold"
+    assert choose_protocol(make_clips(["1", "2", "3"]), "folder") == "group_kfold"
+    assert choose_protocol(make_clips(["05"]), "ravdess") == "statement"
+    assert choose_protocol(make_clips(["05"]), "ravdess", "msaf6") == "msaf6"
+    assert choose_protocol(make_clips(["05", "06"]), "folder") == "statement"
 
 
 def test_auto_refuses_one_actor_with_one_statement():
     with pytest.raises(ValueError, match="1 actors and 1 statements"):
-        choose_protocol(make_clips(["05"], statements=["kids"]), "group_kfold")
+        choose_protocol(make_clips(["05"], statements=["kids"]), "folder")
 
 
 def test_leak_of_an_actor_raises_and_names_the_actor():
@@ -248,7 +249,8 @@ def test_missing_actors_are_explained():
         ({"actor": ""}, {}, "have no actor"),
         ({"actor": "5"}, {}, "does not know actors 5; it names 01 to 24"),
         ({"statement": ""}, {"protocol": "statement"}, "have no statement"),
-        ({"actor": "05"}, {"protocol": "group_kfold"}, "needs 3 actors; the corpus holds 1"),
+        ({"actor": "05"}, {"protocol": "group_kfold"}, "no clips for train and val; .*actors 05"),
+        ({"actor": "05", "statement": "kids"}, {"protocol": "statement"}, "for train and val"),
     ],
 )
 def test_unfit_clips_are_refused(change, options, message):

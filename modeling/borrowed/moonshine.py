@@ -25,7 +25,7 @@ STEM = ((127, 64), (7, 3), (3, 2))
 FRAME, HOP = 895, 384
 """Samples that one frame hears, and from one frame to the next: 56 and 24 ms."""
 
-BASE, TINY = (416, 8), (288, 6)
+SIZES = {"base": (416, 8), "tiny": (288, 6)}
 """Channels and layers of the two models."""
 
 FILE = "encoder_model.onnx"
@@ -48,12 +48,14 @@ class Moonshine:
     """The encoder with its weights.
 
     Args:
-        weights: Arrays by name, as ``read_weights`` returns them.
+        weights: Lists of arrays by name of the layer, as ``read_weights`` returns them; random
+            ones without.
+        size: Channels and number of layers, where there are no weights.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights=None, *, size=None):
         self.weights = weights
-        self.n_channels, self.n_layers = measure_encoder(weights)
+        self.n_channels, self.n_layers = size or measure_encoder(weights)
 
     def build_stem(self):
         """Return the convolutions: a frame each 24 ms.
@@ -76,14 +78,10 @@ class Moonshine:
         x = layers.Conv1D(width, *third, activation="gelu", name="conv_3")(x)
         x = ClearPadding(window=FRAME, hop=HOP, name="inside_3")([x, sound])
         stem = keras.Model(sound, x, name="moonshine_stem")
-        return self._fill(stem, "stem")
+        return self._fill(stem)
 
     def build_layers(self, first, last):
-        """Return some of the layers, which carry on where the layers before them end.
-
-        Args:
-            first: Number of the first layer, from 1; it reads the stem's frames.
-            last: Number of the last layer.
+        """Return the layers from one number to another, which carry on where those before them end.
 
         Returns:
             Keras model from float32 (clip, time, channel) to the same shape, zeros where the input
@@ -110,13 +108,13 @@ class Moonshine:
             x = layers.Add(name=f"layer_{number}")([x, y])
         x = x * ops.cast(ops.expand_dims(inside, -1), x.dtype)
         built = keras.Model(start, x, name=f"moonshine_{first}_to_{last}")
-        return self._fill(built, "layers")
+        return self._fill(built)
 
-    def _fill(self, model, part):
+    def _fill(self, model):
         """Give each layer of a model its weights, in the order in which Keras lists them."""
-        for layer in model.layers:
+        for layer in model.layers if self.weights else ():
             if layer.weights:
-                layer.set_weights(self.weights[f"{part}/{layer.name}"])
+                layer.set_weights(self.weights[layer.name])
         return model
 
 
@@ -124,8 +122,8 @@ def load_moonshine(*, pretrained="if available", weights="base"):
     """Return Moonshine's encoder with its weights.
 
     Args:
-        pretrained: ``True``, ``"if available"`` or ``False``; see ``weights``. Where the weights
-            cannot be had, ``"if available"`` takes the tiny encoder's first layers out of the
+        pretrained: ``True``, ``"if available"`` or ``False``; see the module ``weights``. Where
+            they cannot be had, ``"if available"`` takes the tiny encoder's first layers out of the
             shipped voice, which are always there.
         weights: ``"base"`` or ``"tiny"``, in 8 bits: the file in the folder that the variable
             ``EMOTION_MOONSHINE`` names, else the one fetched before, else a download of 20 or 8 MB.
@@ -135,8 +133,7 @@ def load_moonshine(*, pretrained="if available", weights="base"):
         A ``Moonshine`` and a note: ``""``, "Moonshine tiny, as shipped" or "random init".
 
     Raises:
-        PretrainedError: The encoder is required but not to be had, or a named file is wrong.
-        ValueError: ``pretrained`` is none of the three.
+        PretrainedError: See ``borrow_network``.
     """
     size = "tiny" if weights == "tiny" else "base"
     named = None if weights in SHA256 else weights
@@ -145,7 +142,7 @@ def load_moonshine(*, pretrained="if available", weights="base"):
 
     def load():
         path = Path(named).expanduser() if named else _fetch_encoder(size)
-        encoder = Moonshine(_read_file(path, size))
+        encoder = _read_encoder(path, size)
         print(
             f"Moonshine: {encoder.n_layers} layers of {encoder.n_channels} channels, {path.name}."
         )
@@ -156,31 +153,40 @@ def load_moonshine(*, pretrained="if available", weights="base"):
         load,
         pretrained=pretrained,
         explain=lambda reason: _explain_absence(size, reason),
-        draw=lambda: Moonshine(draw_weights(*(TINY if size == "tiny" else BASE))),
+        draw=lambda: draw_encoder(*SIZES[size]),
         stand_in=read_shipped,
     )
 
 
 def read_shipped(reason):
-    """Return the encoder inside the shipped voice, which has fewer layers, and a note.
-
-    Args:
-        reason: Why it is taken, as text.
-    """
+    """Return the encoder inside the shipped voice, which has fewer layers, and a note."""
     voice = keras.models.load_model(SHIPPED, compile=False)
-    found = {}
-    for part in voice.get_layer("frozen").layers:
-        for layer in getattr(part, "layers", ()):
-            if layer.weights:
-                kind = "stem" if part.name == "moonshine_stem" else "layers"
-                found[f"{kind}/{layer.name}"] = layer.get_weights()
-    encoder = Moonshine(found)
+    parts = [part for part in voice.get_layer("frozen").layers if isinstance(part, keras.Model)]
+    encoder = Moonshine(_collect_weights(parts))
     print(
         f"Moonshine: layers 1 to {encoder.n_layers} of the tiny model, {encoder.n_channels} "
         f"channels, out of {SHIPPED.name} ({reason}). PRETRAINED = True would stop and say what "
         "to do."
     )
     return encoder, "Moonshine tiny, as shipped"
+
+
+def draw_encoder(n_channels, n_layers):
+    """Return an encoder with random weights, which follow from the seed that Keras was given."""
+    empty = Moonshine(size=(n_channels, n_layers))
+    return Moonshine(_collect_weights([empty.build_stem(), empty.build_layers(1, n_layers)]))
+
+
+def measure_encoder(weights):
+    """Return an encoder's channels and number of layers."""
+    n_layers = sum(name.startswith("attention_") for name in weights)
+    return weights["normalization"][0].size, n_layers
+
+
+def _collect_weights(models):
+    """Return the weights of each layer of some models by its name."""
+    layers = [layer for model in models for layer in model.layers if layer.weights]
+    return {layer.name: layer.get_weights() for layer in layers}
 
 
 def _fetch_encoder(size):
@@ -193,22 +199,23 @@ def _address(size):
     return f"{URL}/{size}/quantized/{FILE}"
 
 
-def _read_file(path, size):
-    """Return the arrays of an encoder's file; one that is wrong is named."""
+def _read_encoder(path, size):
+    """Return the encoder of a file; one that is wrong is named."""
     if not path.is_file():
         raise PretrainedError(
             f"No file of Moonshine at {path}. Correct WEIGHTS or EMOTION_MOONSHINE, or set "
             "WEIGHTS = 'base' and leave EMOTION_MOONSHINE empty."
         )
     try:
-        found = read_weights(path)
-        measure_encoder(found)
+        encoder = Moonshine(read_weights(path))
+        encoder.build_stem()
+        encoder.build_layers(1, encoder.n_layers)
     except Exception as error:  # protobuf and onnx raise their own types for a damaged file
         raise PretrainedError(
             f"{path.name} cannot be read as an encoder of Moonshine: {error}. Fetch it anew: "
             f"{_address(size)}"
         ) from error
-    return found
+    return encoder
 
 
 def _explain_absence(size, reason):
@@ -223,72 +230,11 @@ def _explain_absence(size, reason):
     )
 
 
-def measure_encoder(weights):
-    """Return an encoder's channels and number of layers.
-
-    Raises:
-        ValueError: The arrays do not make one.
-    """
-    n_layers = sum(name.startswith("layers/attention_") for name in weights)
-    n_channels = weights["stem/normalization"][0].size if "stem/normalization" in weights else 0
-    found = {name: [value.shape for value in values] for name, values in weights.items()}
-    expected = list_shapes(n_channels, n_layers)
-    if not n_layers or found != expected:
-        wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
-        raise ValueError(f"its arrays are not an encoder of Moonshine: {', '.join(wrong[:3])}")
-    return n_channels, n_layers
-
-
-def list_shapes(n_channels, n_layers):
-    """Return the shapes of the arrays of each part of an encoder, by the part's name."""
-    width, (kernel, _), (second, _), (third, _) = n_channels, *STEM
-    shapes = {
-        "stem/conv_1": [(kernel, 1, width)],
-        "stem/normalization": [(width,), (width,)],
-        "stem/conv_2": [(second, width, 2 * width), (2 * width,)],
-        "stem/conv_3": [(third, 2 * width, width), (width,)],
-    }
-    for number in range(1, n_layers + 1):
-        shapes |= {
-            f"layers/before_{number}": [(width,)],
-            f"layers/attention_{number}": [(width, width)] * 4,
-            f"layers/between_{number}": [(width,)],
-            f"layers/up_{number}": [(width, 4 * width), (4 * width,)],
-            f"layers/down_{number}": [(4 * width, width), (width,)],
-        }
-    return shapes
-
-
-def draw_weights(n_channels, n_layers, *, seed=0):
-    """Return random kernels (Glorot & Bengio 2010), the same in every process.
-
-    Biases are zero and the scales of normalizations one.
-    """
-    rng, drawn = np.random.default_rng(seed), {}
-    for name, shapes in list_shapes(n_channels, n_layers).items():
-        drawn[name] = [_draw_array(rng, shape) for shape in shapes]
-        if len(shapes[0]) == 1:
-            drawn[name][0] += 1
-    return drawn
-
-
-def _draw_array(rng, shape):
-    if len(shape) == 1:
-        return np.zeros(shape, np.float32)
-    deviation = np.sqrt(2 / (np.prod(shape[:-1]) + shape[-1]))
-    return rng.normal(0, deviation, shape).astype(np.float32)
-
-
 def read_weights(path):
-    """Return the arrays of an encoder that Moonshine's makers exported to ONNX.
-
-    Weights of 8 bits become the float32 numbers that they stand for.
-
-    Args:
-        path: An ``encoder_model.onnx``, of 8 bits or float.
+    """Return the arrays of an encoder that Moonshine's makers exported to ONNX, in 8 bits or float.
 
     Returns:
-        Lists of float32 arrays by name: ``stem/conv_1``, ..., ``layers/down_8``.
+        Lists of float32 arrays by name: ``conv_1``, ..., ``down_8``.
 
     Raises:
         ValueError: The graph is not such an encoder.
@@ -304,20 +250,20 @@ def read_weights(path):
     scales = [name for name in arrays if name.startswith(("onnx::Mul_", "onnx::Add_"))]
     if left_over or len(scales) != 2:
         raise ValueError(f"its {len(kernels)} kernels are not those of an encoder of Moonshine")
-    found = {"stem/normalization": [arrays[name].ravel() for name in sorted(scales)[::-1]]}
+    found = {"normalization": [arrays[name].ravel() for name in sorted(scales)[::-1]]}
     try:
         for number in (1, 2, 3):
             kernel = _restore(arrays, f"conv{number}.weight")
             bias = [arrays[f"conv{number}.bias"]] if number > 1 else []
-            found[f"stem/conv_{number}"] = [kernel.transpose(2, 1, 0), *bias]
+            found[f"conv_{number}"] = [kernel.transpose(2, 1, 0), *bias]
         for number in range(1, n_layers + 1):
             of = f"layers.{number - 1}"
             own = kernels[(number - 1) * len(MATRICES) : number * len(MATRICES)]
-            found[f"layers/before_{number}"] = [arrays[f"{of}.input_layernorm.weight"]]
-            found[f"layers/attention_{number}"] = own[:4]
-            found[f"layers/between_{number}"] = [arrays[f"{of}.post_attention_layernorm.weight"]]
-            found[f"layers/up_{number}"] = [own[4], arrays[f"{of}.mlp.fc1.bias"]]
-            found[f"layers/down_{number}"] = [own[5], arrays[f"{of}.mlp.fc2.bias"]]
+            found[f"before_{number}"] = [arrays[f"{of}.input_layernorm.weight"]]
+            found[f"attention_{number}"] = own[:4]
+            found[f"between_{number}"] = [arrays[f"{of}.post_attention_layernorm.weight"]]
+            found[f"up_{number}"] = [own[4], arrays[f"{of}.mlp.fc1.bias"]]
+            found[f"down_{number}"] = [own[5], arrays[f"{of}.mlp.fc2.bias"]]
     except KeyError as error:
         raise ValueError(f"it has no {error}, which an encoder of Moonshine has") from None
     return {name: [np.ascontiguousarray(v, np.float32) for v in found[name]] for name in found}

@@ -23,7 +23,7 @@ def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", w
         input_shape: (height, width, 3), at least 32 × 32. Pixels are blue, green, red in 0..255
             less ``MEANS``.
         layer: Name of the last layer: ``block1_conv1`` to ``block5_pool``.
-        pretrained: ``True``, ``"if available"`` or ``False``; see ``weights``.
+        pretrained: ``True``, ``"if available"`` or ``False``; see the module ``weights``.
         weights: ``"imagenet"``: the file that the variable ``EMOTION_VGG19`` names, else the one in
             Keras's cache, else a download of 80 MB. Or a path, read by ``read_weights``.
 
@@ -31,9 +31,8 @@ def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", w
         A Keras model from images to the layer's output, and a note: ``""`` or "random init".
 
     Raises:
-        PretrainedError: The weights are required but not to be had, a named file is wrong, or it
-            does not reach as far as ``layer``.
-        ValueError: VGG19 has no such layer, or ``pretrained`` is none of the three.
+        PretrainedError: See ``borrow_network``; or a named file does not reach as far as ``layer``.
+        ValueError: VGG19 has no such layer.
     """
     whole = keras.applications.VGG19(include_top=False, weights=None, input_shape=input_shape)
     names = [each.name for each in whole.layers[1:]]
@@ -54,12 +53,7 @@ def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", w
 
 
 def fetch_vgg19():
-    """Return the path of the ImageNet weights, downloaded at first use and verified.
-
-    Raises:
-        OSError: There is no network, or no right to write.
-        ValueError: What arrived, or what lies in Keras's cache, has another checksum.
-    """
+    """Return the path of the ImageNet weights, see ``fetch_weights``."""
     try:
         return fetch_weights(FILE, URL, f"md5:{MD5}", "VGG19: the ImageNet weights, 80 MB")
     except OSError as error:
@@ -71,15 +65,12 @@ def fetch_vgg19():
 
 
 def read_weights(path):
-    """Return the kernels and biases that a file of VGG19 weights holds.
+    """Return the kernels and biases that a file of VGG19 weights holds, by name.
 
     Args:
         path: A ``.h5`` as Keras distributes it, or a ``.npz`` whose arrays are named
             ``<layer>/kernel``, (height, width, channel in, channel out), and ``<layer>/bias``,
             such as ``block1_conv1/kernel``. Either may hold the first layers only.
-
-    Returns:
-        dict of arrays named ``<layer>/kernel`` and ``<layer>/bias``.
 
     Raises:
         PretrainedError: The file is absent, of another kind, or not readable.
@@ -118,12 +109,7 @@ def _read_h5(path):
 
 
 def assign_weights(base, found, *, source):
-    """Give VGG19's convolutions their kernels and biases.
-
-    Args:
-        base: VGG19 up to any layer.
-        found: Arrays as ``read_weights`` returns them.
-        source: Name of their file, for messages.
+    """Give VGG19, up to any layer, the arrays that ``read_weights`` found in a file ``source``.
 
     Raises:
         PretrainedError: A layer's weights are missing or have another shape.
@@ -137,12 +123,10 @@ def assign_weights(base, found, *, source):
             f"at {last}. Set LAYER = {last!r}, or name a whole file such as {FILE}."
         )
     for each, names in wanted.items():
-        values = [found[name] for name in names]
-        shapes = [weight.shape for weight in each.weights]
-        if [value.shape for value in values] != shapes:
-            given = [value.shape for value in values]
-            raise PretrainedError(f"{each.name} in {source} has shapes {given}; expected {shapes}.")
-        each.set_weights(values)
+        try:
+            each.set_weights([found[name] for name in names])
+        except ValueError as error:
+            raise PretrainedError(f"{source} is not VGG19's: {error}") from error
 
 
 def _explain_absence(reason):

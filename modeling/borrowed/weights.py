@@ -54,8 +54,10 @@ def borrow_network(
         except errors as error:
             kind = type(error).__name__
             if pretrained is True:
-                raise PretrainedError(explain(_shorten(f"{kind}: {error}"))) from error
-            reason = "not loaded: " + (kind if isinstance(error, OSError) else _shorten(str(error)))
+                reason = textwrap.shorten(f"{kind}: {error}", 120)
+                raise PretrainedError(explain(reason)) from error
+            words = kind if isinstance(error, OSError) else textwrap.shorten(str(error), 120)
+            reason = f"not loaded: {words}"
             if stand_in:
                 return stand_in(reason)
     print(f"{name}: RANDOM INIT ({reason}). PRETRAINED = True would stop and say what to do.")
@@ -88,17 +90,9 @@ def find_weights(name):
 
 
 def check_rate(rate_hz, name="YAMNet"):
-    """Raise unless YAMNet, or Moonshine, can hear waveforms of this rate.
-
-    Raises:
-        ValueError: It is another one than 16000 Hz.
-    """
+    """Raise ValueError unless YAMNet, or Moonshine, can hear waveforms of this rate."""
     if rate_hz != RATE_HZ:
         raise ValueError(
             f"The waveforms have {rate_hz} Hz; {name} hears {RATE_HZ}. Rerun "
             "preprocessing/11_faces.ipynb, whose extract.Choices have that rate unless told."
         )
-
-
-def _shorten(text):
-    return textwrap.shorten(text, 120)

@@ -33,25 +33,23 @@ BLOCKS = (
 )
 """Stride and filters of each block: a convolution, then thirteen separable ones."""
 
+N_KERNELS = 2 * len(BLOCKS) - 1
+
 
 class Yamnet:
     """YAMNet with its weights.
 
     Args:
-        weights: Kernels and biases of the 27 convolutions, in order.
+        weights: Kernels and biases of the 27 convolutions, in order; random without.
         model: The SavedModel, which scores sounds; ``None`` where there is none.
         folder: That of the SavedModel.
     """
 
-    def __init__(self, weights, model=None, folder=None):
+    def __init__(self, weights=(), model=None, folder=None):
         self.weights, self.model, self.folder = weights, model, folder
 
     def build_blocks(self, first, last):
-        """Return some of the blocks, which carry on where the blocks before them end.
-
-        Args:
-            first: Number of the first block, from 1.
-            last: Number of the last block, up to 14.
+        """Return the blocks from one number to another, which carry on where those before them end.
 
         Returns:
             Keras model from the block's input, float32 (clip, time, band, channel), to the last
@@ -76,13 +74,9 @@ class Yamnet:
         return keras.Model(start, x, name=f"yamnet_{first}_to_{last}")
 
     def score_sound(self, waveform):
-        """Return how much a sound is of each kind, (patch, 521), a row each 0.48 s.
+        """Return how much a sound, float32 (samples,), is of each kind: float32 (patch, 521).
 
-        Args:
-            waveform: float32 (samples,) at 16 kHz.
-
-        Returns:
-            float32; ``None`` for random weights, which know no kinds.
+        A row each 0.48 s; ``None`` for random weights, which know no kinds.
         """
         return None if self.model is None else np.asarray(self.model(waveform)[0])
 
@@ -101,7 +95,7 @@ def load_yamnet(*, pretrained="if available", handle=HANDLE):
     By Plakal and Ellis (TensorFlow Models); AudioSet: Gemmeke et al. 2017, ICASSP.
 
     Args:
-        pretrained: ``True``, ``"if available"`` or ``False``; see ``weights``.
+        pretrained: ``True``, ``"if available"`` or ``False``; see the module ``weights``.
         handle: Address at TF-Hub, found in ``$TFHUB_CACHE_DIR`` or downloaded (17 MB); or the
             folder of a SavedModel. Either is read before it is loaded, see ``saved_models``.
 
@@ -109,9 +103,7 @@ def load_yamnet(*, pretrained="if available", handle=HANDLE):
         A ``Yamnet`` and a note: ``""`` or "random init".
 
     Raises:
-        PretrainedError: The model is required but not to be had, a named folder is wrong, or the
-            model could do more than compute.
-        ValueError: ``pretrained`` is none of the three.
+        PretrainedError: See ``borrow_network``; or the model could do more than compute.
     """
     named = "://" not in str(handle)
 
@@ -125,7 +117,7 @@ def load_yamnet(*, pretrained="if available", handle=HANDLE):
         load,
         pretrained=True if named and pretrained == "if available" else pretrained,
         explain=lambda reason: _explain_absence(handle, reason),
-        draw=lambda: Yamnet(draw_weights()),
+        draw=Yamnet,
         errors=Exception,  # TF-Hub lets errors of urllib, tarfile and TensorFlow through
     )
 
@@ -141,9 +133,7 @@ def _load_hub(handle):
     check_saved_model(folder)
     model = tf.saved_model.load(str(folder))
     sound = np.random.default_rng(0).normal(0, 0.1, FIRST_PATCH).astype(np.float32)
-    scores, embeddings, mel = (np.asarray(output) for output in model(sound))
-    if (widths := [scores.shape[-1], embeddings.shape[-1], mel.shape[-1]]) != [521, 1024, 64]:
-        raise ValueError(f"its outputs are {widths} wide; YAMNet's are 521, 1024 and 64")
+    _, embeddings, mel = (np.asarray(output) for output in model(sound))
     reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
     values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
     values = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
@@ -182,33 +172,17 @@ def _explain_absence(handle, reason):
 
 
 def _make_block(number, stride, filters):
-    """Return the convolutions of a block."""
-    layers = keras.layers
+    """Return the convolutions of a block; random kernels (He et al. 2015) until they are filled."""
+    layers, options = keras.layers, {"strides": stride, "padding": "same"}
     if number == 1:
-        return [layers.Conv2D(filters, 3, strides=stride, padding="same", name="conv_1")]
+        drawn = {"kernel_initializer": "he_normal", "name": "conv_1"}
+        return [layers.Conv2D(filters, 3, **options, **drawn)]
+    narrow = keras.initializers.RandomNormal(stddev=math.sqrt(2 / 9))  # a channel sees 9 cells
+    depthwise, pointwise = f"depthwise_{number}", f"pointwise_{number}"
     return [
-        layers.DepthwiseConv2D(3, strides=stride, padding="same", name=f"depthwise_{number}"),
-        layers.Conv2D(filters, 1, name=f"pointwise_{number}"),
+        layers.DepthwiseConv2D(3, **options, depthwise_initializer=narrow, name=depthwise),
+        layers.Conv2D(filters, 1, kernel_initializer="he_normal", name=pointwise),
     ]
-
-
-def list_shapes():
-    """Return the shapes of the kernels of YAMNet's 27 convolutions, in order."""
-    shapes, n_channels = [(3, 3, 1, BLOCKS[0][1])], BLOCKS[0][1]
-    for _, filters in BLOCKS[1:]:
-        shapes += [(3, 3, n_channels, 1), (1, 1, n_channels, filters)]
-        n_channels = filters
-    return shapes
-
-
-def draw_weights(*, seed=0):
-    """Return random kernels (He et al. 2015) and zero biases, the same in every process."""
-    rng, drawn = np.random.default_rng(seed), []
-    for shape in list_shapes():
-        fan_in = math.prod(shape[: 2 if shape[3] == 1 else 3])
-        kernel = rng.normal(0, math.sqrt(2 / fan_in), shape).astype(np.float32)
-        drawn.append((kernel, np.zeros(_count_outputs(shape), np.float32)))
-    return drawn
 
 
 def read_weights(values):
@@ -219,43 +193,28 @@ def read_weights(values):
             ``beta``, ``moving_mean`` and ``moving_variance`` of a normalization (epsilon 1e-4, no
             scale), as YAMNet was trained.
 
-    Returns:
-        List of 27 pairs.
-
     Raises:
         ValueError: The kernels are not YAMNet's.
     """
-    names = sorted(values, key=lambda n: [int(p) if p.isdigit() else p for p in _cut(n)])
+    names = sorted(values, key=_split_numbers)
     kernels = [values[name] for name in names if values[name].ndim == 4]
-    shapes = list_shapes()
-    if [kernel.shape for kernel in kernels] != shapes:
-        raise ValueError(f"its {len(kernels)} kernels are not YAMNet's {len(shapes)}")
+    if len(kernels) != N_KERNELS:
+        raise ValueError(f"its {len(kernels)} kernels are not YAMNet's {N_KERNELS}")
     vectors = {name: values[name] for name in names if values[name].ndim == 1}
-    kinds = {
-        kind: [value for name, value in vectors.items() if kind in name]
+    if not any("moving_mean" in name for name in vectors):
+        return list(zip(kernels, vectors.values(), strict=False))
+    kinds = [
+        [value for name, value in vectors.items() if kind in name]
         for kind in ("beta", "moving_mean", "moving_variance")
-    }
-    if not all(kinds.values()):
-        biases = list(vectors.values())[: len(kernels)]
-        return _check_biases(list(zip(kernels, biases, strict=False)), shapes)
+    ]
     folded = []
-    for kernel, beta, mean, variance in zip(kernels, *kinds.values(), strict=True):
+    for kernel, beta, mean, variance in zip(kernels, *kinds, strict=True):
         scale = 1 / np.sqrt(variance + 1e-4)
         over = scale[:, None] if kernel.shape[3] == 1 else scale
         folded.append((kernel * over, beta - mean * scale))
-    return _check_biases(folded, shapes)
+    return folded
 
 
-def _check_biases(pairs, shapes):
-    if [bias.shape for _, bias in pairs] != [(_count_outputs(shape),) for shape in shapes]:
-        raise ValueError("its biases do not fit YAMNet's kernels")
-    return pairs
-
-
-def _count_outputs(shape):
-    """Return how many channels a kernel gives; a depthwise one as many as it takes."""
-    return shape[2] if shape[3] == 1 else shape[3]
-
-
-def _cut(name):
-    return [part for part in re.split(r"(\d+)", name) if part]
+def _split_numbers(name):
+    """Return a name's parts, numbers as such, so that 10 comes after 9."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -1,6 +1,10 @@
-"""The network that reads expressions, and what it sees in faces, one by one or in sequences."""
+"""The network that reads expressions, and what it sees in faces, one by one or in sequences.
 
-import time
+A Keras model from faces (face, 48, 48, 1), 0 to 255, with the layers ``maps`` and ``embedding`` and
+the outputs ``fer2013`` and ``ferplus``.
+"""
+
+import timeit
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +48,7 @@ def describe_faces(network, faces):
     """Return what the expression network sees in face sequences.
 
     Args:
-        network: Keras model from faces (face, 48, 48, 1), 0 to 255, with an output ``fer2013`` and
-            a layer ``embedding``.
+        network: The expression network.
         faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3), of any size.
 
     Returns:
@@ -71,10 +74,6 @@ def look_at_corpus(network, corpus):
 
 def map_faces(network, faces):
     """Return the network's last feature maps, each number the mean of 2 x 2 places of the map.
-
-    Args:
-        network: As for ``describe_faces``; its layer ``maps`` is read.
-        faces: uint8 (clip, time, height, width[, 3]).
 
     Returns:
         float16 (clip, time, 3, 3, channel); zeros for a black face.
@@ -110,11 +109,8 @@ def read_layers(network, names, shape):
 
     Args:
         network: The expression network.
-        names: Of its layers.
+        names: Of its layers, an output each.
         shape: Of a face: (height, width) or (height, width, 3), of any size, 0 to 255.
-
-    Returns:
-        Keras model from faces to a list, an output for each name.
     """
     faces = x = keras.Input(shape)
     if len(shape) == 3:
@@ -126,16 +122,12 @@ def read_layers(network, names, shape):
     return keras.Model(faces, reader(x))
 
 
-def measure_speed(network, *, n_faces=64, repeats=5):
-    """Return milliseconds a face, on the threads that TensorFlow is given; the median."""
-    faces = np.zeros((n_faces, SIDE, SIDE, 1), np.float32)
+def measure_speed(network):
+    """Return milliseconds a face, on the threads that TensorFlow is given; the median of five."""
+    faces = np.zeros((64, SIDE, SIDE, 1), np.float32)
     network.predict_on_batch(faces)
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        network.predict_on_batch(faces)
-        times.append(time.perf_counter() - started)
-    return 1000 * float(np.median(times)) / n_faces
+    times = timeit.repeat(lambda: network.predict_on_batch(faces), number=1, repeat=5)
+    return 1000 * float(np.median(times)) / len(faces)
 
 
 def _look_at_clips(network, names, clips, dtype="float32"):

@@ -118,8 +118,8 @@ def read_parts(source, votes=None):
 
 def _locate(source):
     """Return the zip, the folder of parts or the CSV that a path means."""
-    candidates = [source, *(source / n for n in ("fer2013.zip", "fer2013.csv", "archive.zip"))]
-    for path in candidates:
+    inside = [source / name for name in ("fer2013.zip", "fer2013.csv", "archive.zip")]
+    for path in [source, *inside]:
         if path.is_file() or (path / "train").is_dir():
             return path
     raise FileNotFoundError(
@@ -149,14 +149,9 @@ def _read_csv(path):
     if missing := {"emotion", "pixels", "Usage"} - set(table):
         raise ValueError(f"{path.name} lacks the columns {', '.join(sorted(missing))}.")
     pixels = [np.array(text.split(), np.uint8).reshape(SIDE, SIDE) for text in table["pixels"]]
-    return pd.DataFrame(
-        {
-            "image": [f"{row:07d}" for row in range(len(table))],
-            "part": table["Usage"].map(PARTS),
-            "emotion": [CODES[code] for code in table["emotion"]],
-            "pixels": pixels,
-        }
-    )
+    emotions = [CODES[code] for code in table["emotion"]]
+    facts = {"image": table.index.astype(str), "part": table["Usage"].map(PARTS)}
+    return pd.DataFrame(facts | {"emotion": emotions, "pixels": pixels})
 
 
 def _decode(image, data):

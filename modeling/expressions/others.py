@@ -1,6 +1,7 @@
 """What other programs saw in a corpus's faces, where the videos themselves are not at hand."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -37,8 +38,6 @@ def read_posteriors(path, clips, *, fps=RAVDESS_FPS):
         ValueError: It lacks an array or a class, or knows none of the clips.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No file of posteriors at {path}.")
     ids, offsets, frames, posteriors, classes = _read_npz(path)
     words = [WORDS.get(str(word), str(word)) for word in classes]
     if missing := set(CLASSES) - set(words):
@@ -94,11 +93,7 @@ def read_action_units(path, clips):
 
 
 def match_clips(names, clip_ids, source):
-    """Return by row of ``clip_ids`` the name that a file has for it.
-
-    Raises:
-        ValueError: The file knows none of the clips.
-    """
+    """Return by row of ``clip_ids`` the name that a file has for it."""
     own = {name.split("-", 1)[1]: name for name in names if name.count("-") == 6}  # RAVDESS
     own |= {name: name for name in names}
     known = {row: own[clip] for row, clip in enumerate(clip_ids) if clip in own}
@@ -116,7 +111,5 @@ def _read_npz(path):
     try:
         with np.load(path, allow_pickle=False) as found:
             return [found[name] for name in ARRAYS]
-    except KeyError as error:
-        raise ValueError(f"{path.name} has no array {error}.") from error
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name} cannot be read as .npz: {error}.") from error
+    except (KeyError, ValueError, BadZipFile) as error:
+        raise ValueError(f"{path.name} cannot be read as .npz: {error}") from error

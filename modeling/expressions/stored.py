@@ -58,15 +58,9 @@ class Seen:
 
 
 def write_expressions(corpus, seen, *, units=None):
-    """Write a corpus's expressions and their summary, with what made them beside them.
+    """Write a corpus's expressions, as ``Seen``, and their summary; return the summary.
 
-    Args:
-        corpus: Name of the corpus.
-        seen: ``Seen``.
-        units: DataFrame of action units, a row a clip, for the summary.
-
-    Returns:
-        The summary, float32 (clip, feature).
+    Of action units, a DataFrame with a row a clip, the summary has them too.
     """
     values = None if units is None else units.to_numpy()
     summary = summarize_expressions(seen.expressions, seen.silences, values)
@@ -80,10 +74,10 @@ def write_expressions(corpus, seen, *, units=None):
     return summary
 
 
-def write_action_units(corpus, units, *, program="OpenFace"):
+def write_action_units(corpus, units):
     """Write a corpus's action units, with their names and what made them beside them."""
     values = units.to_numpy()
-    source = {"program": program, "values": sign_bytes(values.tobytes())}
+    source = {"program": "OpenFace", "values": sign_bytes(values.tobytes())}
     folder, made = arrays.corpus_folder(corpus), {"action_units": values}
     arrays.write_stage(folder, "action_units", parameters=source, arrays=made, units=list(units))
 
@@ -92,8 +86,7 @@ def summarize_expressions(expressions, silences=None, units=None):
     """Return one row of numbers a clip: its expressions over time, in a few statistics.
 
     Args:
-        expressions: float32 (clip, time, class), zeros where no face is.
-        silences: float32 (clip, 2, class), as in ``Seen``, or None.
+        expressions, silences: As in ``Seen``.
         units: float32 (clip, unit), action units, or None.
 
     Returns:

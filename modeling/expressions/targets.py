@@ -5,6 +5,7 @@ import pandas as pd
 
 from modeling.expressions.fer2013 import CLASSES
 from modeling.scores import metrics
+from modeling.training.inputs import draw_batches
 
 COLUMNS = {"fer2013": slice(0, len(CLASSES)), "ferplus": slice(len(CLASSES), None)}
 """The network's outputs, and where their targets stand when both lie side by side."""
@@ -16,10 +17,8 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
     Args:
         part: ``fer2013.Faces``.
         votes: Weight of the crowd's votes in the targets of ``fer2013``; the labels have the rest.
-        batch_size: Faces a batch.
         augment: Layer or model for face sequences (clip, time, height, width); training part only.
-        mix: Layer from (faces, targets) to the same, such as ``MixClips``; training part only.
-        seed: Shuffle with this seed; ``None`` keeps the order.
+        batch_size, mix, seed: As for ``inputs.make_batches``.
 
     Returns:
         Batches of float32 faces (face, 48, 48, 1), 0 to 255, targets by output and weights by
@@ -34,13 +33,6 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
     sums = own.sum(axis=1, keepdims=True)
     shares = np.divide(own, sums, out=labels.copy(), where=sums > 0.2)
     targets = np.concatenate([(1 - votes) * labels + votes * shares, part.votes], axis=1)
-    faces, targets = tf.constant(part.x), tf.constant(targets)
-    rows = tf.data.Dataset.range(len(part))
-    if seed is not None:
-        rows = rows.shuffle(len(part), seed=seed, reshuffle_each_iteration=True)
-
-    def gather(chosen):
-        return tf.cast(tf.gather(faces, chosen), tf.float32), tf.gather(targets, chosen)
 
     def weigh(faces, targets):
         own, weights = {}, {}
@@ -51,7 +43,8 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
             weights[name] = sums[:, 0]
         return faces[..., None], own, weights
 
-    batches = rows.batch(batch_size).map(gather, num_parallel_calls=2)
+    rows = np.arange(len(part))
+    batches = draw_batches((part.x, targets), rows, batch_size=batch_size, seed=seed)
     # One call at a time, so that the same seed gives the same draws.
     if augment:
         batches = batches.map(lambda x, y: (augment(x[:, None], training=True)[:, 0], y))
@@ -83,8 +76,7 @@ def tabulate_faces(labels, posteriors, classes, *, fold):
 
     Args:
         labels: int (face,); a face with a label below 0 has none and is left out.
-        posteriors: float (face, class).
-        classes: Names of the classes.
+        posteriors: float (face, class) of ``classes``.
         fold: Number of the fold.
     """
     rows = np.flatnonzero(labels >= 0)

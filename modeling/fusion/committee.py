@@ -35,10 +35,8 @@ def seat_committee(corpus, branch, *, protocol, fold):
     embeddings, since those of different networks do not mean the same.
 
     Args:
-        corpus: Name of the corpus.
-        branch: Name of the branch.
-        protocol: Name of the committee's protocol, such as ``luna5``.
-        fold: Number of the fold, from 1.
+        corpus, branch, fold: Of the members' runs.
+        protocol: Of the committee, such as ``luna5``.
 
     Returns:
         The run's folder.
@@ -57,16 +55,10 @@ def seat_committee(corpus, branch, *, protocol, fold):
             "corpus was prepared anew between them. Run them all again."
         )
     predictions = merge_members([runs.read_predictions(facts["folder"]) for facts in members])
-    run = runs.Run(
-        branch + SUFFIX,
-        modality=members[0]["modality"],
-        corpus=corpus,
-        protocol=protocol,
-        fold=fold,
-        parameters=members[0]["parameters"]
-        | {"members": [facts["folder"].name for facts in members]},
-        notes=sorted({note for facts in members for note in facts["notes"]}),
-    )
+    shared = {key: members[0][key] for key in ("modality", "corpus", "fold", "parameters")}
+    shared["parameters"] |= {"members": [facts["folder"].name for facts in members]}
+    shared["notes"] = sorted({note for facts in members for note in facts["notes"]})
+    run = runs.Run(branch + SUFFIX, protocol=protocol, **shared)
     run.facts |= {key: members[0][key] for key in ("inputs", "detector")}
     run.save_predictions(predictions)
     emotions = runs.read_posteriors(predictions)[1]
@@ -75,10 +67,7 @@ def seat_committee(corpus, branch, *, protocol, fold):
 
 
 def merge_members(tables):
-    """Return one table of predictions of a committee's members.
-
-    Args:
-        tables: The members' tables of predictions of one fold, all parts.
+    """Return one table of predictions of a committee's members, of one fold and all parts.
 
     Returns:
         A table like those given: each clip that a member validated, as that member judged it, and

@@ -6,17 +6,15 @@ fused curve of its modality; the other modality joins in as it was.
 """
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from data_augmentation import damage
-from data_augmentation.quiet_keras import keras
 from modeling.borrowed import moonshine
 from modeling.expressions import expression_network
 from modeling.fusion import heads
-from modeling.training import layers, loop
+from modeling.training import networks
 from preprocessing.disk import arrays
 
 CONDITIONS = {
@@ -43,7 +41,7 @@ def measure_degradation(found, tables, product, *, seed=0):
     """Return accuracies on the test clips by kind of damage.
 
     Args:
-        found: Facts of runs of one fold by branch, as ``heads.find_branches`` gives them.
+        found: Facts of runs by branch, as ``heads.find_branches`` gives them.
         tables: Their tables of predictions by branch.
         product: The ``experts.ModalityProduct`` fitted on these.
         seed: Of the noise and of the choice of frames.
@@ -55,7 +53,7 @@ def measure_degradation(found, tables, product, *, seed=0):
     """
     measured, emotions = {}, product.emotions
     tests = {name: table[table["part"] == "test"] for name, table in tables.items()}
-    load_model = cache(_load_model)
+    load_network = cache(heads.load_network)
     for title, conditions in CONDITIONS.items():
         asked = {name: f for name, f in found.items() if f.get("array") in READS[title]}
         if not asked:
@@ -65,7 +63,7 @@ def measure_degradation(found, tables, product, *, seed=0):
         rows = {}
         for label, amount in conditions.items():
             own = {
-                name: _judge(load_model(facts["folder"]), facts, tests[name], title, amount, seed)
+                name: _judge(load_network(facts["folder"]), facts, tests[name], title, amount, seed)
                 for name, facts in asked.items()
             }
             fused = {SAME: product.fuse(own)} if len(own) > 1 else {}
@@ -76,11 +74,7 @@ def measure_degradation(found, tables, product, *, seed=0):
 
 
 def describe_curves(table):
-    """Return in words where a fusion falls below the best of its branches.
-
-    Args:
-        table: A DataFrame of ``measure_degradation``.
-    """
+    """Return in words where, in a table of ``measure_degradation``, a fusion is below a branch."""
     best = table.drop(columns=[SAME, REST], errors="ignore").max(axis=1)
     lines = []
     for name in (SAME, REST):
@@ -90,17 +84,11 @@ def describe_curves(table):
     return "; ".join(lines)
 
 
-def _load_model(folder):
-    """Return the network of a run."""
-    assert layers  # registers the layers that saved networks hold
-    return keras.models.load_model(Path(folder) / "model.keras")
-
-
 def _judge(model, facts, test, title, amount, seed):
     """Return the table of what a branch's network predicts of damaged test clips."""
     any_length = model.input_shape[1:] == (None,)  # of a waveform
     x = _read_damaged(facts, test["clip_id"], title, amount, seed)
-    posteriors = loop.run_network(model, x, shortest=moonshine.FRAME if any_length else None)
+    posteriors = networks.run_network(model, x, shortest=moonshine.FRAME if any_length else None)
     columns = [name for name in test if name.startswith("p_")]
     return test.assign(**dict(zip(columns, posteriors.T, strict=True)))
 

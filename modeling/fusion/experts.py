@@ -8,8 +8,12 @@
 Branches that hear the same voice err together, and a product of them would be far too sure; voice
 and face err apart, and their product lets the surer one decide (Hinton 2002). All temperatures
 (Guo et al. 2017) are fitted on validation clips, each on posteriors as calibrated as they will be
-used. Posteriors are float (clip, emotion), rows that sum to one; a clip that a modality cannot
-judge has a row of NaN, and a modality that is not there at all is ``None``.
+used.
+
+``tables`` are tables of predictions (``modeling.training.runs``) of one fold, all parts; ``groups``
+the names of the branches by modality; ``emotions`` the names of the classes in order. Posteriors
+are float (clip, emotion), rows that sum to one; a clip that a modality cannot judge has a row of
+NaN, in what is given and in what is returned.
 """
 
 from dataclasses import dataclass
@@ -30,15 +34,7 @@ COLUMNS = ["clip_id", "actor", "fold", "part", "true"]
 
 @dataclass(frozen=True)
 class ModalityProduct:
-    """A fitted late fusion: average within a modality, multiply across modalities.
-
-    Attributes:
-        emotions: Names of the classes in order.
-        groups: Names of the branches by modality.
-        branch_temperatures: Of each branch.
-        modality_temperatures: Of the average of each modality's branches.
-        last_temperature: Of the product.
-    """
+    """A fitted late fusion, with its temperatures by branch and by modality and the last one."""
 
     emotions: tuple
     groups: dict
@@ -47,10 +43,7 @@ class ModalityProduct:
     last_temperature: float
 
     def fuse(self, tables):
-        """Return one table of predictions made of branches' own.
-
-        Args:
-            tables: Table of predictions by branch, of one fold; branches may be missing.
+        """Return one table of predictions made of branches' own, some of which may be missing.
 
         Raises:
             LeakError, ValueError: See ``align_predictions``.
@@ -72,15 +65,7 @@ class ModalityProduct:
 
 
 def fit_product(tables, emotions, groups):
-    """Return a late fusion fitted on the validation clips.
-
-    Args:
-        tables: Table of predictions by branch, of one fold, all parts.
-        emotions: Names of the classes in order.
-        groups: Names of the branches by modality, as ``heads.group_branches`` gives them.
-
-    Returns:
-        ``ModalityProduct``.
+    """Return the ``ModalityProduct`` of branches' tables, fitted on the validation clips.
 
     Raises:
         ValueError: No validation clip.
@@ -88,8 +73,7 @@ def fit_product(tables, emotions, groups):
     calibrated, of_branches = _calibrate_each(tables, emotions)
     averages = average_modalities(calibrated, groups, emotions)
     averages, of_modalities = _calibrate_each(averages, emotions)
-    product = fuse_predictions(list(averages.values()), emotions)
-    _, last = calibrate_predictions(product, emotions)
+    _, last = calibrate_predictions(fuse_predictions(averages.values(), emotions), emotions)
     return ModalityProduct(tuple(emotions), groups, of_branches, of_modalities, last)
 
 
@@ -114,10 +98,6 @@ def _calibrate_each(tables, emotions):
 def align_predictions(tables, emotions):
     """Return several runs' predictions of the same clips, row-aligned.
 
-    Args:
-        tables: Tables of predictions (``modeling.training.runs``) of one fold, one a modality.
-        emotions: Names of the classes in order.
-
     Returns:
         DataFrame (clip_id, actor, fold, part, true) of all clips that any run judged, sorted by
         clip id, and a list of float64 (clip, emotion), NaN where a run did not judge the clip.
@@ -126,6 +106,7 @@ def align_predictions(tables, emotions):
         LeakError: A clip is in one part for one run and in another part for the next.
         ValueError: A table holds a clip twice, or runs disagree about a clip's emotion.
     """
+    tables = list(tables)
     if any(table["clip_id"].duplicated().any() for table in tables):
         raise ValueError("A table predicts a clip twice; fuse runs fold by fold.")
     clips = pd.concat([table[COLUMNS] for table in tables])
@@ -169,11 +150,10 @@ def heat_predictions(predictions, emotions, temperature):
 
 
 def fuse_predictions(tables, emotions, *, fuse=None):
-    """Return one table of predictions made of several runs'.
+    """Return one table of predictions made of several runs'; none needs to hold all clips.
 
     Args:
-        tables: As ``align_predictions`` takes them, and refuses them; none needs to hold all clips.
-        emotions: Names of the classes in order.
+        tables: As ``align_predictions`` takes them, and refuses them.
         fuse: Function from a list of posteriors to posteriors: ``multiply_experts`` unless given.
     """
     clips, posteriors = align_predictions(tables, emotions)
@@ -181,71 +161,31 @@ def fuse_predictions(tables, emotions, *, fuse=None):
     return clips.assign(**dict(zip(_name_columns(emotions), fused.T, strict=True)))
 
 
-def average_posteriors(posteriors, *, weights=None):
-    """Return the weighted mean of the posteriors that each clip has.
-
-    Args:
-        posteriors: List of float (clip, emotion), NaN rows or ``None`` where missing.
-        weights: One positive number a modality; equal unless given.
-
-    Returns:
-        float64 (clip, emotion); a row of NaN for a clip that no modality judged.
-
-    Raises:
-        ValueError: Nothing to fuse, or shapes or weights that do not fit.
-    """
-    stack, there, weights = stack_posteriors(posteriors, weights)
-    totals = np.einsum("m,mc,mce->ce", weights, there, stack)
-    masses = (weights @ there)[:, None]
-    return np.divide(totals, masses, out=np.full_like(totals, np.nan), where=masses > 0)
+def average_posteriors(posteriors):
+    """Return the mean of the posteriors that each clip has in a list of them."""
+    stack, there = stack_posteriors(posteriors)
+    totals, counts = stack.sum(axis=0), there.sum(axis=0)[:, None]
+    return np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
 
 
-def multiply_experts(posteriors, *, weights=None, prior=None):
+def multiply_experts(posteriors):
     """Return the product of the experts that judged each clip.
 
-    If modalities err independently given the emotion, then
-    p(emotion | all) ∝ prior · Π (p(emotion | one) / prior). Hinton 2002, "Training products of
-    experts by minimizing contrastive divergence"; Bishop 2006, section 1.5.4.
-
-    Args:
-        posteriors: List of float (clip, emotion), NaN rows or ``None`` where missing.
-        weights: Exponent of each modality, positive; 1 unless given.
-        prior: float (emotion,), how frequent each emotion was in training; uniform unless given.
-
-    Returns:
-        float64 (clip, emotion); a clip with one modality keeps that one's posteriors (to the
-        power of its weight), a clip with none gets a row of NaN.
-
-    Raises:
-        ValueError: Nothing to fuse, or shapes, weights or a prior that do not fit.
+    If modalities err independently given the emotion, and all emotions are as frequent, then
+    p(emotion | all) ∝ Π p(emotion | one). Hinton 2002, "Training products of experts by minimizing
+    contrastive divergence"; Bishop 2006, section 1.5.4. A clip with one modality keeps that one's.
     """
-    stack, there, weights = stack_posteriors(posteriors, weights)
-    n_emotions = stack.shape[2]
-    prior = np.full(n_emotions, 1 / n_emotions) if prior is None else np.asarray(prior, float)
-    if prior.shape != (n_emotions,) or not (prior > 0).all():
-        raise ValueError(f"prior = {prior}; expected {n_emotions} positive numbers.")
-    log_prior = np.log(prior / prior.sum())
-    evidence = np.einsum("m,mc,mce->ce", weights, there, take_log(stack) - log_prior)
-    fused = softmax(log_prior + evidence, axis=1)
+    stack, there = stack_posteriors(posteriors)
+    fused = softmax((take_log(stack) * there[:, :, None]).sum(axis=0), axis=1)
     fused[~there.any(axis=0)] = np.nan
     return fused
 
 
-def stack_posteriors(posteriors, weights=None):
-    """Return posteriors (modality, clip, emotion), which of them are there, and the weights."""
-    shapes = {np.shape(p) for p in posteriors if p is not None}
-    if len(shapes) != 1 or len(next(iter(shapes))) != 2:
-        raise ValueError(
-            f"Posteriors have shapes {sorted(shapes)}; expected one (clip, emotion) for all "
-            "modalities, aligned by align_predictions."
-        )
-    weights = np.ones(len(posteriors)) if weights is None else np.asarray(weights, np.float64)
-    if weights.shape != (len(posteriors),) or not (weights > 0).all():
-        raise ValueError(f"weights = {weights}; expected {len(posteriors)} positive numbers.")
-    gap = np.full(next(iter(shapes)), np.nan)
-    stack = np.stack([np.asarray(gap if p is None else p, np.float64) for p in posteriors])
+def stack_posteriors(posteriors):
+    """Return posteriors (modality, clip, emotion), zeros for NaN, and which of them are there."""
+    stack = np.stack(posteriors).astype(np.float64)
     there = ~np.isnan(stack).any(axis=2)
-    return np.where(there[:, :, None], stack, 0.0), there, weights
+    return np.where(there[:, :, None], stack, 0.0), there
 
 
 def take_log(posteriors):
@@ -260,20 +200,16 @@ def fit_temperature(logp, labels):
     calibration of modern neural networks".
 
     Args:
-        logp: float (clip, emotion), log-posteriors or logits of validation clips.
+        logp: Log-posteriors or logits of validation clips.
         labels: int (clip,).
 
     Returns:
         float in [0.05, 20] with the least cross-entropy: above 1 the model was too sure.
 
     Raises:
-        ValueError: No clip, NaN, or lengths that differ.
+        ValueError: A log-posterior is NaN or infinite.
     """
-    logp, labels = np.asarray(logp, np.float64), np.asarray(labels)
-    if logp.ndim != 2 or len(logp) != len(labels) or not len(labels):
-        raise ValueError(
-            f"logp has shape {logp.shape} for {len(labels)} labels; expected a row each."
-        )
+    logp = np.asarray(logp, np.float64)
     if not np.isfinite(logp).all():
         raise ValueError("logp holds NaN or infinity; leave such clips out, take logs by take_log.")
     rows = np.arange(len(labels))
@@ -287,8 +223,6 @@ def fit_temperature(logp, labels):
 
 def apply_temperature(logp, temperature):
     """Return posteriors, float64 (clip, emotion), of log-posteriors at a temperature."""
-    if not temperature > 0:
-        raise ValueError(f"temperature = {temperature}; expected a positive number.")
     return softmax(np.asarray(logp, np.float64) / temperature, axis=1)
 
 

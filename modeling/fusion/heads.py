@@ -3,6 +3,9 @@
 The logistic regression is fitted on the validation clips alone. On RAVDESS (LUNA5) the 120 clips
 of two validation actors are too few for it, and the product of ``experts`` is better; it is for
 committees, whose validation actors are all who are not tested.
+
+``found`` are the facts of runs of one fold by branch, as ``find_branches`` gives them; tables,
+posteriors and ``emotions`` are those of ``experts``.
 """
 
 from dataclasses import replace
@@ -28,22 +31,17 @@ LEAST_ACTORS = 5
 
 
 def find_branches(corpus, branches, *, protocol, fold):
-    """Return the newest run of each branch; say which branches have none.
+    """Return the facts of each branch's newest run in the order given; say which have none.
 
     Args:
-        corpus: Name of the corpus.
-        branches: Names of the branches, as one text with spaces or a sequence.
-        protocol: Name of the protocol.
-        fold: Number of the fold.
-
-    Returns:
-        The runs' facts by branch, in the order given.
+        corpus, protocol, fold: Which runs.
+        branches: Names of the branches, spaces between them.
 
     Raises:
         FileNotFoundError: No branch has a run.
     """
     found = {}
-    for name in branches.split() if isinstance(branches, str) else branches:
+    for name in branches.split():
         try:
             found[name] = runs.find_run(corpus, name, protocol=protocol, fold=fold)
         except FileNotFoundError as error:
@@ -81,14 +79,8 @@ def fit_on_validation(tables, emotions):
     """Return the fusing function of a logistic regression fitted on the validation clips.
 
     How freely it may fit is chosen among ``STRENGTHS`` by cross-validation over the validation
-    actors; where these are fewer than ``LEAST_ACTORS``, it is the smallest.
-
-    Args:
-        tables: Tables of predictions of one fold, all parts, one a modality.
-        emotions: Names of the classes in order.
-
-    Returns:
-        See ``fit_logistic``; for ``experts.fuse_predictions`` of tables in this order.
+    actors; where these are fewer than ``LEAST_ACTORS``, it is the smallest. The function, see
+    ``fit_logistic``, is for ``experts.fuse_predictions`` of tables in the same order.
     """
     clips, posteriors = experts.align_predictions(tables, emotions)
     val = (clips["part"] == "val").to_numpy()
@@ -106,22 +98,19 @@ def fit_logistic(posteriors, labels, *, inverse_l2):
     Log-posteriors are centred in each clip, so a missing modality is a row of zeros, no evidence.
 
     Args:
-        posteriors: List of float (clip, emotion) of validation clips, NaN rows where missing.
+        posteriors: List of those of validation clips.
         labels: int (clip,).
         inverse_l2: Freedom of the weights; larger needs more validation clips.
 
     Returns:
-        A function from such a list, ``None`` for a missing modality, to fused posteriors, float64
-        (clip, emotion): ``experts.FLOOR`` for an emotion that no validation clip had, a row of NaN
-        for a clip that no modality judged.
+        A function from such a list to fused posteriors: ``experts.FLOOR`` for an emotion that no
+        validation clip had.
 
     Raises:
-        ValueError: Fewer than two emotions among the labels, or shapes that do not fit.
+        ValueError: Fewer than two emotions among the labels.
     """
     features, there = _centre(posteriors)
     labels, n_emotions = np.asarray(labels), features.shape[1] // len(posteriors)
-    if len(labels) != len(features):
-        raise ValueError(f"{len(features)} rows of posteriors for {len(labels)} labels.")
     if len(np.unique(labels[there])) < 2:
         raise ValueError(
             f"{there.sum()} validation clips of fewer than 2 emotions; fuse by multiply_experts."
@@ -130,11 +119,6 @@ def fit_logistic(posteriors, labels, *, inverse_l2):
 
     def fuse(others):
         rows, judged = _centre(others)
-        if rows.shape[1] != features.shape[1]:
-            raise ValueError(
-                f"{len(others)} modalities give {rows.shape[1]} log-posteriors; the fusion was "
-                f"fitted on {features.shape[1]}. Pass None for a missing one."
-            )
         fused = predict_all(model, rows, n_emotions)
         fused[~judged] = np.nan
         return fused
@@ -148,10 +132,7 @@ def predict_all(model, features, n_emotions):
     Args:
         model: A fitted classifier whose labels are positions.
         features: float (clip, feature).
-        n_emotions: Number of emotions.
-
-    Returns:
-        float64 (clip, emotion), ``experts.FLOOR`` for an emotion without a training clip.
+        n_emotions: Number of emotions; one without a training clip gets ``experts.FLOOR``.
     """
     posteriors = np.full((len(features), n_emotions), experts.FLOOR)
     posteriors[:, model.classes_] = np.maximum(model.predict_proba(features), experts.FLOOR)
@@ -170,7 +151,7 @@ def _cross_validate(posteriors, labels, actors, inverse_l2):
 
 def _centre(posteriors):
     """Return centred log-posteriors (clip, modality x emotion), and which clips have any."""
-    stack, there, _ = experts.stack_posteriors(posteriors)
+    stack, there = experts.stack_posteriors(posteriors)
     logs = experts.take_log(stack)
     logs = (logs - logs.mean(axis=2, keepdims=True)) * there[:, :, None]
     return np.concatenate(list(logs), axis=1), there.any(axis=0)
@@ -186,10 +167,6 @@ def stack_embeddings(found, emotions):
 
     Each feature is scaled by the mean and deviation of the training clips. A branch narrower than
     the widest is padded with zeros; a branch that did not judge a clip is all zeros.
-
-    Args:
-        found: Facts of runs of one fold by branch, as ``find_branches`` gives them.
-        emotions: Names of the classes in order.
 
     Returns:
         ``Part`` by name, x float32 (clip, branch, feature); and by branch the pair of mean and
@@ -223,29 +200,17 @@ def hide_branches(part, branches):
     return part.with_x(x)
 
 
-def load_encoder(facts):
-    """Return a run's network up to its layer ``embedding``.
-
-    Raises:
-        ValueError: The run's model does not read an array on disk, so it cannot be fine-tuned.
-    """
-    if not facts.get("array"):
-        raise ValueError(
-            f"{facts['branch']} reads features of a frozen network, not an array: it cannot be "
-            "fine-tuned. Set FINE_TUNE_EPOCHS = 0 or leave it out of BRANCHES."
-        )
+def load_network(folder):
+    """Return the network of a run, for predicting."""
     assert layers  # registers the layers that saved networks hold
-    model = keras.models.load_model(Path(facts["folder"]) / "model.keras")
-    encoder = keras.Model(model.inputs, model.get_layer("embedding").output)
-    encoder.name = f"{facts['branch']}_encoder"
-    return encoder
+    return keras.models.load_model(Path(folder) / "model.keras", compile=False)
 
 
 def build_joint_model(found, scales, head):
     """Return one network from the branches' own inputs to the head's posteriors.
 
     Args:
-        found: Facts of the runs by branch.
+        found: Facts of runs whose networks read arrays.
         scales: By branch the mean and deviation of its embeddings, from ``stack_embeddings``.
         head: The trained head, which reads (clip, branch, feature).
 
@@ -257,7 +222,9 @@ def build_joint_model(found, scales, head):
     present = keras.Input((len(found),), name="present")
     joint_inputs, embeddings = {"present": present}, []
     for name, facts in found.items():
-        encoder = load_encoder(facts)
+        model = load_network(facts["folder"])
+        embedding = model.get_layer("embedding").output
+        encoder = keras.Model(model.inputs, embedding, name=f"{name}_encoder")
         own = keras.Input(encoder.input_shape[1:], name=name)
         mean, deviation = scales[name]
         embedding = (encoder(own) - mean) / deviation
@@ -268,19 +235,12 @@ def build_joint_model(found, scales, head):
 
 
 def read_inputs(found, part):
-    """Return a part whose x holds each branch's own array and which branches are there.
+    """Return a part of ``stack_embeddings`` with other x: what each branch's network reads.
 
-    Args:
-        found: Facts of the runs by branch.
-        part: A part of ``stack_embeddings``.
-
-    Returns:
-        ``Part`` with x a dictionary: an array (clip, ...) by branch, and ``present``, float32
-        (clip, branch).
+    A dictionary: an array (clip, ...) by branch, and ``present``, float32 (clip, branch).
     """
     folder = arrays.corpus_folder(next(iter(found.values()))["corpus"])
-    position = {clip: row for row, clip in enumerate(arrays.read_clips(folder)["clip_id"])}
-    rows = [position[clip] for clip in part.clips["clip_id"]]
+    rows = pd.Index(arrays.read_clips(folder)["clip_id"]).get_indexer(part.clips["clip_id"])
     x = {name: arrays.read_array(folder, facts["array"])[rows] for name, facts in found.items()}
     return part.with_x(x | {"present": (part.x != 0).any(axis=2).astype(np.float32)})
 

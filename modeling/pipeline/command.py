@@ -20,7 +20,6 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 
-import nbclient
 import nbformat
 import papermill
 
@@ -56,6 +55,7 @@ READS = {
 }
 """What each notebook reads files of, by the first digits of their numbers."""
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 SKIPS = "NotEnoughClipsError"
 """A notebook that stops with this error has nothing to work on: it is skipped, not failed."""
 
@@ -69,21 +69,13 @@ def main(arguments=None):
     options = parse_arguments(arguments)
     try:
         notebooks = find_notebooks(options.only)
-        given = parse_parameters(options.parameters)
         if options.corpus not in corpora.NAMES:
             raise ArgumentsError(
                 f"CORPUS={options.corpus} is unknown; expected one of {', '.join(corpora.NAMES)}."
             )
-        chosen = share_parameters(notebooks, given)
-    except ArgumentsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    chosen = add_standard_parameters(notebooks, chosen, options)
-    try:
-        if options.folds or options.committee:
-            outcomes = run_folded(notebooks, options, chosen)
-        else:
-            outcomes = run_all(notebooks, options, chosen)
+        chosen = share_parameters(notebooks, options)
+        run = run_folded if options.folds or options.committee else run_all
+        outcomes = run(notebooks, options, chosen)
     except ArgumentsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -167,30 +159,14 @@ def limit_threads(n_threads):
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
-def add_standard_parameters(notebooks, chosen, options):
-    """Return the parameters by notebook, with those that have options of their own."""
-    standard = {"CORPUS": options.corpus, "DATA": resolve_data(options.data)}
-    standard |= {"SCHEDULER": options.scheduler}
-    declared = {notebook: list_parameters(notebook) for notebook in notebooks}
-    return {
-        notebook: {k: v for k, v in standard.items() if v and k in own} | chosen[notebook]
-        for notebook, own in declared.items()
-    }
-
-
 def run_once(notebook, parameters, options):
     """Run a notebook; return what became of it and the seconds it took."""
     started = time.perf_counter()
-    if options.in_place:
-        outcome = refresh_notebook(notebook)
-    else:
-        outcome = run_notebook(notebook, parameters, options.corpus)
+    parameters = {} if options.in_place else parameters
+    outcome = run_notebook(notebook, parameters, options.corpus)
+    if options.in_place and outcome == "done":
+        keep_executed(notebook, find_executed(notebook, options.corpus))
     return outcome, time.perf_counter() - started
-
-
-def resolve_data(data):
-    """Return DATA as the notebooks need it, which run in their own folders: URLs as they are."""
-    return str(Path(data).resolve()) if data and "://" not in data else data
 
 
 def run_every_fold(notebooks, options, chosen):
@@ -201,17 +177,9 @@ def run_every_fold(notebooks, options, chosen):
     names = ", ".join(notebook.stem[:2] for notebook in notebooks)
     where = options.scheduler or "this machine"
     print(f"folds {', '.join(map(str, folds))} of notebooks {names} on {where}", flush=True)
-    for n_done, (fold, result) in enumerate(
-        run_folds(
-            run_notebook,
-            notebooks,
-            folds,
-            corpus=options.corpus,
-            parameters=chosen,
-            scheduler=options.scheduler,
-        ),
-        1,
-    ):
+    shared = {"corpus": options.corpus, "parameters": chosen, "scheduler": options.scheduler}
+    done = run_folds(run_notebook, notebooks, folds, **shared)
+    for n_done, (fold, result) in enumerate(done, 1):
         elapsed_s = time.perf_counter() - started
         left_s = elapsed_s / n_done * (len(folds) - n_done)
         bad = "; ".join(f"{k} {v}" for k, v in result.items() if v != "done") or "done"
@@ -243,10 +211,8 @@ def run_committees(notebooks, options, chosen):
 def resolve_protocol(corpus, chosen):
     """Return the name of the protocol that notebooks with these parameters follow."""
     protocol = next((own["PROTOCOL"] for own in chosen.values() if "PROTOCOL" in own), "auto")
-    if protocol != "auto":
-        return protocol
     clips = arrays.read_clips(arrays.corpus_folder(corpus))
-    return choose_protocol(clips, corpora.get(corpus).protocol)
+    return choose_protocol(clips, corpus, protocol)
 
 
 def list_folds(text, corpus, protocol):
@@ -338,12 +304,15 @@ def parse_parameters(text):
     return parameters
 
 
-def share_parameters(notebooks, given):
-    """Return, by notebook, those of the given parameters that it declares.
+def share_parameters(notebooks, options):
+    """Return, by notebook, those of the options and of the given parameters that it declares.
 
     Raises:
         ArgumentsError: No chosen notebook declares a name, or a number is given as a word.
     """
+    given, data = parse_parameters(options.parameters), options.data
+    if data and "://" not in data:
+        data = str(Path(data).resolve())  # notebooks run in folders of their own
     declared = {notebook: list_parameters(notebook) for notebook in notebooks}
     known = {name: value for own in declared.values() for name, value in own.items()}
     for name, value in given.items():
@@ -356,6 +325,8 @@ def share_parameters(notebooks, given):
             )
         if isinstance(known[name], int | float) and not isinstance(value, int | float):
             raise ArgumentsError(f"{name}={value} is a word; expected a number like {known[name]}.")
+    standard = {"CORPUS": options.corpus, "DATA": data, "SCHEDULER": options.scheduler}
+    given = {name: value for name, value in standard.items() if value} | given
     return {
         notebook: {name: value for name, value in given.items() if name in own}
         for notebook, own in declared.items()
@@ -364,7 +335,7 @@ def share_parameters(notebooks, given):
 
 def run_notebook(notebook, parameters, corpus):
     """Execute a copy of a notebook under ``results/notebooks/<corpus>/``; return the outcome."""
-    target = runs.results_folder() / "notebooks" / corpus / notebook.name
+    target = find_executed(notebook, corpus)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
@@ -375,6 +346,8 @@ def run_notebook(notebook, parameters, corpus):
             kernel_name="python3",
             extra_arguments=QUIET,
             progress_bar=False,
+            coalesce_streams=True,
+            record_timing=False,
         )
         outcome = "done"
     except papermill.PapermillExecutionError as error:
@@ -384,33 +357,24 @@ def run_notebook(notebook, parameters, corpus):
     return outcome
 
 
-def refresh_notebook(notebook):
-    """Execute a notebook in place, from a fresh kernel, for committing; return the outcome."""
-    content = nbformat.read(notebook, as_version=4)
-    client = nbclient.NotebookClient(
-        content,
-        timeout=None,
-        kernel_name="python3",
-        extra_arguments=QUIET,
-        resources={"metadata": {"path": notebook.parent}},
-        coalesce_streams=True,
-        record_timing=False,
-    )
-    try:
-        client.execute()
-    except nbclient.exceptions.CellExecutionError as error:
-        return f"failed: {error.ename}: {error.evalue}"
-    content.metadata.pop("widgets", None)
+def find_executed(notebook, corpus):
+    """Return where the executed copy of a notebook lies."""
+    return runs.results_folder() / "notebooks" / corpus / notebook.name
+
+
+def keep_executed(notebook, executed):
+    """Put an executed copy in a notebook's place, for committing, without traces of the run."""
+    content = nbformat.read(executed, as_version=4)
+    for name in ("papermill", "widgets"):
+        content.metadata.pop(name, None)
     for cell in content.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if v and k != "papermill"}
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not _is_widget(output)]
+            cell.outputs = [
+                output for output in cell.outputs if WIDGET not in output.get("data", {})
+            ]
     with arrays.replace_file(notebook) as temporary:
         nbformat.write(content, temporary)
-    return "done"
-
-
-def _is_widget(output):
-    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def save_figures(executed, folder):
@@ -418,29 +382,25 @@ def save_figures(executed, folder):
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{executed.stem}-*.png"):
         old.unlink()
-    number = 0
-    for cell in nbformat.read(executed, as_version=4).cells:
-        for output in cell.get("outputs", []):
-            picture = output.get("data", {}).get("image/png")
-            if picture:
-                number += 1
-                path = folder / f"{executed.stem}-{number:02d}.png"
-                with arrays.replace_file(path) as temporary:
-                    temporary.write_bytes(base64.b64decode(picture))
+    cells = nbformat.read(executed, as_version=4).cells
+    found = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    pictures = [data["image/png"] for data in found if "image/png" in data]
+    for number, picture in enumerate(pictures, 1):
+        with arrays.replace_file(folder / f"{executed.stem}-{number:02d}.png") as temporary:
+            temporary.write_bytes(base64.b64decode(picture))
 
 
 def report_outcome(corpus, outcomes):
     """Print the comparison table, where the figures are and what failed; return the exit status."""
-    compared = runs.list_runs(corpus, branch="compare")
-    if outcomes.get("60_compare") == "done" and compared:
-        print(f"\n{(compared[-1]['folder'] / 'table.txt').read_text('utf-8')}")
+    if outcomes.get("60_compare") == "done":
+        compared = runs.find_run(corpus, "compare")["folder"]
+        print(f"\n{(compared / 'table.txt').read_text('utf-8')}")
         print("figures of the comparison:")
-        for path in sorted(compared[-1]["folder"].glob("*.png")):
+        for path in sorted(compared.glob("*.png")):
             print(f"  {arrays.shorten_path(path)}")
-    print(f"all figures: {arrays.shorten_path(runs.results_folder() / 'figures' / corpus)}")
-    print(
-        f"executed notebooks: {arrays.shorten_path(runs.results_folder() / 'notebooks' / corpus)}"
-    )
+    results = arrays.shorten_path(runs.results_folder())
+    print(f"all figures: {results / 'figures' / corpus}")
+    print(f"executed notebooks: {results / 'notebooks' / corpus}")
     failed = [name for name, outcome in outcomes.items() if outcome.startswith("failed")]
     if failed:
         print(f"{failed[0]} stopped with an error; no further notebook was started.")

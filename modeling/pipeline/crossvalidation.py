@@ -25,8 +25,6 @@ def run_folds(run_notebook, notebooks, folds, *, corpus, parameters, scheduler="
         run_notebook: Function of a module, of a notebook's path, its parameters and the corpus;
             it leaves its files below ``runs.results_folder()`` and returns the outcome in words.
         notebooks: Paths, in order.
-        folds: Numbers of the folds.
-        corpus: Name of the corpus.
         parameters: Parameters by notebook; FOLD is added.
         scheduler: Address of a Dask scheduler, whose workers see ``data/`` under the same path;
             empty for this machine, one fold after the other, since each training takes all cores.

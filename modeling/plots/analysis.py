@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
-from modeling.plots.scores import BASELINES, MARKERS
+from modeling.plots.scores import MARKERS, draw_chance
 from preprocessing.plots import EMOTION_COLOURS
 from preprocessing.plots.style import ACCENT, ALARM, INK, open_axes, strip_spines
 
@@ -17,10 +17,7 @@ EXPRESSION_COLOURS = EMOTION_COLOURS | {"contempt": "#7A5C3E"}
 def plot_mels(mels, titles, *, hop_ms, figure=None):
     """Draw log-mel spectrograms side by side on one colour scale: louder is brighter.
 
-    Args:
-        mels: float (clip, time, mel), in dB.
-        titles: A text for each.
-        hop_ms: Step between rows, in milliseconds.
+    ``mels`` are float (clip, time, mel) in dB; ``hop_ms`` is the step between rows.
     """
     figure = figure or plt.figure(figsize=(1.5 + 3.2 * len(mels), 2.8), layout="constrained")
     axes = figure.subplots(1, len(mels), sharey=True, squeeze=False)[0]
@@ -38,9 +35,7 @@ def plot_mels(mels, titles, *, hop_ms, figure=None):
 def plot_weights(weights, emotions, names, *, ax=None):
     """Draw how much each feature speaks for or against each emotion.
 
-    Args:
-        weights: float (emotion, feature), of a linear model on scaled features.
-        names: Names of the features.
+    ``weights`` are (emotion, feature), of a linear model on scaled features, ``names`` of these.
     """
     ax = open_axes(ax, 3.2 + 0.45 * len(names), 2.4 + 0.34 * len(emotions))
     limit = np.abs(weights).max()
@@ -55,11 +50,7 @@ def plot_weights(weights, emotions, names, *, ax=None):
 
 
 def plot_leak(leak, *, ax=None):
-    """Draw how much better a model looks when it is tested on speakers that it knows.
-
-    Args:
-        leak: DataFrame of ``leaks.measure_leak``.
-    """
+    """Draw what ``leak_meter.measure_leak`` says of a model tested on speakers that it knows."""
     ax = open_axes(ax, 6, 1.2 + 0.5 * len(leak))
     rows = np.arange(len(leak))
     colours = [ALARM if known else ACCENT for known in leak["known_speakers"]]
@@ -76,10 +67,7 @@ def plot_leak(leak, *, ax=None):
 def plot_mean_faces(faces, labels, names, *, figure=None):
     """Draw the mean face of each expression: nobody's face, what all of them share.
 
-    Args:
-        faces: uint8 (face, height, width).
-        labels: int (face,), positions in ``names``.
-        names: Names of the expressions.
+    ``faces`` are uint8 (face, height, width), ``labels`` positions in ``names``.
     """
     figure = figure or plt.figure(figsize=(1.5 * len(names), 2.0), layout="constrained")
     for ax, position in zip(figure.subplots(1, len(names)), range(len(names)), strict=True):
@@ -95,9 +83,8 @@ def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=N
     """Draw what a face shows over time, under the faces themselves.
 
     Args:
-        posteriors: float (time, class).
+        posteriors: float (time, class) of ``names``.
         times: float (time,), seconds.
-        names: Names of the classes.
         faces: uint8 (time, height, width[, 3]), drawn above if given.
     """
     height = 2.6 if faces is None else 3.4
@@ -125,13 +112,12 @@ def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=N
 def plot_mean_course(sequences, names, *, step_s, title="mean over the clips", ax=None):
     """Draw the mean of what faces show over time, as shares stacked upon each other.
 
+    Frames that fewer than one clip in four has are left out.
+
     Args:
-        sequences: float (clip, time, class), zeros behind a clip's last frame.
-        names: Names of the classes.
+        sequences: float (clip, time, class) of ``names``, zeros behind a clip's last frame.
         step_s: Seconds from frame to frame.
         title: Whose mean it is.
-
-    Frames that fewer than one clip in four has are left out.
     """
     ax = open_axes(ax, 5, 2.6)
     there = sequences.any(axis=2)
@@ -145,12 +131,9 @@ def plot_mean_course(sequences, names, *, step_s, title="mean over the clips", a
 
 
 def plot_degradation(table, *, title="When the input gets worse", chance=None, ax=None):
-    """Draw how accuracy falls as the input gets worse.
+    """Draw how accuracy falls as the input gets worse, and that of guessing, ``chance``, if given.
 
-    Args:
-        table: DataFrame of accuracies, a row a condition in order, a column a system.
-        title: What makes it worse.
-        chance: Accuracy of guessing, drawn as a line if given.
+    The table has a row a condition in order and a column a system.
     """
     ax = open_axes(ax, 2.2 + 0.9 * len(table), 3.4)
     colours = (INK, ACCENT, ALARM, "#00655B", "#9D4AD4", "#C56A08", "#7A5C3E")
@@ -158,7 +141,7 @@ def plot_degradation(table, *, title="When the input gets worse", chance=None, a
     for name, colour, marker in zip(table, colours, MARKERS, strict=False):
         ax.plot(places, table[name], marker=marker, color=colour, label=name)
     if chance is not None:
-        ax.axhline(chance, color=INK, ls=BASELINES["chance"], lw=1, label=f"chance {chance:.1%}")
+        draw_chance(ax, chance)
     ax.set_xticks(places, table.index)
     ax.set(ylim=(0, 1.03), ylabel="accuracy", xlabel=table.index.name or "")
     ax.yaxis.set_major_formatter(PercentFormatter(1))

@@ -14,12 +14,11 @@ from preprocessing.plots import EMOTION_COLOURS, PART_COLOURS
 from preprocessing.plots.style import ACCENT, ALARM, INK, label_groups, open_axes, strip_spines
 
 BASELINES = {"chance": ":", "majority": "--"}
-ABOVE = {
-    "padding": 2,
-    "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
-}
 MARKERS = "osD^vPXd"
 """One for each emotion in the project's order, so that no point depends on colour alone."""
+
+N_DRAWN = 10
+"""Bins of confidence in a picture."""
 
 
 def plot_history(history, *, chance=None, figure=None):
@@ -30,16 +29,8 @@ def plot_history(history, *, chance=None, figure=None):
             ``accuracy`` or ``unweighted_recall``, each also as ``val_…``; ``epoch``, or the rows
             are counted from 1; ``best``, or the epoch with the least ``val_loss`` is marked.
         chance: Accuracy of guessing, drawn as a line if given.
-
-    Returns:
-        The figure, with two axes.
-
-    Raises:
-        ValueError: The history has no row or no column ``loss``.
     """
     history = pd.DataFrame(history)
-    if history.empty or "loss" not in history:
-        raise ValueError(f"History has columns {', '.join(history)}; expected loss by epoch.")
     epochs = history.get("epoch", pd.Series(np.arange(1, len(history) + 1)))
     names = [name for name in ("accuracy", "unweighted_recall") if name in history]
     figure = figure or plt.figure(figsize=(9, 3.4), layout="constrained")
@@ -51,20 +42,17 @@ def plot_history(history, *, chance=None, figure=None):
     axes[1].set(title=_head(" and ".join(names)), ylabel="share", ylim=(0, 1.03))
     axes[1].yaxis.set_major_formatter(PercentFormatter(1))
     if chance is not None:
-        axes[1].axhline(
-            chance, color=INK, ls=BASELINES["chance"], lw=1, label=f"chance {chance:.1%}"
-        )
+        draw_chance(axes[1], chance)
     if "val_loss" in history:
         losses = history["val_loss"]
         kept = epochs[history.get("best", losses == losses.min())].iloc[0]
         for ax in axes:
             ax.axvline(kept, color=ALARM, linewidth=1, label=f"kept: epoch {kept}")
+    shown = {}
     for ax in axes:
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         strip_spines(ax)
-    shown = {}
-    for ax in axes:
         shown |= {text: line for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
     beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)}  # where it hides no curve
     axes[1].legend(shown.values(), shown.keys(), frameon=False, fontsize=8, **beside)
@@ -72,11 +60,7 @@ def plot_history(history, *, chance=None, figure=None):
 
 
 def plot_test(predictions, emotions, *, figure=None):
-    """Draw what a run gets right of one part: confusions, each actor, how sure it may be.
-
-    Args:
-        predictions: Table of predictions of the part.
-    """
+    """Draw what predictions of one part get right: confusions, each actor, how sure they may be."""
     true, posteriors = metrics.read_scored(predictions, emotions)
     predicted = posteriors.argmax(axis=1)
     figure = figure or plt.figure(figsize=(15, 5), layout="constrained")
@@ -114,31 +98,10 @@ def plot_confusion(true, predicted, emotions, *, ax=None):
     return ax
 
 
-def plot_recall(true, predicted, emotions, *, ax=None):
-    """Draw the share of each emotion's clips that is recognised, beside what guessing gives."""
-    true, predicted = (metrics.encode_labels(labels, emotions) for labels in (true, predicted))
-    recalls = metrics.per_class_recall(true, predicted, len(emotions))
-    ax = open_axes(ax, 7, 3.2)
-    bars = ax.bar(emotions, np.nan_to_num(recalls), color=[EMOTION_COLOURS[e] for e in emotions])
-    ax.tick_params(axis="x", labelrotation=20)
-    ax.bar_label(bars, ["no clips" if np.isnan(r) else f"{r:.0%}" for r in recalls], **ABOVE)
-    for name, value in (("chance", 1 / len(emotions)), ("mean", np.nanmean(recalls))):
-        style = BASELINES.get(name, "-")
-        ax.axhline(value, color=INK, ls=style, lw=1, zorder=0.5, label=f"{name} {value:.1%}")
-    ax.set(ylim=(0, 1.1), xlabel="true emotion", ylabel="recall")
-    ax.set_yticks(np.linspace(0, 1, 6))
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    return _head_axes(ax, "Recall of each emotion")
-
-
 def plot_scores(table, *, score="accuracy", ax=None):
-    """Draw one score of every run with its interval, beside chance and the majority class.
+    """Draw one score of every run of ``bootstrap.tabulate_scores`` with its interval.
 
-    Args:
-        table: DataFrame of ``bootstrap.tabulate_scores``.
-        score: A name of ``metrics.SCORES``.
-
-    First run on top.
+    First run on top; beside chance and the majority class.
     """
     runs = table[~table.index.isin(BASELINES)]
     ax = open_axes(ax, 6.2 + 0.08 * max(map(len, runs.index)), 1.3 + 0.38 * len(runs))
@@ -153,10 +116,8 @@ def plot_scores(table, *, score="accuracy", ax=None):
         if not np.isnan(value):
             ax.axvline(value, color=INK, linestyle=style, linewidth=1, label=f"{name} {value:.1%}")
     ax.set_yticks(rows, runs.index)
-    ax.set(
-        xlim=(0, 1.15 if high.max() > 0.5 else 1.25 * high.max() + 0.01),
-        ylim=(len(runs) - 0.5, -0.5),
-    )
+    most = 1.15 if high.max() > 0.5 else 1.25 * high.max() + 0.01
+    ax.set(xlim=(0, most), ylim=(len(runs) - 0.5, -0.5))
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], prune="upper"))
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     resampled = " or ".join(sorted(set(runs["resampled"])))
@@ -168,10 +129,7 @@ def plot_scores(table, *, score="accuracy", ax=None):
 def plot_recall_table(table, emotions, *, ax=None):
     """Draw every run's recall of every emotion as a heat map with numbers.
 
-    Args:
-        table: DataFrame of ``bootstrap.tabulate_scores``.
-
-    First run on top; the cell of an emotion without clips is empty.
+    Of ``bootstrap.tabulate_scores``, first run on top; that of an emotion without clips is empty.
     """
     rows = table[~table.index.isin(BASELINES)]
     shares = rows[[f"recall_{emotion}" for emotion in emotions]].to_numpy(float)
@@ -189,34 +147,22 @@ def plot_recall_table(table, emotions, *, ax=None):
     return ax
 
 
-def plot_reliability(true, posteriors, *, n_bins=10, ax=None):
-    """Draw accuracy against confidence, such as before and after calibration.
+def plot_reliability(true, posteriors, *, ax=None):
+    """Draw accuracy against confidence; posteriors by name, such as before and after calibration.
 
-    Args:
-        true: int (clip,).
-        posteriors: dict of float (clip, emotion) by name, such as before and after.
-        n_bins: Bins of confidence to draw; the calibration error in the legend has its own.
-
-    Points on the diagonal are honest, below it too sure. Larger points, more clips.
+    Points on the diagonal are honest, below it too sure. Larger points, more clips. The calibration
+    error in the legend has bins of its own.
     """
     ax = open_axes(ax, 4.8, 4.6)
     ax.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1, label="honest")
-    for (name, values), colour, marker in zip(
-        posteriors.items(), (ALARM, ACCENT, INK), "osD", strict=False
-    ):
-        table = metrics.measure_reliability(true, values, n_bins=n_bins).dropna()
-        error = metrics.expected_calibration_error(true, values)
-        ax.plot(table["confidence"], table["accuracy"], color=colour, linewidth=1, alpha=0.6)
+    styles = zip((ALARM, ACCENT, INK), "osD", strict=True)
+    for (name, values), (colour, marker) in zip(posteriors.items(), styles, strict=False):
+        table = metrics.measure_reliability(true, values, n_bins=N_DRAWN).dropna()
+        points = table["confidence"], table["accuracy"]
+        ax.plot(*points, color=colour, linewidth=1, alpha=0.6)
         sizes = 12 + 200 * table["n_clips"] / len(values)
-        ax.scatter(
-            table["confidence"],
-            table["accuracy"],
-            sizes,
-            color=colour,
-            marker=marker,
-            alpha=0.8,
-            label=f"{name}: ECE {error:.3f}",
-        )
+        label = f"{name}: ECE {metrics.expected_calibration_error(true, values):.3f}"
+        ax.scatter(*points, sizes, color=colour, marker=marker, alpha=0.8, label=label)
     ax.set(xlim=(0, 1.03), ylim=(-0.03, 1.03), aspect="equal", title="Is the confidence deserved?")
     ax.set(xlabel="confidence (largest posterior)", ylabel="accuracy")
     legend = ax.legend(frameon=False, fontsize=8, loc="upper left")
@@ -226,29 +172,18 @@ def plot_reliability(true, posteriors, *, n_bins=10, ax=None):
 
 
 def plot_by_actor(actors, true, predicted, *, people=None, ax=None):
-    """Draw each actor's accuracy, worst first, and the mean of the actors.
-
-    Args:
-        actors: str (clip,).
-        people: Accuracies of people by title, drawn as dashed lines; none unless given.
-    """
+    """Draw each actor's accuracy, worst first, their mean, and as dashed lines those of people."""
     right = pd.Series(np.asarray(true) == np.asarray(predicted))
     shares = right.groupby(np.asarray(actors)).mean().sort_values(kind="stable")
     ax = open_axes(ax, np.clip(2.5 + 0.3 * len(shares), 4.5, 12), 3.2)
     ax.bar(np.arange(len(shares)), shares, color=ACCENT)
     mean = shares.mean()
     ax.axhline(mean, color=INK, linewidth=1, label=f"mean {mean:.1%}")
-    for share, title in sorted((share, title) for title, share in (people or {}).items()):
+    beside = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    for title, share in (people or {}).items():
         ax.axhline(share, color=INK, linewidth=0.8, linestyle="--")
-        ax.annotate(
-            f"{title} {share:.0%}",
-            (1, share),
-            xycoords=("axes fraction", "data"),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+        text = f"{title} {share:.0%}"
+        ax.annotate(text, (1, share), (3, 0), va="center", fontsize=8, **beside)
     label_groups(ax, list(shares.index))
     ax.set(xlim=(-0.8, len(shares) - 0.2), ylim=(0, 1.05), ylabel="accuracy")
     ax.set_xlabel(f"actor ({len(shares)}; {shares.iloc[0]:.0%} to {shares.iloc[-1]:.0%})")
@@ -257,53 +192,34 @@ def plot_by_actor(actors, true, predicted, *, people=None, ax=None):
 
 
 def plot_embedding(points, labels, emotions, *, ax=None):
-    """Draw clips as points in a plane, by emotion.
-
-    Args:
-        points: float (clip, 2), such as the first two principal components of the embeddings.
-        labels: Labels (clip,).
-    """
+    """Draw clips as points in a plane, (clip, 2), such as principal components, by emotion."""
     labels = metrics.encode_labels(labels, emotions)
     ax = open_axes(ax, 6, 4.6)
     for position, (emotion, marker) in enumerate(zip(emotions, MARKERS, strict=False)):
-        chosen = points[labels == position]
-        ax.scatter(
-            *chosen.T,
-            s=18,
-            color=EMOTION_COLOURS[emotion],
-            marker=marker,
-            alpha=0.75,
-            linewidths=0,
-            label=emotion,
-        )
-    ax.set(
-        title=f"{len(points)} clips by embedding",
-        xlabel="first direction",
-        ylabel="second direction",
-    )
+        style = {"color": EMOTION_COLOURS[emotion], "marker": marker, "alpha": 0.75}
+        ax.scatter(*points[labels == position].T, 18, linewidths=0, label=emotion, **style)
+    ax.set(title=f"{len(points)} clips by embedding")
+    ax.set(xlabel="first direction", ylabel="second direction")
     ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return strip_spines(ax)
 
 
 def _draw_curves(ax, epochs, history, names):
     """Draw the curves of both parts; a second score is dashed."""
-    marker = "o" if len(epochs) <= 25 else ""
+    points = {"marker": "o" if len(epochs) <= 25 else "", "markersize": 3}
+    parts = ("", "training", INK), ("val_", "validation", PART_COLOURS["val"])
     for name, style in zip(names, ("-", "--"), strict=False):
-        for column, part, colour in (
-            (name, "training", INK),
-            (f"val_{name}", "validation", PART_COLOURS["val"]),
-        ):
-            if column in history:
+        for prefix, part, colour in parts:
+            if prefix + name in history:
                 label = part if len(names) == 1 else f"{part} {_spell(name)}"
-                ax.plot(
-                    epochs,
-                    history[column],
-                    style,
-                    color=colour,
-                    marker=marker,
-                    markersize=3,
-                    label=label,
-                )
+                values = history[prefix + name]
+                ax.plot(epochs, values, style, color=colour, label=label, **points)
+
+
+def draw_chance(ax, chance):
+    """Draw what guessing gives as a line across."""
+    style = {"color": INK, "linestyle": BASELINES["chance"], "linewidth": 1}
+    ax.axhline(chance, label=f"chance {chance:.1%}", **style)
 
 
 def _spell(score):
@@ -321,12 +237,6 @@ def _head_axes(ax, title):
     """Write the title at the left above the axes and the legend at the right."""
     ax.set_title(title, loc="left")
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(
-            frameon=False,
-            fontsize=8,
-            ncols=2,
-            loc="lower right",
-            bbox_to_anchor=(1, 1),
-            borderpad=0,
-        )
+        place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderpad": 0}
+        ax.legend(frameon=False, fontsize=8, ncols=2, **place)
     return strip_spines(ax)

@@ -118,7 +118,6 @@ def run_steps(name, given, *, data=""):
     """Run the steps of an experiment in order.
 
     Args:
-        name: Of the experiment.
         given: Parameters over those of the steps, such as file names that a step asks for.
         data: Where the corpus lies.
 

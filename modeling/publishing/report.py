@@ -31,6 +31,7 @@ PAIRS = ((CHOSEN, "fusion_committees"), (CHOSEN, "audio_moonshine_committee"))
 """What is compared on the same clips: the chosen row, the next, and its best part."""
 
 SCORES = ["accuracy %", "UAR %", "macro-F1 %", "ECE"]
+PLAIN = ["accuracy %", "UAR %", "ECE", "clips"]
 
 
 def main(arguments=None):
@@ -114,16 +115,6 @@ def compare_pair(first, second):
     }
 
 
-def format_plain(scores):
-    """Return a dict of scores as text, without intervals."""
-    return {
-        "accuracy %": f"{100 * scores['accuracy']:.1f}",
-        "UAR %": f"{100 * scores['unweighted_recall']:.1f}",
-        "ECE": f"{scores['expected_calibration_error']:.3f}",
-        "clips": f"{scores['n_clips']:.0f}",
-    }
-
-
 def tabulate_groups(predictions):
     """Return scores by gender, intensity and statement, and of those who validate in LUNA5."""
     facts = pd.DataFrame([ravdess.read_clip_id(clip_id) for clip_id in predictions["clip_id"]])
@@ -135,30 +126,27 @@ def tabulate_groups(predictions):
         "statement": facts["statement"].map(ravdess.SENTENCES),
         "actors": validates.map({True: "who validate another fold", False: "who never validate"}),
     }
-    rows = []
+    pieces = []
     for title, values in groups.items():
         grouped = predictions.assign(**{title: values.to_numpy()})
-        for value, row in metrics.score_by(grouped, EMOTIONS, title).sort_index().iterrows():
-            rows.append({f"`{CHOSEN}`": f"{title}: {value}"} | format_plain(row))
-    return pd.DataFrame(rows)
+        scores = metrics.score_by(grouped, EMOTIONS, title).sort_index()
+        pieces.append(bootstrap.format_scores(scores)[PLAIN].rename(f"{title}: {{}}".format))
+    return pd.concat(pieces).rename_axis(f"`{CHOSEN}`").reset_index()
 
 
-def tabulate_card(predictions, fold=1):
+def tabulate_card(predictions):
     """Return the scores of a network of ``modeling/shipped/``: its own, and those of its kind.
 
-    Args:
-        predictions: Published table of predictions of its kind, all folds.
-        fold: Whose network it is.
+    It is that of the first fold; the published predictions of its kind are of all folds.
     """
     genders = [ravdess.read_clip_id(clip_id)["gender"] for clip_id in predictions["clip_id"]]
     men = np.array(genders) == "male"
-    tables = {
-        f"this network: the test actors of fold {fold}": predictions["fold"] == fold,
-        "its kind: all 24 actors, five folds": predictions["fold"] > 0,
-        "of these, the 12 women": ~men,
-        "of these, the 12 men": men,
+    parts = {
+        "this network: the test actors of fold 1": predictions[predictions["fold"] == 1],
+        "its kind: all 24 actors, five folds": predictions,
+        "of these, the 12 women": predictions[~men],
+        "of these, the 12 men": predictions[men],
     }
-    parts = {title: predictions[rows] for title, rows in tables.items()}
     rng = np.random.default_rng(SEED)
     scores = bootstrap.tabulate_scores(parts, EMOTIONS, rng=rng, n=RESAMPLES).loc[list(parts)]
     shown = bootstrap.format_scores(scores)[[*SCORES, "clips"]]
@@ -185,30 +173,26 @@ def tabulate_degradation(table):
     """Return accuracies under noise and with lost frames, means over the folds."""
     rows = []
     for (damage, judge), own in table.groupby(["damage", "judged by"], sort=False):
-        rows.append(
-            {
-                "damage": f"{damage}: {', '.join(own['amount'])}",
-                "judged by": f"`{judge}`" if judge in EXPERIMENTS else judge,
-                "accuracy %": " → ".join(f"{100 * share:.0f}" for share in own["accuracy"]),
-            }
-        )
-    return pd.DataFrame(rows)
+        title = f"{damage}: {', '.join(own['amount'])}"
+        judge = f"`{judge}`" if judge in EXPERIMENTS else judge
+        rows.append((title, judge, " → ".join(f"{100 * share:.0f}" for share in own["accuracy"])))
+    return pd.DataFrame(rows, columns=["damage", "judged by", "accuracy %"])
 
 
 def tabulate_expression():
     """Return the scores of the expression network on FER2013's PrivateTest."""
-    rows = []
+    rows = {}
     for name, title in {
         "expression_fer2013": "FER2013, 7 classes, labels as distributed",
         "expression_ferplus": "FER+, 8 classes, faces with a majority",
     }.items():
         table = read_published(name)
-        scores = metrics.score_predictions(table, runs.read_posteriors(table)[1])
-        shown, share = format_plain(scores), scores["accuracy"]
-        margin = 1.96 * np.sqrt(share * (1 - share) / len(table))
-        shown["accuracy %"] += f" ± {100 * margin:.1f}"
-        rows.append({"PrivateTest": title} | shown)
-    return pd.DataFrame(rows).rename(columns={"clips": "faces"})
+        rows[title] = metrics.score_predictions(table, runs.read_posteriors(table)[1])
+    scores = pd.DataFrame.from_dict(rows, orient="index").rename_axis("PrivateTest")
+    shown, share = bootstrap.format_scores(scores)[PLAIN], scores["accuracy"]
+    margin = 196 * np.sqrt(share * (1 - share) / scores["n_clips"])
+    shown["accuracy %"] += margin.map(" ± {:.1f}".format)
+    return shown.rename(columns={"clips": "faces"}).reset_index()
 
 
 def write_markdown(table):

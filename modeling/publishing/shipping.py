@@ -47,8 +47,8 @@ def load_shipped(name):
 def main(arguments=None):
     """Pack the newest runs; return the exit status."""
     networks = {
-        "voice": lambda: read_network(find_network(VOICE)),
-        "expression": lambda: read_network(find_network("expression")),
+        "voice": lambda: heads.load_network(find_network(VOICE)["folder"]),
+        "expression": lambda: heads.load_network(find_network("expression")["folder"]),
         "fusion": build_fusion,
     }
     parser = argparse.ArgumentParser(description=__doc__)
@@ -71,11 +71,6 @@ def find_network(name):
     return runs.find_run(own.corpus, own.branch, protocol=own.protocol, fold=FOLD)
 
 
-def read_network(facts):
-    """Return the network of a run."""
-    return keras.models.load_model(facts["folder"] / "model.keras", compile=False)
-
-
 def build_fusion():
     """Return the calibrated product of the voice's posteriors and the face's expressions.
 
@@ -91,7 +86,7 @@ def build_fusion():
     emotions = runs.read_posteriors(tables[0])[1]
     groups = heads.group_branches(found)
     product = experts.fit_product(dict(zip(found, tables, strict=True)), emotions, groups)
-    face = read_network(found[FACE])
+    face = heads.load_network(found[FACE]["folder"])
     voice = keras.Input((len(emotions),), name="voice")
     expressions = keras.Input(face.input_shape[1:], name="expressions")
     seen = ops.any(expressions != 0, axis=(1, 2))
@@ -108,12 +103,7 @@ def build_fusion():
 
 
 def pack_model(model, path):
-    """Save a network with weights of ``KEPT_BITS`` bits of mantissa, compressed.
-
-    Args:
-        model: Keras model; its weights are rounded in place.
-        path: ``.keras`` file, replaced when whole.
-    """
+    """Save a network, compressed, with weights of ``KEPT_BITS`` bits of mantissa, also its own."""
     model.set_weights([round_weights(weight) for weight in model.get_weights()])
     with arrays.replace_file(Path(path)) as temporary:
         plain = temporary.with_suffix(".plain.keras")

@@ -4,6 +4,9 @@ Clips of one actor resemble each other, so actors are drawn with replacement, ea
 clips (cluster bootstrap; Davison & Hinkley 1997, chapter 3). With one actor there is nobody to
 draw: clips are drawn instead, the result says so, and it speaks of that actor alone. With a
 handful of actors the interval is coarse and on the narrow side.
+
+Tables of predictions and ``emotions`` are those of ``scores.metrics``; ``rng`` is a
+``numpy.random.Generator``, ``n`` the number of resamples.
 """
 
 import numpy as np
@@ -26,12 +29,6 @@ TAILS = (0.025, 0.975)
 
 def bootstrap_scores(predictions, emotions, *, rng, n=2000):
     """Return percentile intervals of the scores of one part's predictions.
-
-    Args:
-        predictions: DataFrame of one part.
-        emotions: Names of the classes in order.
-        rng: ``numpy.random.Generator``.
-        n: Number of resamples.
 
     Returns:
         dict: ``<score>_low`` and ``<score>_high`` for each of ``SCORES``, and ``resampled``:
@@ -59,11 +56,6 @@ def _span(name, values):
 def draw_weights(actors, *, rng, n):
     """Return how often each group is drawn in each resample.
 
-    Args:
-        actors: Actor of each clip (clip,).
-        rng: ``numpy.random.Generator``.
-        n: Number of resamples.
-
     Returns:
         int64 (resample, group) counts, int64 (clip,) the group of each clip (its actor, or itself
         where there is one actor), and the words for it.
@@ -83,10 +75,7 @@ def score_resamples(true, posteriors, groups, weights):
     bin), so a resample is a weighted sum over groups: one matrix product for all of them.
 
     Args:
-        true: int (clip,).
-        posteriors: float (clip, emotion).
-        groups: int (clip,), from 0.
-        weights: int (resample, group).
+        groups, weights: As ``draw_weights`` gives them.
 
     Returns:
         dict of float64 (resample,) by the names of ``SCORES``, as ``scores.metrics`` defines
@@ -125,11 +114,7 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
     two disagree believe the interval over actors.
 
     Args:
-        first: DataFrame of one part of a run.
-        second: DataFrame of the same part of another run.
-        emotions: Names of the classes in order.
-        rng: ``numpy.random.Generator``.
-        n: Number of resamples.
+        first, second: Tables of predictions of the same part of two runs.
 
     Returns:
         dict: for each of ``SCORES`` ``<score>_difference`` (second minus first), its ``_low`` and
@@ -175,9 +160,6 @@ def tabulate_scores(runs, emotions, *, rng, n=2000):
 
     Args:
         runs: Tables of predictions (all parts) by the run's name.
-        emotions: Names of the classes in order.
-        rng: ``numpy.random.Generator``.
-        n: Number of resamples.
 
     Returns:
         DataFrame indexed by name, in the given order after ``chance`` and ``majority``:
@@ -206,19 +188,15 @@ def tabulate_scores(runs, emotions, *, rng, n=2000):
 
 
 def format_scores(table):
-    """Return the comparison table for reading: per cent, each with its 95% interval.
+    """Return a table of scores for reading: per cent, with 95% intervals where it has any, as text.
 
-    Args:
-        table: DataFrame of ``tabulate_scores``.
-
-    Returns:
-        DataFrame of text, one row a run, such as ``61.1 (54.2–68.0)``; the calibration error as a
-        number between 0 and 1, empty for the baselines.
+    Such as ``61.1 (54.2–68.0)``; the calibration error is a number between 0 and 1, empty for the
+    baselines. The table is one of ``tabulate_scores`` or ``metrics.score_by``.
     """
     names = {"accuracy": "accuracy %", "unweighted_recall": "UAR %", "macro_f1": "macro-F1 %"}
-    shown = pd.DataFrame(index=table.index)
+    shown, none = pd.DataFrame(index=table.index), pd.Series(np.nan, table.index)
     for score, title in names.items():
-        low, high = (100 * table[f"{score}_{end}"] for end in ("low", "high"))
+        low, high = (100 * table.get(f"{score}_{end}", none) for end in ("low", "high"))
         values = [f"{100 * value:.1f}" for value in table[score]]
         shown[title] = [
             value if np.isnan(a) else f"{value} ({a:.1f}–{b:.1f})"
@@ -227,5 +205,5 @@ def format_scores(table):
     errors = table["expected_calibration_error"]
     shown["ECE"] = ["" if np.isnan(error) else f"{error:.3f}" for error in errors]
     shown["clips"] = ["" if np.isnan(n) else f"{n:.0f}" for n in table["n_clips"]]
-    shown["interval over"] = table["resampled"].fillna("")
+    shown["interval over"] = table["resampled"].fillna("") if "resampled" in table else ""
     return shown

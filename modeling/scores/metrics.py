@@ -1,6 +1,7 @@
 """How good a run is, how sure we are of it, and what guessing would give.
 
-Labels are positions in a tuple of emotion names; a table of predictions is what
+``true`` and ``predicted`` are labels, int (clip,), positions in ``emotions``, the names of the
+classes in order; ``posteriors`` are float (clip, emotion). A table of predictions is what
 ``modeling.training.runs`` writes: ``clip_id, actor, fold, part, true, p_<emotion>…``. Clips of one
 actor are not independent, so every interval resamples actors, not clips (``scores.bootstrap``).
 
@@ -20,14 +21,7 @@ SUM_TOLERANCE = 0.01
 
 
 def encode_labels(labels, emotions):
-    """Return labels as positions in ``emotions``.
-
-    Args:
-        labels: Names or positions (clip,).
-        emotions: Names of the classes in order.
-
-    Returns:
-        int64 (clip,).
+    """Return labels (clip,), names or positions, as positions in ``emotions``, int64 (clip,).
 
     Raises:
         ValueError: A label is not in ``emotions``.
@@ -61,10 +55,6 @@ def validate_posteriors(posteriors):
 
 def read_scored(predictions, emotions):
     """Return what a table of predictions of one part says.
-
-    Args:
-        predictions: DataFrame, see above.
-        emotions: Names of the classes in order.
 
     Returns:
         int64 (clip,) true labels and float64 (clip, emotion) posteriors.
@@ -122,11 +112,6 @@ def measure_reliability(true, posteriors, *, n_bins=N_BINS):
     The confidence of a clip is its largest posterior. The bins are of equal width over (0, 1], as
     in Guo et al. 2017, "On calibration of modern neural networks".
 
-    Args:
-        true: int (clip,).
-        posteriors: float (clip, emotion).
-        n_bins: Number of bins.
-
     Returns:
         DataFrame, one row a bin: ``n_clips``, mean ``confidence`` and ``accuracy`` (NaN if empty).
     """
@@ -183,27 +168,18 @@ def score_by(predictions, emotions, column, *, clips=None):
     """Return the scores of each value of a column, such as actor, gender or intensity.
 
     Args:
-        predictions: DataFrame of one part.
-        emotions: Names of the classes in order.
-        column: Column of ``predictions``, or of ``clips``.
-        clips: DataFrame with ``clip_id`` and the column, where predictions lack it.
+        predictions: Table of predictions of one part.
+        column: Of the predictions, or of ``clips``, a DataFrame with ``clip_id``.
 
     Returns:
         DataFrame indexed by the column's values, worst accuracy first: ``SCORES``, ``n_clips``.
 
     Raises:
-        ValueError: Neither table has the column, or a predicted clip is not in ``clips``.
+        KeyError: Neither table has the column, or a predicted clip is not in ``clips``.
     """
-    if column not in predictions:
-        if clips is None or column not in clips:
-            raise ValueError(f"No column {column!r} in predictions; pass clips that have it.")
-        known = clips.set_index("clip_id")[column]
-        unknown = predictions.loc[~predictions["clip_id"].isin(known.index), "clip_id"]
-        if len(unknown):
-            raise ValueError(
-                f"{len(unknown)} predicted clips, {unknown.iloc[0]} first, are not in clips."
-            )
-        predictions = predictions.assign(**{column: predictions["clip_id"].map(known)})
+    if clips is not None and column not in predictions:
+        values = clips.set_index("clip_id").loc[predictions["clip_id"], column]
+        predictions = predictions.assign(**{column: values.to_numpy()})
     rows = {
         value: score_predictions(group, emotions) for value, group in predictions.groupby(column)
     }
@@ -228,8 +204,7 @@ def score_baselines(true, emotions, *, true_train=None):
     """Return what guessing and what always saying the most frequent emotion would score.
 
     Args:
-        true: Labels of the scored clips, names or positions (clip,).
-        emotions: Names of the classes in order.
+        true: Labels of the scored clips.
         true_train: Labels of the training clips, whose most frequent emotion is the honest
             majority; without them that of ``true`` is taken, which flatters this baseline.
 
@@ -237,16 +212,14 @@ def score_baselines(true, emotions, *, true_train=None):
         dict by baseline, ``"chance"`` and ``"majority"``, of accuracy, unweighted_recall and
         macro_f1. Chance is the expectation of uniform guessing (for F1, of its counts).
     """
-    true, n_classes, chance = encode_labels(true, emotions), len(emotions), 1 / len(emotions)
+    true, chance = encode_labels(true, emotions), 1 / len(emotions)
     shares = np.unique(true, return_counts=True)[1] / len(true)
     source = true if true_train is None else encode_labels(true_train, emotions)
     predicted = np.full(len(true), np.bincount(source).argmax())
-    chance_f1 = float(np.mean(2 * shares * chance / (shares + chance)))
+    guessed = chance, chance, float(np.mean(2 * shares * chance / (shares + chance)))
+    recall = unweighted_recall(true, predicted, len(emotions))
+    constant = accuracy(true, predicted), recall, macro_f1(true, predicted)
     return {
-        "chance": {"accuracy": chance, "unweighted_recall": chance, "macro_f1": chance_f1},
-        "majority": {
-            "accuracy": accuracy(true, predicted),
-            "unweighted_recall": unweighted_recall(true, predicted, n_classes),
-            "macro_f1": macro_f1(true, predicted),
-        },
+        "chance": dict(zip(SCORES, guessed, strict=False)),
+        "majority": dict(zip(SCORES, constant, strict=False)),
     }

@@ -30,8 +30,7 @@ def measure_leak(clips, features, model, *, split):
     """
     emotions = arrays.list_emotions(clips)
     labels = metrics.encode_labels(clips["emotion"], emotions)
-    rows = {}
-    group = protocol.get_protocol(split).group
+    rows, group = {}, protocol.get_protocol(split).group
     centred = features - pd.DataFrame(features).groupby(clips["actor"].to_numpy()).transform("mean")
     ways = (
         ("random split", "random", features, True),
@@ -47,11 +46,6 @@ def measure_leak(clips, features, model, *, split):
             predicted = clone(model).fit(x[train], labels[train]).predict(x[test])
             recall = metrics.unweighted_recall(labels[test], predicted, len(emotions))
             scores.append((metrics.accuracy(labels[test], predicted), recall))
-        accuracy, recall = np.mean(scores, axis=0)
-        rows[title] = {
-            "accuracy": accuracy,
-            "unweighted_recall": recall,
-            "train_clips": n_train,
-            "known_speakers": known,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("split")
+        rows[title] = (*np.mean(scores, axis=0), n_train, known)
+    columns = ["accuracy", "unweighted_recall", "train_clips", "known_speakers"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("split")

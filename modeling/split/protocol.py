@@ -9,11 +9,13 @@ out by the protocol).
 
 import hashlib
 import posixpath
+import textwrap
 
 import numpy as np
 import pandas as pd
 
 from modeling.split.folds import N_MEMBERS, VALIDATION_SHARE, get_protocol, read_member
+from preprocessing import corpora
 
 PARTS = ("train", "val", "test")
 MIN_ACTORS = 3  # fewer cannot fill three parts with different people
@@ -24,23 +26,26 @@ class LeakError(ValueError):
     """An actor, a take or a file stands in two parts of a fold."""
 
 
-def choose_protocol(clips, default):
-    """Return the protocol that ``PROTOCOL = "auto"`` stands for.
+def choose_protocol(clips, corpus, protocol="auto"):
+    """Return the protocol asked for, or the one that ``"auto"`` stands for.
 
     Args:
         clips: DataFrame with the columns of ``corpora.COLUMNS``.
-        default: The corpus's own protocol (``PROTOCOL`` of its module).
+        corpus: A name of ``corpora.NAMES``.
+        protocol: What ``PROTOCOL`` says.
 
     Returns:
-        ``default`` when the corpus holds exactly the actors it names, ``"group_kfold"`` for any
-        other corpus of three or more actors, ``"statement"`` for one or two actors.
+        For ``"auto"`` the corpus's own where the clips are of exactly the actors it names,
+        ``"group_kfold"`` for three or more others, ``"statement"`` for one or two actors.
 
     Raises:
-        ValueError: ``default`` is unknown, or one or two actors speak a single statement.
+        ValueError: One or two actors speak a single statement.
     """
-    actors = set(clips["actor"])
-    if actors and actors == set(get_protocol(default).actors):
-        return default
+    if protocol != "auto":
+        return protocol
+    actors, own = set(clips["actor"]), corpora.get(corpus).protocol
+    if actors and actors == set(get_protocol(own).actors):
+        return own
     if len(actors) >= MIN_ACTORS:
         return "group_kfold"
     n_statements = len(set(clips["statement"]) - {""})
@@ -60,7 +65,9 @@ def count_folds(protocol, clips):
         return len(published)
     if protocol == "random":
         return N_RANDOM_FOLDS
-    return clips["statement"].nunique() if protocol == "statement" else min(4, _count_actors(clips))
+    if protocol == "statement":
+        return clips["statement"].nunique()
+    return min(4, clips["actor"].nunique())
 
 
 def split_clips(clips, *, protocol, fold, allow_leak=False):
@@ -69,12 +76,11 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
     Args:
         clips: DataFrame with the columns of ``corpora.COLUMNS``, all strings.
         protocol: A key of ``PROTOCOLS``, or a member of its committee, such as ``"luna5/2"``, who
-            tests the same clips and lets the second fifth of the other actors validate;
-            ``choose_protocol`` resolves ``"auto"``.
+            tests the same clips and lets the second fifth of the other actors validate.
         fold: From 1 to ``count_folds(protocol, clips)``.
         allow_leak: Permit ``"random"``, and ``"statement"`` for three or more actors: both test on
             speakers that were trained on, which is good only to measure how much that flatters.
-            A published split of known speakers, ``"meld"``, is permitted: its title says so.
+            A published split that does so is permitted: its title says so.
 
     Returns:
         str (clip,): ``"train"``, ``"val"``, ``"test"`` or ``""``, aligned with the rows.
@@ -85,9 +91,14 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
     """
     rule = get_protocol(protocol)
     protocol, member = read_member(protocol)
-    _refuse_unfit(clips, protocol, fold)
-    if not allow_leak and rule.group != "actor":
-        _refuse_leaky(protocol, clips)
+    _refuse_unfit(clips, rule, protocol, fold)
+    n_actors = clips["actor"].nunique()
+    avoidable = protocol == "random" or (protocol == "statement" and n_actors >= MIN_ACTORS)
+    if avoidable and not allow_leak:
+        raise LeakError(
+            f"{protocol} tests on speakers that were trained on; the corpus has {n_actors} actors. "
+            "Set PROTOCOL = 'auto'; to measure the leak itself, pass allow_leak=True."
+        )
     if rule.test:
         parts = _split_as_published(clips, rule, fold)
     else:
@@ -95,7 +106,7 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
         parts = split.get(protocol, _split_at_random)(clips, fold)
     if member:
         parts = _seat_member(clips, parts, member, f"{protocol}/{member}")
-    _refuse_empty(parts, clips, protocol, fold)
+    _refuse_empty(parts, clips, rule, protocol, fold)
     met = np.where(parts == "val", "train", parts)  # all that is met before the test
     check_leak(clips, met, group=rule.group or None)
     check_leak(clips, np.where(parts == "test", "", parts), group=rule.val_group or None)
@@ -138,17 +149,11 @@ def check_leak(clips, parts, *, group="actor"):
 
 
 def name_takes(clips):
-    """Return a name for the take that each clip records.
+    """Return a name for the take that each clip records, strings (clip,).
 
     Clips that agree in actor, emotion, intensity, statement and repetition are one take, such as
     RAVDESS's audio-visual, video-only and audio-only files. Where statement or repetition is
     unknown, every clip id is a take of its own.
-
-    Args:
-        clips: DataFrame with the columns of ``corpora.COLUMNS``.
-
-    Returns:
-        object (clip,): strings.
     """
     known = (clips["statement"] != "") & (clips["repetition"] != "")
     columns = ["actor", "emotion", "intensity", "statement", "repetition"]
@@ -234,71 +239,47 @@ def _shuffle(names):
     return np.array(order, dtype=object)
 
 
-def _count_actors(clips):
-    return clips["actor"].nunique()
-
-
-def _refuse_unfit(clips, protocol, fold):
+def _refuse_unfit(clips, rule, protocol, fold):
     """Raise ValueError unless these clips can be split by this protocol into this fold."""
     if clips.empty:
         raise ValueError("clips.csv has no rows. README, 'Get the data', says where to put clips.")
-    rule, n_actors = get_protocol(protocol), _count_actors(clips)
     column = rule.group or "actor"
     unknown = clips.loc[clips[column].fillna("") == "", "clip_id"]
     if len(unknown) and protocol != "random":
         raise ValueError(
-            f"{len(unknown)} clips have no {column}: {_shorten(', '.join(unknown))}. {protocol} "
-            "cannot place them: fill in the column, or take the clips out."
+            f"{len(unknown)} clips have no {column}: {_list(unknown)}. {protocol} cannot place "
+            "them: fill in the column, or take the clips out."
         )
-    strangers = sorted(set(clips["actor"]) - set(rule.actors)) if rule.actors else []
+    strangers = set(clips["actor"]) - set(rule.actors) if rule.actors else ()
     if strangers:
         raise ValueError(
-            f"{protocol} does not know actors {_shorten(', '.join(strangers))}; it names "
-            f"{rule.actors[0]} to {rule.actors[-1]}. Set PROTOCOL = 'auto' for other corpora."
-        )
-    if protocol == "group_kfold" and n_actors < MIN_ACTORS:
-        raise ValueError(
-            f"group_kfold needs {MIN_ACTORS} actors; the corpus holds {n_actors}. "
-            "Set PROTOCOL = 'statement', or add actors."
+            f"{protocol} does not know actors {_list(strangers)}; it names {rule.actors[0]} to "
+            f"{rule.actors[-1]}. Set PROTOCOL = 'auto' for other corpora."
         )
     n_folds = count_folds(protocol, clips)
-    if protocol == "statement" and n_folds < 2:
-        raise ValueError("statement needs 2 statements; the corpus holds 1. Add clips of another.")
     if fold not in range(1, n_folds + 1):
         raise ValueError(f"FOLD = {fold!r}; {protocol} has folds 1 to {n_folds} on these clips.")
 
 
-def _refuse_leaky(protocol, clips):
-    """Raise LeakError for a protocol that tests on known speakers though it need not.
-
-    A published split that does so (``meld``) is let through: it is never taken by ``"auto"``, its
-    title says it, and what it promises, that no dialogue is in two parts, is checked.
-    """
-    if get_protocol(protocol).test:
-        return
-    if protocol == "random" or _count_actors(clips) >= MIN_ACTORS:
-        raise LeakError(
-            f"{protocol} tests on speakers that were trained on; the corpus has "
-            f"{_count_actors(clips)} actors. Set PROTOCOL = 'auto'; to measure the leak itself, "
-            "pass allow_leak=True."
+def _refuse_empty(parts, clips, rule, protocol, fold):
+    """Raise ValueError if train, val or test holds no clip."""
+    needed = []
+    for part in PARTS:
+        named = {"test": rule.test, "val": rule.val}.get(part, ())[fold - 1 : fold]
+        if part not in parts:
+            needed.append(f"{part} ({rule.group}s {_list(named[0])})" if named else part)
+    if needed:
+        raise ValueError(
+            f"Fold {fold} of {protocol} has no clips for {' and '.join(needed)}; the corpus "
+            f"holds actors {_list(set(clips['actor']))}. Set another FOLD or PROTOCOL = 'auto', "
+            "or add clips of other actors."
         )
 
 
-def _refuse_empty(parts, clips, protocol, fold):
-    """Raise ValueError if train, val or test holds no clip."""
-    rule, empty = get_protocol(protocol), [part for part in PARTS if part not in parts]
-    if not empty:
-        return
-    needed = {}
-    for part in empty:
-        named = {"test": rule.test, "val": rule.val}.get(part, ())[fold - 1 : fold]
-        needed[part] = f"{part} ({rule.group}s {_shorten(', '.join(named[0]))})" if named else part
-    raise ValueError(
-        f"Fold {fold} of {protocol} has no clips for {' and '.join(needed.values())}; the corpus "
-        f"holds actors {_shorten(', '.join(sorted(set(clips['actor']))))}. "
-        "Set another FOLD or PROTOCOL = 'auto', or add the missing actors."
-    )
+def _list(values):
+    """Return values as text, in order, cut short where they are many."""
+    return _shorten(", ".join(sorted(values)))
 
 
-def _shorten(text, limit=200):
-    return text if len(text) <= limit else f"{text[:limit]}…"
+def _shorten(text):
+    return textwrap.shorten(text, 200, placeholder=" …")

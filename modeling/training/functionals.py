@@ -17,13 +17,10 @@ def describe_corpus(corpus):
     Functionals of low-level descriptors are the classic input of speech emotion recognition
     (Schuller et al. 2009, "The INTERSPEECH 2009 emotion challenge").
 
-    Args:
-        corpus: A name of ``corpora.NAMES``, analysed before.
-
     Returns:
         DataFrame indexed by clip id: the columns of ``features.csv``, then
-        ``<array>_<number>_<statistic>`` for ``mfcc`` and ``mels``. A feature that cannot be
-        measured in a clip, such as the pitch of a whisper, is 0.
+        ``<array>_<number>_<statistic>``. A feature that cannot be measured in a clip, such as the
+        pitch of a whisper, is 0.
 
     Raises:
         FileNotFoundError: The corpus has not been analysed.
@@ -42,20 +39,10 @@ def describe_corpus(corpus):
 
 
 def describe_frames(frames):
-    """Return the ``STATISTICS`` of each column of frames (time, coefficient), one after the other.
-
-    Returns:
-        float64 (statistic x coefficient,).
-    """
+    """Return the ``STATISTICS`` of frames (time, coefficient), float64, one after the other."""
     frames = np.asarray(frames, np.float64)
     steps = np.diff(frames, axis=0)
     percentiles = np.percentile(frames, [10, 25, 50, 75, 90], axis=0)
-    return np.concatenate(
-        [
-            frames.mean(axis=0),
-            frames.std(axis=0),
-            *percentiles,
-            steps.std(axis=0),
-            np.abs(steps).mean(axis=0),
-        ]
-    )
+    moments = [frames.mean(axis=0), frames.std(axis=0)]
+    slopes = [steps.std(axis=0), np.abs(steps).mean(axis=0)]
+    return np.concatenate([*moments, *percentiles, *slopes])

@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 
 from data_augmentation.quiet_keras import keras
-from modeling.split import protocol as protocols
-from preprocessing import corpora
+from modeling.split.protocol import PARTS, choose_protocol, split_clips
 from preprocessing.disk import arrays
 
-PARTS = ("train", "val", "test")
 NEEDS = {"faces": "has_face", "waveforms": "has_voice", "mels": "has_voice", "mfcc": "has_voice"}
 """The column of ``clips.csv`` that says whether a clip has a row worth reading; of any other array
 a row is worth reading unless it is all zeros."""
@@ -107,7 +105,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
 
     Args:
         corpus: A name of ``corpora.NAMES``.
-        name: Name of the array, a key of ``arrays.AXES`` with one row a clip.
+        name: Name of the array, a key of ``arrays.AXES``.
         protocol: Name of a protocol, or ``auto`` for the corpus's own.
         fold: Number of the fold, from 1.
 
@@ -120,9 +118,15 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         ValueError: The array does not match the clips.
     """
     folder = arrays.corpus_folder(corpus)
-    values = arrays.read_array(folder, name)
-    clips = read_labelled_clips(corpus, protocol=protocol, fold=fold)
-    usable = find_usable(clips, name, values)
+    values, clips = arrays.read_array(folder, name), arrays.read_clips(folder)
+    if "has_face" not in clips:
+        arrays.read_facts(folder, "faces")  # says what has not been run
+    protocol = choose_protocol(clips, corpus, protocol)
+    clips["part"] = split_clips(clips, protocol=protocol, fold=fold)
+    if name in NEEDS:
+        usable = clips[NEEDS[name]].to_numpy(bool)
+    else:
+        usable = values.reshape(len(values), -1).any(axis=1)
     emotions = arrays.list_emotions(clips[clips["part"] != ""])
     parts = {}
     for part in PARTS:
@@ -136,7 +140,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
     stage = arrays.STAGE_OF[name]
     origin = {
         "corpus": corpus,
-        "protocol": clips["protocol"].iloc[0],
+        "protocol": protocol,
         "fold": fold,
         "inputs": {stage: arrays.read_facts(folder, stage)},
     }
@@ -144,46 +148,13 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
 
 
 def read_examples(corpus, name):
-    """Return the few clips that every notebook shows, each with a ``title``, and an array of them.
-
-    Args:
-        corpus: A name of ``corpora.NAMES``.
-        name: Name of the array.
-
-    Returns:
-        DataFrame, one row a clip, and the array's rows for them.
-    """
+    """Return the clips that every notebook shows, with a ``title``, and an array's rows of them."""
     folder = arrays.corpus_folder(corpus)
     clips = arrays.read_clips(folder)
     chosen = clips[clips["clip_id"].isin(arrays.choose_examples(clips))]
     titles = chosen["clip_id"] + " (" + chosen["emotion"] + ")"
     values = np.array(arrays.read_array(folder, name)[chosen.index])
     return chosen.assign(title=titles).reset_index(drop=True), values
-
-
-def find_usable(clips, name, values):
-    """Return which clips have a row worth reading in an array, bool (clip,)."""
-    if name in NEEDS:
-        return clips[NEEDS[name]].to_numpy(bool)
-    return values.reshape(len(values), -1).any(axis=1)
-
-
-def read_labelled_clips(corpus, *, protocol="auto", fold=1):
-    """Return ``clips.csv`` with the columns ``part`` and ``protocol`` added; see ``read_parts``."""
-    folder = arrays.corpus_folder(corpus)
-    clips = arrays.read_clips(folder)
-    if "has_face" not in clips:
-        arrays.read_facts(folder, "faces")
-    name = choose_protocol(clips, corpus, protocol)
-    parts = protocols.split_clips(clips, protocol=name, fold=fold)
-    return clips.assign(part=parts, protocol=name)
-
-
-def choose_protocol(clips, corpus, protocol="auto"):
-    """Return the protocol's name: the one asked for, or the corpus's own where it fits."""
-    if protocol != "auto":
-        return protocol
-    return protocols.choose_protocol(clips, corpora.get(corpus).protocol)
 
 
 def explain_empty(clips, name, usable, empty):
@@ -200,35 +171,27 @@ def explain_empty(clips, name, usable, empty):
 def add_copies(parts, *, n_copies):
     """Return the training part with its augmented copies behind the clips themselves.
 
-    All are of the copies' dtype.
-
     Args:
         parts: ``Parts``, read from an array whose copies ``<array>_augmented.npy`` holds, (clip,
-            copy, ...).
+            copy, ...); all are of the copies' dtype.
         n_copies: Copies of each clip, of those that there are; 0 for none.
 
     Raises:
         FileNotFoundError: The copies have not been made.
         ValueError: There are fewer copies than asked for.
     """
-    part = parts["train"]
-    if n_copies:
-        part = _stack_copies(part, parts.origin["corpus"], f"{parts.array}_augmented", n_copies)
-    n_clips = len(parts["train"])
-    print(f"{n_clips} training clips and {len(part) - n_clips} copies of them")
-    return part
-
-
-def _stack_copies(part, corpus, name, n_copies):
-    folder = arrays.corpus_folder(corpus)
+    part, name = parts["train"], f"{parts.array}_augmented"
+    print(f"{len(part)} training clips and {n_copies * len(part)} copies of them")
+    if not n_copies:
+        return part
+    folder = arrays.corpus_folder(parts.origin["corpus"])
     copies = arrays.read_array(folder, name)
     if n_copies > copies.shape[1]:
         raise ValueError(
             f"{name}.npy holds {copies.shape[1]} copies a clip; this notebook asks for {n_copies}. "
             f"Lower it or rerun {arrays.MADE_BY['augmented']}."
         )
-    position = {clip: row for row, clip in enumerate(arrays.read_clips(folder)["clip_id"])}
-    rows = [position[clip] for clip in part.clips["clip_id"]]
+    rows = pd.Index(arrays.read_clips(folder)["clip_id"]).get_indexer(part.clips["clip_id"])
     chosen = np.moveaxis(copies[rows, :n_copies], 1, 0)
     return replace(
         part,
@@ -246,30 +209,17 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, 
         batch_size: Clips a batch.
         augment: Layer or model from a batch of x to a batch of x; training part only.
         mix: Layer from (x, one-hot labels) to the same, such as ``MixClips``; training part only.
-        balance: Let clips of rarer emotions come as many times as often as the most frequent
-            emotion has clips for each of theirs, rounded; training part only.
+        balance: Let clips of rarer emotions come several times; training part only.
         seed: Shuffle with this seed; ``None`` keeps the order.
 
     Raises:
         ValueError: Augmentation, mixing or balance is asked for on validation or test clips.
     """
-    import tensorflow as tf
-
     if (augment or mix or balance) and part.name != "train":
         raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
     targets = keras.utils.to_categorical(part.labels, len(part.emotions)).astype("float32")
-    arrays_of_part = keras.tree.map_structure(tf.constant, (part.x, targets))
-    chosen = balance_rows(part.labels) if balance else np.arange(len(part))
-    rows = tf.data.Dataset.from_tensor_slices(chosen)
-    if seed is not None:
-        rows = rows.shuffle(len(chosen), seed=seed, reshuffle_each_iteration=True)
-    rows = rows.batch(batch_size)
-
-    def gather(chosen):
-        x, y = keras.tree.map_structure(lambda a: tf.gather(a, chosen), arrays_of_part)
-        return keras.tree.map_structure(lambda values: tf.cast(values, tf.float32), x), y
-
-    batches = rows.map(gather, num_parallel_calls=2)
+    rows = balance_rows(part.labels) if balance else np.arange(len(part))
+    batches = draw_batches((part.x, targets), rows, batch_size=batch_size, seed=seed)
     # One call at a time, so that the same seed gives the same draws.
     if augment:
         batches = batches.map(lambda x, y: (augment(x, training=True), y))
@@ -278,8 +228,28 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, 
     return batches.prefetch(2)
 
 
+def draw_batches(data, rows, *, batch_size, seed):
+    """Return a ``tf.data.Dataset`` of batches, float32, of some rows of any structure of arrays."""
+    import tensorflow as tf
+
+    data = keras.tree.map_structure(tf.constant, data)
+    chosen = tf.data.Dataset.from_tensor_slices(rows)
+    if seed is not None:
+        chosen = chosen.shuffle(len(rows), seed=seed, reshuffle_each_iteration=True)
+
+    def gather(chosen):
+        return keras.tree.map_structure(
+            lambda values: tf.cast(tf.gather(values, chosen), tf.float32), data
+        )
+
+    return chosen.batch(batch_size).map(gather, num_parallel_calls=2)
+
+
 def balance_rows(labels):
-    """Return rows, int64, those of rarer labels several times: classes come about equally often."""
+    """Return rows, int64, those of rarer labels several times: classes come about equally often.
+
+    As many times as the most frequent label has rows for each of theirs, rounded.
+    """
     counts = np.bincount(labels)
     times = np.rint(counts.max() / np.maximum(counts, 1)).astype(int)
     return np.repeat(np.arange(len(labels)), times[labels])

@@ -46,15 +46,9 @@ class Judged:
 
 
 def judge_parts(model, parts, history=None):
-    """Return what a trained network says of every clip of a fold; print and draw where it errs.
+    """Return what a trained network says of a fold as ``Judged``; print and draw where it errs.
 
-    Args:
-        model: Keras model with a softmax and a layer ``embedding``.
-        parts: ``Parts``.
-        history: DataFrame of its training.
-
-    Returns:
-        ``Judged``.
+    The model is as for ``loop.predict_parts``; ``history`` is that of its training.
     """
     predictions, embeddings = loop.predict_parts(model, parts, fold=parts.origin["fold"])
     facts = {"embeddings": embeddings, "model": model, "history": history}
@@ -64,10 +58,7 @@ def judge_parts(model, parts, history=None):
 def judge_predictions(predictions, parts, **facts):
     """Return predictions that were made otherwise as ``Judged``; print and draw where they err.
 
-    Args:
-        predictions: Table of predictions of a fold, all parts.
-        parts: ``Parts``.
-        **facts: ``embeddings``, ``model``, ``history`` of ``Judged``.
+    ``facts`` are ``embeddings``, ``model`` and ``history`` of ``Judged``.
     """
     scores = loop.score_parts(predictions, parts.emotions)
     test = predictions[predictions["part"] == "test"]

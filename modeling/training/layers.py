@@ -33,7 +33,6 @@ class StatisticsPooling(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs, mask=None):
-        """Return the pooled statistics."""
         if mask is None:
             mean = ops.mean(inputs, axis=1)
             variance = ops.var(inputs, axis=1)
@@ -48,12 +47,7 @@ class StatisticsPooling(keras.layers.Layer):
         return ops.concatenate([mean, deviation], axis=-1)
 
     def compute_mask(self, inputs, mask=None):
-        """Return no mask: the time axis is gone."""
-        return
-
-    def compute_output_shape(self, input_shape):
-        """Return the input's shape without time and with twice the channels."""
-        return (input_shape[0], *input_shape[2:-1], 2 * input_shape[-1])
+        return  # the time axis is gone
 
 
 @keras.saving.register_keras_serializable(package="emotion")
@@ -62,8 +56,7 @@ class ModalityDropout(keras.layers.Layer):
 
     A head trained so still works when a modality is missing, and leans on no branch alone.
 
-    Input: float (clip, branch, feature); a branch whose features are all zero is missing.
-    Output: the same, with some of the branches that are there set to zero in training.
+    Input and output: float (clip, branch, feature); a missing branch is zero in every feature.
 
     Args:
         rate: Chance that a branch is hidden.
@@ -76,7 +69,6 @@ class ModalityDropout(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs, training=False):
-        """Return the branches that are left."""
         if not training or not self.rate:
             return inputs
         there = ops.any(ops.not_equal(inputs, 0), axis=2)
@@ -99,25 +91,17 @@ class YamnetSpectrogram(keras.layers.Layer):
     """
 
     def build(self, input_shape):
-        """Compute the bands."""
         import tensorflow as tf
 
         bands = tf.signal.linear_to_mel_weight_matrix(64, 257, 16000, 125.0, 7500.0)
         self.bands = np.asarray(bands)
 
     def call(self, waveforms):
-        """Return the spectrograms."""
         import tensorflow as tf
 
         short = max(0, 400 - (waveforms.shape[1] or 400))
         waveforms = tf.pad(waveforms, [[0, 0], [0, short]])
         return tf.math.log(tf.abs(tf.signal.stft(waveforms, 400, 160, 512)) @ self.bands + 0.001)
-
-    def compute_output_shape(self, input_shape):
-        """Return (clip, time, 64)."""
-        n_samples = input_shape[1]
-        n_times = None if n_samples is None else 1 + max(0, n_samples - 400) // 160
-        return (input_shape[0], n_times, 64)
 
 
 @keras.saving.register_keras_serializable(package="emotion")
@@ -127,8 +111,8 @@ class ClearPadding(keras.layers.Layer):
     The end is the waveform's last sample that is not zero. So what is zero at every band and
     channel is padding, and ``StatisticsPooling`` can be given ``any(x != 0)`` as its mask.
 
-    Input: float (clip, time, ...) and the waveforms (clip, sample) that they were computed from.
-    Output: like the first input.
+    Input: float (clip, time, ...), and the waveforms (clip, sample) that they were computed from.
+    Output: like the first.
 
     Args:
         window: Samples that one step hears. With it, only steps that lie wholly inside a clip stay,
@@ -141,7 +125,6 @@ class ClearPadding(keras.layers.Layer):
         self.window, self.hop = window, hop
 
     def call(self, inputs):
-        """Return the activations, zeros behind the end."""
         x, waveforms = inputs
         n_samples, n_times = ops.shape(waveforms)[1], ops.shape(x)[1]
         places = ops.arange(1, n_samples + 1)
@@ -164,9 +147,6 @@ class ClipNormalization(keras.layers.Layer):
     every channel is padding and stays zero.
 
     Input and output: float (clip, time, channel).
-
-    Args:
-        epsilon: Added to the variance.
     """
 
     def __init__(self, *, epsilon=1e-5, **kwargs):
@@ -174,13 +154,11 @@ class ClipNormalization(keras.layers.Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape):
-        """Create a scale and an offset for each channel."""
         shape = (input_shape[-1],)
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
         self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset")
 
     def call(self, inputs):
-        """Return the normalized clips."""
         inside = ops.cast(ops.any(inputs != 0, axis=-1, keepdims=True), inputs.dtype)
         n_values = ops.maximum(ops.sum(inside, axis=(1, 2), keepdims=True), 1) * inputs.shape[-1]
         mean = ops.sum(inputs, axis=(1, 2), keepdims=True) / n_values
@@ -211,7 +189,6 @@ class RotaryAttention(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        """Create the four kernels."""
         shape = (input_shape[-1], input_shape[-1])
         self.query, self.key, self.value, self.merge = (
             self.add_weight(shape=shape, initializer="glorot_uniform", name=name)
@@ -219,7 +196,6 @@ class RotaryAttention(keras.layers.Layer):
         )
 
     def call(self, inputs, mask=None):
-        """Return what each step makes of all."""
         n_times, n_channels = ops.shape(inputs)[1], inputs.shape[-1]
         width = n_channels // self.n_heads
 
@@ -259,7 +235,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=False, mask=None):
-        """Return the normalized activations."""
         if not (training and self.trainable):
             return super().call(inputs, training=False)
         import tensorflow as tf

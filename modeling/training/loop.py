@@ -12,14 +12,12 @@ from modeling.training import runs
 from modeling.training.inputs import PARTS, Part, join_parts, make_batches, split_by_clip
 from modeling.training.networks import run_network
 
+BATCH_BY_HEART = 8
+"""Clips that a network must be able to learn by heart."""
+
 
 def set_up(seed, *, precision="float32"):
-    """Seed everything, choose the precision and print the versions.
-
-    Args:
-        seed: Of Python, NumPy and Keras: a notebook run twice gives the same curves.
-        precision: ``float32``, or ``mixed_bfloat16`` where the machine is fast at it.
-    """
+    """Seed everything, choose the precision (Keras's name of it) and print the versions."""
     import tensorflow as tf
 
     set_seed(seed)
@@ -33,13 +31,9 @@ def set_seed(seed):
 
 
 def compile_model(model, optimizer, *, label_smoothing=0.0, **options):
-    """Compile a network that ends in a softmax: cross-entropy, accuracy.
+    """Compile a network that ends in a softmax: cross-entropy, accuracy; ``options`` as in Keras.
 
-    Args:
-        model: A Keras model with one output.
-        optimizer: A Keras optimizer.
-        label_smoothing: Share of each target that is spread over all classes.
-        **options: Keras's own, such as ``steps_per_execution``.
+    ``label_smoothing`` is the share of each target that is spread over all classes.
     """
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
     model.compile(optimizer, loss=loss, metrics=["accuracy"], **options)
@@ -64,9 +58,7 @@ def make_optimizer(learning_rate, *, epochs, steps):
 def check_network(model, parts):
     """Print what an untrained network scores and whether it can learn one batch by heart.
 
-    Args:
-        model: A compiled Keras model that ends in a softmax; it stays as it is.
-        parts: ``Part`` by name: guessing is checked on ``val``, learning on ``train``.
+    It stays as it is. Guessing is checked on validation clips, learning on training clips.
     """
     untrained, guessing = measure_untrained_loss(model, parts["val"])
     n_classes = len(parts["val"].emotions)
@@ -75,54 +67,32 @@ def check_network(model, parts):
     print(f"one batch: loss {losses[0]:.2f} at first, {losses[-1]:.3f} after {len(losses)} steps")
 
 
-def measure_untrained_loss(model, part, *, batch_size=32):
+def measure_untrained_loss(model, part):
     """Return a fresh network's cross-entropy on a part, and the ln of its classes, in nats."""
     losses = [
         keras.losses.categorical_crossentropy(y, model(x, training=False))
-        for x, y in make_batches(part, batch_size=batch_size)
+        for x, y in make_batches(part)
     ]
     return float(np.concatenate(losses).mean()), math.log(len(part.emotions))
 
 
-def overfit_batch(model, part, *, n_clips=8, steps=40, learning_rate=3e-3, seed=0):
-    """Train a network on one batch of ``n_clips`` with Adam; its weights are put back afterwards.
+def overfit_batch(model, part, *, steps=40):
+    """Train a network on one batch with Adam; its weights are put back afterwards.
 
     Returns:
         float64 (steps,), the loss after each step. It should fall towards zero.
     """
-    rows = np.random.default_rng(seed).permutation(len(part))[:n_clips]
+    rows = np.random.default_rng(0).permutation(len(part))[:BATCH_BY_HEART]
     before = model.get_weights()
     twin = keras.Model(model.inputs, model.outputs)  # the same layers, compiled by itself
-    twin.compile(keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy")
-    ((x, y),) = make_batches(part.take(rows), batch_size=n_clips)
+    twin.compile(keras.optimizers.Adam(3e-3), loss="categorical_crossentropy")
+    ((x, y),) = make_batches(part.take(rows))
     losses = []
     for _ in range(steps):
         twin.reset_metrics()  # Keras reports the mean of all batches since
         losses.append(float(twin.train_on_batch(x, y)))
     model.set_weights(before)
     return np.array(losses)
-
-
-class ProgressLines(keras.callbacks.Callback):
-    """Prints one short line every few epochs instead of a bar for each."""
-
-    def __init__(self, every, metric="accuracy"):
-        super().__init__()
-        self.every, self.metric = every, metric
-
-    def on_train_begin(self, logs=None):
-        """Start the clock."""
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Print the epoch's losses and accuracies."""
-        if epoch == 0 or (epoch + 1) % self.every == 0:
-            elapsed = time.perf_counter() - self.started
-            print(
-                f"epoch {epoch + 1:3d}  loss {logs['loss']:.3f}  val {logs['val_loss']:.3f}  "
-                f"accuracy {logs[self.metric]:.3f}  val {logs[f'val_{self.metric}']:.3f}  "
-                f"{elapsed:4.0f} s"
-            )
 
 
 def train_model(
@@ -144,9 +114,8 @@ def train_model(
         batches: Training batches.
         val: Validation ``Part``, or batches of one: never the test actors.
         epochs: Most epochs.
-        patience: Epochs without a better validation loss before it stops.
-        steps: Batches an epoch, where that is not all of them: with several copies of each clip
-            an epoch can be as many batches as there are clips alone, drawn from all.
+        patience: Epochs without a better one before it stops.
+        steps: Batches an epoch, where that is not all of them.
         lines: About how many lines of progress to print.
         metric: Name of the model's accuracy; of several outputs one has it.
         watch: What decides which epoch is best: ``val_loss``, least, or ``val_accuracy``, most.
@@ -159,6 +128,16 @@ def train_model(
     stop = keras.callbacks.EarlyStopping(
         monitor=watched, mode=mode, patience=patience, restore_best_weights=True
     )
+    every, started = max(1, epochs // lines), time.perf_counter()
+
+    def show_progress(epoch, logs):
+        if epoch == 0 or (epoch + 1) % every == 0:
+            print(
+                f"epoch {epoch + 1:3d}  loss {logs['loss']:.3f}  val {logs['val_loss']:.3f}  "
+                f"accuracy {logs[metric]:.3f}  val {logs[f'val_{metric}']:.3f}  "
+                f"{time.perf_counter() - started:4.0f} s"
+            )
+
     history = model.fit(
         batches.repeat() if steps else batches,
         steps_per_epoch=steps,
@@ -166,7 +145,7 @@ def train_model(
         epochs=epochs,
         verbose=0,
         shuffle=False,
-        callbacks=[stop, ProgressLines(max(1, epochs // lines), metric)],
+        callbacks=[stop, keras.callbacks.LambdaCallback(on_epoch_end=show_progress)],
     )
     names = {metric: "accuracy", f"val_{metric}": "val_accuracy"}
     table = pd.DataFrame(history.history).rename(columns=names)
@@ -185,35 +164,25 @@ def train_parts(model, parts, *, n_clips, batch_size, seed, mix=None, first=None
     """Train on a fold, rarer emotions drawn more often; or tune a network trained before.
 
     Args:
-        model: A compiled model.
+        model: A compiled model; with ``first`` trained before.
         parts: ``Part`` by name.
         n_clips: Clips an epoch, drawn from all: those that there are without copies.
         batch_size: Clips a batch.
         seed: Of the shuffling.
         mix: As for ``inputs.make_batches``.
-        first: History of the training before, of a network that is tuned.
+        first: History of the training before.
         **settings: ``epochs`` and ``patience``, as for ``train_model``.
 
     Returns:
-        DataFrame, one row an epoch; with ``first`` of both trainings, see ``tune_model``.
+        DataFrame, one row an epoch; with ``first`` of both trainings in a row. Then the network has
+        the weights of the better one: the second, unless its least validation loss is higher.
     """
     balanced = {"batch_size": batch_size, "balance": True, "seed": seed}
-    batches = make_batches(parts["train"], mix=mix, **balanced)
+    batches, before = make_batches(parts["train"], mix=mix, **balanced), model.get_weights()
     settings |= {"steps": -(-n_clips // batch_size)}
+    second = train_model(model, batches, parts["val"], **settings)
     if first is None:
-        return train_model(model, batches, parts["val"], **settings)
-    return tune_model(model, first, batches, parts["val"], **settings)
-
-
-def tune_model(model, first, *args, **options):
-    """Train a network on, as ``train_model`` does, from where ``first`` left it.
-
-    Returns:
-        DataFrame of both trainings in a row, ``best`` that of the better one: the second, unless
-        its least validation loss is higher. The network has the weights of the better one.
-    """
-    before = model.get_weights()
-    second = train_model(model, *args, **options)
+        return second
     history, better = join_histories(first, second)
     if not better:
         model.set_weights(before)
@@ -233,22 +202,15 @@ def join_histories(first, second):
     return pd.concat([first, second], ignore_index=True), better
 
 
-def predict_parts(model, parts, *, fold, batch_size=32, layer="embedding"):
+def predict_parts(model, parts, *, fold):
     """Return predictions and embeddings of every clip of a fold.
 
-    Args:
-        model: A trained Keras model with a softmax and a layer named ``layer``.
-        parts: ``Part`` by name.
-        fold: Number of the fold.
-        batch_size: Clips a batch.
-        layer: Name of the layer whose output is the clip's embedding.
-
-    Returns:
-        The table of predictions and float32 (clip, feature) embeddings, row-aligned.
+    Of a model with a softmax and a layer ``embedding``: the table of predictions and, row-aligned,
+    float32 (clip, feature).
     """
-    both = keras.Model(model.inputs, [model.outputs[0], model.get_layer(layer).output])
+    both = keras.Model(model.inputs, [model.outputs[0], model.get_layer("embedding").output])
     x, clips, names = join_parts(parts)
-    posteriors, embeddings = run_network(both, x, batch_size=batch_size)
+    posteriors, embeddings = run_network(both, x, batch_size=32)
     emotions = parts["train"].emotions
     table = runs.tabulate_predictions(clips, names, posteriors, emotions=emotions, fold=fold)
     return table, embeddings
@@ -264,14 +226,9 @@ def tabulate_parts(parts, posteriors, *, fold):
 
 
 def score_parts(predictions, emotions):
-    """Return accuracy, UAR, macro-F1 and calibration of each part, beside chance and majority.
+    """Return accuracy, UAR, macro-F1 and calibration of each part, a row each.
 
-    Args:
-        predictions: A run's table of predictions.
-        emotions: Names of the classes in order.
-
-    Returns:
-        DataFrame, one row a part, then ``chance`` and ``majority`` on the test part.
+    Then come ``chance`` and ``majority`` on the test part.
     """
     by_part = {part: predictions[predictions["part"] == part] for part in PARTS}
     rows = {part: metrics.score_predictions(by_part[part], emotions) for part in PARTS}

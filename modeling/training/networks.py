@@ -6,9 +6,10 @@ import pandas as pd
 from data_augmentation.quiet_keras import keras
 
 INDENT = "   "
+NESTED = 8
 
 
-def list_layers(*models, longest=24, nested=8):
+def list_layers(*models, longest=24):
     """Return what each layer makes of the one before: its output's shape and its weights.
 
     Layers inside a network or ``TimeDistributed`` stand indented below it, whose weights are the
@@ -16,26 +17,24 @@ def list_layers(*models, longest=24, nested=8):
 
     Args:
         *models: Keras models, such as what is frozen and what reads it.
-        longest: Most layers of a model itself that are all shown.
-        nested: Most layers of a network inside it that are all shown.
+        longest: Most layers of a model itself that are all shown; of one inside it ``NESTED``.
 
     Returns:
         DataFrame, one row a layer: ``layer``, ``output`` (clip axis left out), ``weights``; the
         last row counts all weights.
     """
-    rows = [row for model in models for row in _list_rows(model.layers, longest, nested)]
+    rows = [row for model in models for row in _list_rows(model.layers, longest)]
     n_weights = sum(model.count_params() for model in models)
     return pd.DataFrame([*rows, _name_row("all together", n_weights)])
 
 
-def _list_rows(layers, longest, nested):
+def _list_rows(layers, longest):
     """Return the rows of layers, folded where they are more than ``longest``."""
     if len(layers) > longest:
-        first, hidden, last = layers[:3], layers[3:-3], layers[-3:]
+        hidden = layers[3:-3]
         n_weights = sum(layer.count_params() for layer in hidden)
         folded = _name_row(f"… {len(hidden)} more layers", n_weights)
-        ends = [_list_rows(own, longest, nested) for own in (first, last)]
-        return [*ends[0], folded, *ends[1]]
+        return [*_list_rows(layers[:3], longest), folded, *_list_rows(layers[-3:], longest)]
     rows = []
     for layer in layers:
         shapes = [output.shape[1:] for output in keras.tree.flatten(layer.output)]
@@ -43,7 +42,7 @@ def _list_rows(layers, longest, nested):
         below = []
         if isinstance(layer, keras.Model):
             inside = [own for own in layer.layers if not isinstance(own, keras.layers.InputLayer)]
-            below = _list_rows(inside, nested, nested)
+            below = _list_rows(inside, NESTED)
         elif isinstance(layer, keras.layers.TimeDistributed):
             below = [_name_row(_name_layer(layer.layer), layer.count_params(), shapes[0][1:])]
         rows += [row | {"layer": f"{INDENT}{row['layer']}"} for row in below]
@@ -62,10 +61,8 @@ def _name_row(layer, n_weights, *shapes):
 def scale_features(features):
     """Return a layer that scales features by their mean and deviation over the training clips.
 
-    A hundredth of the mean variance is added to each, so that what hardly varies stays small.
-
-    Args:
-        features: float (clip, feature) of the training clips.
+    Of float (clip, feature). A hundredth of the mean variance is added to each, so that what hardly
+    varies stays small.
     """
     mean, variance = features.mean(axis=0, dtype="float32"), features.var(axis=0, dtype="float32")
     return keras.layers.Normalization(mean=mean, variance=variance + 0.01 * variance.mean())
@@ -77,38 +74,30 @@ def make_posterior(n_classes):
     return keras.layers.Dense(n_classes, "softmax", kernel_initializer=small, name="posterior")
 
 
-def encode_part(model, part, *, batch_size=64, dtype="float16", shortest=None):
+def encode_part(model, part, *, dtype="float16", **options):
     """Return a part whose x is what a frozen network makes of it.
 
-    Args:
-        model: A Keras model that reads the part's x.
-        part: A ``Part``.
-        batch_size: Clips a step.
-        dtype: Of the result; half of ``float32``'s memory is enough for activations.
-        shortest: See ``run_network``.
+    Half of ``float32``'s memory is enough for activations; ``options`` as for ``run_network``.
     """
-    encoded = run_network(model, part.x, batch_size=batch_size, dtype=dtype, shortest=shortest)
-    return part.with_x(encoded)
+    return part.with_x(run_network(model, part.x, dtype=dtype, **options))
 
 
-def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None, prepare=None):
+def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None):
     """Return what a network makes of its input, batch by batch.
 
     Args:
         model: A Keras model with any outputs.
-        x: Array (clip, ...), or any structure of such arrays that the model reads.
+        x: Array (clip, ...), or any structure of such arrays; the model reads float32 of it.
         batch_size: Clips a step.
         dtype: Of the result.
         shortest: For a network that reads waveforms of any length: clips are taken in the order of
             their length, and zeros that end all clips of a batch are left out, but for so many
             samples. It must give the same with zeros and without.
-        prepare: What makes a batch of an array what the model reads; float32 of it unless given.
 
     Returns:
         Array (clip, ...), or arrays in the structure of the model's outputs.
     """
     n_clips = len(keras.tree.flatten(x)[0])
-    prepare = prepare or (lambda values: values.astype("float32"))
     made = keras.tree.map_structure(
         lambda output: np.zeros((n_clips, *output.shape[1:]), dtype), model.output
     )
@@ -120,7 +109,7 @@ def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None, prep
         rows = order[start : start + batch_size]
         # A last batch as large as the others: TensorFlow traces a network once more for another.
         filled = np.resize(rows, batch_size) if start else rows
-        batch = keras.tree.map_structure(lambda a, r=filled: prepare(a[r]), x)
+        batch = keras.tree.map_structure(lambda a, r=filled: a[r].astype("float32"), x)
         if shortest:
             batch = batch[:, : max(shortest, lengths[rows[-1]])]
         found = model.predict_on_batch(batch)
@@ -132,15 +121,8 @@ def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None, prep
 def join_models(encoder, head, *, name):
     """Return one network from an encoder's input to a head's posteriors.
 
-    Args:
-        encoder: Keras model; its output is what the head reads.
-        head: Keras model with a layer ``embedding`` and a last layer ``posterior`` that reads it
-            (dropout may lie between).
-        name: Of the network.
-
-    Returns:
-        Keras model with the weights of both, which keeps the layers ``embedding`` and
-        ``posterior``.
+    The head has a layer ``embedding`` and a last layer ``posterior`` that reads it (dropout may lie
+    between); both stay layers of the whole.
     """
     upper = keras.Model(head.inputs, head.get_layer("embedding").output, name="encoder")
     embedding = keras.layers.Identity(name="embedding")(upper(encoder.output))
@@ -148,16 +130,10 @@ def join_models(encoder, head, *, name):
 
 
 def average_models(models, *, name):
-    """Return one model that gives the mean of several models' posteriors.
+    """Return one model that gives the mean of several models' posteriors; of one, this itself.
 
-    Args:
-        models: Keras models of one shape of input, each with a layer ``embedding`` and a last
-            layer ``posterior`` that reads it (dropout may lie between).
-        name: Its name.
-
-    Returns:
-        A Keras model whose layer ``embedding`` holds all their embeddings side by side; the model
-        itself where there is one.
+    They are of one shape of input and have layers as a head of ``join_models``; the layer
+    ``embedding`` of the whole holds all their embeddings side by side.
     """
     if len(models) == 1:
         return models[0]

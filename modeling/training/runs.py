@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from modeling.scores import metrics
 from preprocessing.disk import arrays
 
 MODALITIES = ("face", "voice", "face and voice")
@@ -35,9 +36,7 @@ class Run:
     Args:
         branch: Name of the branch, such as ``video_convlstm``; it only names.
         modality: What the run judges by, one of ``MODALITIES``.
-        corpus: Name of the corpus.
-        protocol: Name of the protocol.
-        fold: Number of the fold, from 1.
+        corpus, protocol, fold: What it was trained and tested on.
         parameters: All of the notebook's, as ``take_parameters`` gives them, and what was chosen.
         notes: Words that must stand beside every score of this run, such as "random init".
         inputs: Facts of the stages that were read, by stage, as ``arrays.read_facts`` gives them.
@@ -129,10 +128,9 @@ def save_run(branch, judged, namespace, *, modality, chosen=None, tables=None, *
     """Save all that a notebook leaves behind as a run, and print where and how long it took.
 
     Args:
-        branch: Name of the branch.
+        branch, modality: As for ``Run``.
         judged: ``judging.Judged``: predictions, embeddings, scores, model, history, figures.
         namespace: The notebook's names, ``globals()``; its parameters are kept.
-        modality: What the run judges by, one of ``MODALITIES``.
         chosen: What the notebook found out and is kept beside its parameters, by name.
         tables: Other tables by name.
         **facts: ``notes`` and ``array``, as for ``Run``.
@@ -157,14 +155,10 @@ def save_run(branch, judged, namespace, *, modality, chosen=None, tables=None, *
 
 
 def take_parameters(namespace):
-    """Return a notebook's parameters, so that a run keeps all of them.
+    """Return a notebook's parameters by name, so that a run keeps all of them.
 
-    Args:
-        namespace: The notebook's names, ``globals()``.
-
-    Returns:
-        Value by name: each name in capitals whose value is a number, text, ``True``, ``False``,
-        ``None``, or a list, tuple or dictionary of those.
+    Of its names, ``globals()``, those in capitals whose value is a number, text, ``True``,
+    ``False``, ``None``, or a list, tuple or dictionary of those.
     """
     return {
         name: value
@@ -213,38 +207,24 @@ def tabulate_predictions(clips, parts, posteriors, *, emotions, fold):
         parts: ``train``, ``val`` or ``test`` of each clip.
         posteriors: float (clip, emotion), rows that sum to one.
         emotions: Names of the posteriors' columns.
-        fold: Number of the fold.
+        fold: Number of the fold, from 1.
 
     Raises:
         ValueError: Posteriors hold NaN, do not sum to one, or have another shape.
     """
     posteriors = np.asarray(posteriors, np.float64)
-    if posteriors.shape != (len(clips), len(emotions)):
-        raise ValueError(
-            f"posteriors have shape {posteriors.shape}; expected {(len(clips), len(emotions))}."
-        )
-    if not np.allclose(posteriors.sum(axis=1), 1, atol=1e-3):
-        raise ValueError("posteriors do not sum to one; does the model end in a softmax?")
-    table = pd.DataFrame(
-        {
-            "clip_id": clips["clip_id"].to_numpy(),
-            "actor": clips["actor"].to_numpy(),
-            "fold": fold,
-            "part": np.asarray(parts),
-            "true": clips["emotion"].to_numpy(),
-        }
-    )
-    for column, emotion in enumerate(emotions):
-        table[f"p_{emotion}"] = posteriors[:, column].round(6)
-    return table
+    metrics.validate_posteriors(posteriors)
+    table = clips[["clip_id", "actor", "emotion"]].rename(columns={"emotion": "true"})
+    table.insert(2, "fold", fold)
+    table.insert(3, "part", np.asarray(parts))
+    table[[f"p_{emotion}" for emotion in emotions]] = posteriors.round(6)
+    return table.reset_index(drop=True)
 
 
 def list_runs(corpus, *, branch=None, protocol=None, fold=None):
     """Return the facts of a corpus's complete runs, oldest first, ``folder`` added to each.
 
-    Args:
-        corpus: Name of the corpus.
-        branch, protocol, fold: Only runs of this one, unless None.
+    Only runs of this branch, protocol and fold, where they are given.
     """
     wanted = {"corpus": corpus, "branch": branch, "protocol": protocol, "fold": fold}
     found = []
@@ -288,12 +268,9 @@ class Pooled:
 
 
 def pool_runs(corpus, *, protocol):
-    """Return the newest runs of every branch, pooled over the folds that were run.
+    """Return the newest runs of every branch, ``Pooled`` over the folds that were run, by name.
 
     A fold whose run read other arrays than the branch's newest run is left out, and named.
-
-    Returns:
-        ``Pooled`` by branch, in the order of their names.
 
     Raises:
         FileNotFoundError: There is no run for this corpus and protocol.
@@ -301,17 +278,16 @@ def pool_runs(corpus, *, protocol):
     newest = {}
     for facts in list_runs(corpus, protocol=protocol):
         if facts["branch"] != "compare":
-            newest[facts["branch"], facts["fold"]] = facts
+            newest.setdefault(facts["branch"], {})[facts["fold"]] = facts
     if not newest:
         raise FileNotFoundError(
             f"No runs for CORPUS = {corpus!r} and protocol {protocol!r} in "
             f"{arrays.shorten_path(results_folder())}. Run a branch's notebook first, 30 to 44."
         )
     pooled = {}
-    for branch in sorted({branch for branch, _ in newest}):
-        found = {fold: facts for (name, fold), facts in sorted(newest.items()) if name == branch}
+    for branch, found in sorted(newest.items()):
         last = max(found.values(), key=lambda facts: facts["folder"].name)
-        folds = {fold: f for fold, f in found.items() if f["inputs"] == last["inputs"]}
+        folds = {n: f for n, f in sorted(found.items()) if f["inputs"] == last["inputs"]}
         notes = {note for facts in folds.values() for note in facts["notes"]}
         notes |= {f"fold {n} left out: made from other arrays" for n in found if n not in folds}
         notes |= {"detector: Haar" for facts in folds.values() if facts["detector"] == "haar"}
