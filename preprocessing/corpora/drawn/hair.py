@@ -45,11 +45,7 @@ FRINGES = {
 """The hairline from left to right; one more point, the first one's mirror image, closes it."""
 
 CURLY = ("curls", "afro")
-
-
-def hides_ears(style):
-    """Return whether a style covers the ears."""
-    return style in ("bob", "long", "fringe", "scarf")
+COVERS_EARS = ("bob", "long", "fringe", "scarf")
 
 
 def paint_back(actor, rng, layer):
@@ -109,8 +105,6 @@ def paint_beard(actor, rng, colour, inside):
         colour: float32 (HEIGHT, WIDTH, 3) skin.
         inside: float32 (HEIGHT, WIDTH), pixels to the face's edge.
     """
-    if actor.beard <= 0:
-        return
     low = 78 + actor.shape["mouth_low"]
     cheek_line = 62 - 0.42 * np.abs(X) + 30 * np.exp(-((X / 30) ** 2))
     jaw = np.clip((Y - cheek_line - 10 * (np.abs(X) < 70)) / 22, 0, 1)

@@ -7,6 +7,7 @@ part of the skin that moves: the layers are kept for a row of jaw positions.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -33,11 +34,28 @@ from preprocessing.corpora.drawn.painting import (
 )
 
 FRAME_WIDTH, FRAME_HEIGHT = 320, 240
-SCALE = 0.82
-"""Pixels of the doubled frame (640×480) per face unit, for an actor of size 1."""
-CENTRE = (320.0, 208.0)
-"""Where the middle of the face lies in the doubled frame."""
+SCALE = 0.41
+"""Pixels of the frame per face unit, for an actor of size 1."""
+CENTRE = np.array([160.0, 104.0])
+"""Where the middle of the face lies in the frame."""
+PIVOT = np.array([0.0, 120.0])
+"""Where the head turns on the neck, in face units."""
 N_JAWS = 24
+
+
+class Pose(NamedTuple):
+    """Where the head is, relative to looking straight ahead in the middle.
+
+    Attributes:
+        x, y: Shift in pixels of the frame.
+        angle: Tilt in degrees, counter-clockwise.
+        scale: Size; 1.02 is a little nearer.
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    angle: float = 0.0
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,16 +64,14 @@ class Portrait:
 
     Attributes:
         heads: uint8 (jaw, HEIGHT, WIDTH, 4), premultiplied RGBA, from jaw closed to jaw open.
-        skin: uint8 (HEIGHT, WIDTH), 255 where the face is not under hair.
+        bare: uint8 (HEIGHT, WIDTH), 255 where the face is not under hair.
         clothes: uint8 (240, 320, 4), premultiplied RGBA, over the head's neck.
-        clothes_top: First row of the frame that has any clothes.
         backdrop: uint8 (240, 320, 3).
     """
 
     heads: np.ndarray
-    skin: np.ndarray
+    bare: np.ndarray
     clothes: np.ndarray
-    clothes_top: int
     backdrop: np.ndarray
 
 
@@ -69,9 +85,30 @@ def paint_portrait(number, seed=7):
     before = hair.paint_front(actor, rng)
     bare = (skin[..., 3] * (1 - before[..., 3] / 255)).astype(np.uint8)
     heads = _drop_jaw(behind, skin, before)
-    clothes = np.clip(_paint_clothes(actor, rng) + 0.5, 0, 255).astype(np.uint8)
-    first = int(np.flatnonzero(clothes.any(axis=(1, 2)))[0])
-    return Portrait(heads, bare, clothes, first, _paint_backdrop(actor))
+    clothes = place(_round(_paint_clothes(actor, rng)), actor.size)
+    return Portrait(heads, bare, clothes, _paint_backdrop(actor))
+
+
+def place(canvas, size, pose=Pose()):
+    """Return what is on a canvas, in the size and place that it has in the frame.
+
+    Args:
+        canvas: uint8 (HEIGHT, WIDTH, 4).
+        size: The actor's.
+        pose: A ``Pose``.
+
+    Returns:
+        uint8 (240, 320, 4).
+    """
+    small = cv2.resize(canvas, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    foot = (PIVOT + ORIGIN) / 2
+    matrix = cv2.getRotationMatrix2D(foot, pose.angle, 2 * SCALE * size * pose.scale)
+    matrix[:, 2] += CENTRE + SCALE * size * PIVOT + (pose.x, pose.y) - foot
+    return cv2.warpAffine(small, matrix, (FRAME_WIDTH, FRAME_HEIGHT))
+
+
+def _round(image):
+    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
 
 
 def _fill_face(shape):
@@ -95,9 +132,10 @@ def _paint_behind(actor, rng):
     cover(layer, shade(actor.skin, light), neck)
     if actor.hair_style == "scarf":
         hair.paint_scarf_below(actor, layer)
-    for x in (-99 * actor.shape["cheek"], 99 * actor.shape["cheek"]):
-        if not hair.hides_ears(actor.hair_style):
-            light = 0.88 - 0.22 * glow(1.04 * x, -4, 6, 15) + 0.08 * actor.light * np.sign(x)
+    if actor.hair_style not in hair.COVERS_EARS:
+        for side in (-1, 1):
+            x = side * 99 * actor.shape["cheek"]
+            light = 0.88 - 0.22 * glow(1.04 * x, -4, 6, 15) + 0.08 * actor.light * side
             cover(layer, shade(actor.skin, light), fill(circle(x, -4, 15, 30)))
     return layer
 
@@ -133,14 +171,15 @@ def _paint_skin(actor, rng):
             (-0.10, half * 17 * wide, nose - 1, 7, 6),
             (-0.05, half * 52, 66, 12, 22),
         ]
-    for strength, *place in spots:
-        light += strength * glow(*place)
+    for strength, *spot in spots:
+        light += strength * glow(*spot)
     light -= 0.24 * blur(np.roll(hair.mask_front(actor), 9, axis=0), 8)
     colour = shade(actor.skin, light)
     blush = 0.16 * (glow(-58, 32, 24, 18) + glow(58, 32, 24, 18)) + 0.1 * glow(0, nose, 12, 10)
     red = np.asarray(actor.skin, np.float32) * (0.94, 0.62, 0.60)
     colour += (red - colour) * blush[..., None]
-    hair.paint_beard(actor, rng, colour, inside)
+    if actor.beard:
+        hair.paint_beard(actor, rng, colour, inside)
     layer = np.zeros((HEIGHT, WIDTH, 4), np.float32)
     cover(layer, colour, face)
     return layer
@@ -148,58 +187,49 @@ def _paint_skin(actor, rng):
 
 def _drop_jaw(behind, skin, before):
     """Return heads with the lower part of the skin stretched down, the chin by ``JAW_DROP``."""
-    rows = np.arange(HEIGHT, dtype=np.float32) - ORIGIN[1]
-    heads = np.empty((N_JAWS, HEIGHT, WIDTH, 4), np.uint8)
+    rows = np.arange(HEIGHT, dtype=np.float32)
+    stretch = JAW_DROP * smooth_step(rows - ORIGIN[1], 30, 125)
     hidden = 1 - before[..., 3:] / 255
-    for level, head in enumerate(heads):
-        moved = rows + level / (N_JAWS - 1) * JAW_DROP * smooth_step(rows, 30, 125)
-        sources = np.interp(rows, moved, rows).astype(np.float32) + ORIGIN[1]
+    heads = []
+    for drop in np.linspace(0, 1, N_JAWS):
+        sources = np.interp(rows, rows + drop * stretch, rows).astype(np.float32)
         map_y = np.repeat(sources[:, None], WIDTH, axis=1)
         face = cv2.remap(skin, X + ORIGIN[0], map_y, cv2.INTER_LINEAR)
         face += behind * (1 - face[..., 3:] / 255)
-        head[:] = np.clip(face * hidden + before + 0.5, 0, 255)
-    return heads
+        heads.append(_round(face * hidden + before))
+    return np.stack(heads)
 
 
 def _paint_clothes(actor, rng):
-    """Return shoulders in a shirt, over the neck, in the frame's size."""
+    """Return shoulders in a shirt, over the neck."""
     broad = 168 if actor.gender == "female" else 196
     wide, depth = {"round": (66, 206), "vee": (64, 240), "collar": (58, 216)}[actor.neckline]
     half = [(wide, 178), (wide + 46, 196), (broad - 12, 224), (broad + 26, 272), (broad + 44, 430)]
     if actor.neckline == "vee":
-        collar = [(-wide, 178), (-wide * 0.45, 215), (0, depth), (wide * 0.45, 215), (wide, 178)]
-        collar = np.array(collar, float)
+        collar = np.array([(-2, 178), (-0.9, 215), (0, depth), (0.9, 215), (2, 178)]) * (wide / 2, 1)
     else:
         t = np.linspace(-1, 1, 25)
         collar = np.stack([t * wide, 178 + (depth - 178) * (1 - np.abs(t) ** 2.4)], axis=1)
     right = bend_curve(half, n=40)
-    scale, size = SCALE * actor.size, (FRAME_WIDTH * 2, FRAME_HEIGHT * 2)
-    place = {"soft": 1.0, "middle": CENTRE, "scale": scale, "size": size}
-    x = (np.arange(size[0], dtype=np.float32) - CENTRE[0]) / scale
-    y = (np.arange(size[1], dtype=np.float32)[:, None] - CENTRE[1]) / scale
-    mask = fill(np.vstack([right, (right * (-1, 1))[::-1], collar]), **place)
-    light = 1.0 + 0.10 * actor.light * x / 150 - 0.30 * np.clip((np.abs(x) - 90) / 130, 0, 1) ** 2
-    light = light - 0.16 * np.exp(-0.5 * (((y - depth - 6) / 16) ** 2 + (x / 70) ** 2))
+    mask = fill(np.vstack([right, (right * (-1, 1))[::-1], collar]))
+    light = 1.0 + 0.10 * actor.light * X / 150 - 0.30 * np.clip((np.abs(X) - 90) / 130, 0, 1) ** 2
+    light -= 0.16 * glow(0, depth + 6, 70 / np.sqrt(2), 16)
     for _ in range(5):
         fold, lean = rng.uniform(-120, 120), rng.uniform(-0.5, 0.5)
-        light -= 0.07 * np.exp(-0.5 * ((x - fold - lean * (y - 260)) / rng.uniform(5, 12)) ** 2)
-    layer = np.zeros((*mask.shape, 4), np.float32)
+        light -= 0.07 * np.exp(-0.5 * ((X - fold - lean * (Y - 260)) / rng.uniform(5, 12)) ** 2)
+    layer = np.zeros((HEIGHT, WIDTH, 4), np.float32)
     cover(layer, shade(actor.clothes, light), mask)
     if actor.neckline == "collar":
         for side in (-1, 1):
             flap = [(wide * 1.02, 170), (8, depth + 2), (42, depth + 26), (wide + 22, 192)]
-            edge = fill(np.array(flap) * (side, 1), **place)
-            under = blur(np.roll(edge, 6, axis=0), 4) * mask * 0.3
-            cover(layer, np.asarray(actor.clothes) * 0.35, under)
-            cover(
-                layer,
-                shade(actor.clothes, np.full_like(mask, 1.1 + 0.08 * actor.light * side)),
-                edge,
-            )
+            edge = fill(np.array(flap) * (side, 1))
+            under = blur(np.roll(edge, 7, axis=0), 5) * mask * 0.3
+            cover(layer, np.array(actor.clothes) * 0.35, under)
+            cover(layer, shade(actor.clothes, np.full_like(mask, 1.1 + 0.08 * actor.light * side)), edge)
     else:
         band = np.vstack([collar, (collar * (1.12, 1) + (0, 9))[::-1]])
-        cover(layer, shade(actor.clothes, np.full_like(mask, 0.86)), fill(band, **place) * mask)
-    return cv2.resize(layer, (FRAME_WIDTH, FRAME_HEIGHT), interpolation=cv2.INTER_AREA)
+        cover(layer, np.array(actor.clothes) * 0.86, fill(band) * mask)
+    return layer
 
 
 def _paint_backdrop(actor):
@@ -207,5 +237,4 @@ def _paint_backdrop(actor):
     x = np.linspace(-1, 1, FRAME_WIDTH, dtype=np.float32)
     y = np.linspace(-1, 1, FRAME_HEIGHT, dtype=np.float32)[:, None]
     light = 1.14 - 0.26 * ((x - 0.5 * actor.light) ** 2 * 0.7 + (y + 0.3) ** 2 * 0.5)
-    colour = np.asarray(actor.backdrop, np.float32) * light[..., None]
-    return np.clip(colour + 0.5, 0, 255).astype(np.uint8)
+    return _round(np.asarray(actor.backdrop, np.float32) * light[..., None])
