@@ -20,7 +20,9 @@ from tqdm.auto import tqdm
 from preprocessing.corpora import EMOTIONS, problems
 from preprocessing.corpora.corpus import Corpus, Name, match_name
 from preprocessing.corpora.drawn import clip
+from preprocessing.corpora.drawn.cast import get_gender
 from preprocessing.corpora.drawn.clip import Take
+from preprocessing.disk import files
 
 FACTS = "corpus.json"
 PATTERN = re.compile(rf"d-(\d\d)-({'|'.join(EMOTIONS)})-([1-9]\d?)\.mp4")
@@ -84,8 +86,7 @@ def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
     missing = [take for take in takes if not (folder / take.file).is_file()]
     if not missing and _read_facts(folder) == facts:
         return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_facts(folder, facts)
+    files.write_json(folder / FACTS, facts)
     jobs = (delayed(clip.film_take)(str(folder), take, seed=seed) for take in missing)
     done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
     bar = {"disable": not progress, "unit": "clip", "leave": False}
@@ -118,7 +119,7 @@ def _read_name(path):
         "clip_id": take.clip_id,
         "emotion": take.emotion,
         "actor": f"{take.actor:02}",
-        "gender": take.gender,
+        "gender": get_gender(take.actor),
         "intensity": take.intensity,
         "statement": take.statement,
         "repetition": str(take.repetition),
@@ -154,12 +155,6 @@ def _read_facts(folder):
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
-
-
-def _write_facts(folder, facts):
-    partial = Path(folder, f"{FACTS}.partial")
-    partial.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
-    partial.replace(Path(folder, FACTS))
 
 
 CORPUS = _Drawn(

@@ -1,9 +1,9 @@
 """The cast: what each drawn actor looks and sounds like.
 
 Looks come from palettes that are walked through in a fixed shuffled order, so that a small cast
-already spans a wide range of skin and hair; the geometry of the face and the voice are drawn from
-a generator seeded by the corpus seed and the actor's number. An actor is the same in a corpus of
-four as in one of twelve.
+already spans a wide range of skin and hair; face, voice and habits are drawn from a generator
+seeded by the corpus seed and the actor's number. An actor is the same in a corpus of four as in
+one of twelve.
 """
 
 from dataclasses import dataclass
@@ -45,25 +45,56 @@ LOOKS = (
 """What makes an actor recognisable; the shade of beard goes from 0 (none) to 1 (full)."""
 
 
+SHAPES = {
+    "cheek": (1.0, 1.0, 0.03),
+    "jaw": (0.86, 0.95, 0.035),
+    "chin": (0.95, 1.12, 0.06),
+    "length": (1.0, 1.04, 0.025),
+    "eye_width": (1.06, 0.98, 0.03),
+    "eye_open": (1.08, 0.97, 0.04),
+    "eye_apart": (1.0, 1.0, 0.03),
+    "eye_tilt": (1.5, 1.5, 1.2),
+    "brow_thick": (0.8, 1.15, 0.1),
+    "brow_lift": (0.0, -2.0, 1.5),
+    "brow_arch": (1.15, 0.8, 0.2),
+    "nose_width": (0.92, 1.1, 0.07),
+    "nose_length": (1.0, 1.0, 0.05),
+    "mouth_width": (1.0, 1.0, 0.05),
+    "lip_full": (1.15, 0.85, 0.12),
+    "mouth_low": (0.0, 0.0, 2.0),
+}
+"""Geometry of the face: mean of women, of men, standard deviation. Most are factors; ``eye_tilt``,
+``brow_lift`` and ``mouth_low`` are offsets in face units (a hundredth of half the face's width)."""
+
+VOICES = {
+    "f0_hz": ((175, 235), (95, 140)),
+    "tract": ((1.08, 1.2), (0.92, 1.04)),
+    "breath": ((0.5, 1.5), (0.3, 1.1)),
+    "rate": ((0.94, 1.06), (0.94, 1.06)),
+    "range": ((0.85, 1.15), (0.85, 1.15)),
+    "gain_db": ((-1.5, 1.5), (-1.5, 1.5)),
+}
+"""Range of women's voices, of men's: mean pitch and scale of the formants (after Peterson &
+Barney 1952), breath noise, pace, width of the intonation, loudness."""
+
+HABITS = {"expressive": (0.85, 1.1), "lively": (0.6, 1.4), "blinks": (0.3, 0.7)}
+"""Ranges of how an actor acts: factor on all action units, on head movement, blinks a second."""
+
+
 @dataclass(frozen=True)
 class Actor:
     """Looks, voice and habits of one drawn actor.
 
     Attributes:
-        number: From 1.
         gender: "female" or "male".
         skin, hair, iris, clothes, backdrop: RGB triples.
         hair_style, neckline, beard: See ``LOOKS``.
-        shape: Geometry of the face by name: factors around 1, or offsets in face units (a
-            hundredth of half the face's width).
+        shape, voice, habits: Floats by the names in ``SHAPES``, ``VOICES`` and ``HABITS``; the
+            habit ``accent`` is an array, the actor's own factor on each action unit.
         light: Side the light comes from, -1 (left) to 1 (right).
         size: Scale of the head in the picture.
-        voice: ``f0_hz``, ``tract`` (formant scale), ``breath``, ``rate`` and ``range``.
-        habits: How the actor acts: ``expressive`` scales all action units, ``lively`` the head,
-            ``blinks`` per second, and ``accent`` is the actor's own factor on each action unit.
     """
 
-    number: int
     gender: str
     skin: tuple
     hair_style: str
@@ -80,71 +111,27 @@ class Actor:
     habits: dict
 
 
+def get_gender(number):
+    """Return the gender of an actor: women have odd numbers, men even ones."""
+    return "female" if number % 2 else "male"
+
+
 @cache
 def cast_actor(number, *, seed=7):
-    """Return an ``Actor`` of the cast, from 1: women have odd numbers, men even ones.
+    """Return an ``Actor`` of the cast, from 1.
 
     The same object is returned for the same number and seed of the corpus: do not change it.
     """
     rng = np.random.default_rng([seed, number])
-    female = number % 2 == 1
+    man = number % 2 == 0
     turn, place = divmod(number - 1, len(LOOKS))
-    return Actor(
-        number,
-        "female" if female else "male",
-        SKINS[(number - 1 + turn * 5) % len(SKINS)],
-        *LOOKS[place],
-        shape=_shape_face(female, rng),
-        light=float(rng.choice([-1, 1]) * rng.uniform(0.5, 1)),
-        size=float(rng.uniform(0.95, 1.08)),
-        voice=_tune_voice(female, rng),
-        habits=_choose_habits(rng),
-    )
-
-
-def _shape_face(female, rng):
-    """Return the geometry of a face: factors around 1, and offsets in face units."""
-    centres_spreads = {
-        "cheek": (1.0, 0.03),
-        "jaw": (0.86 if female else 0.95, 0.035),
-        "chin": (0.95 if female else 1.12, 0.06),
-        "length": (1.0 if female else 1.04, 0.025),
-        "eye_width": (1.06 if female else 0.98, 0.03),
-        "eye_open": (1.08 if female else 0.97, 0.04),
-        "eye_apart": (1.0, 0.03),
-        "eye_tilt": (1.5, 1.2),
-        "brow_thick": (0.8 if female else 1.15, 0.1),
-        "brow_lift": (0.0 if female else -2.0, 1.5),
-        "brow_arch": (1.15 if female else 0.8, 0.2),
-        "nose_width": (0.92 if female else 1.1, 0.07),
-        "nose_length": (1.0, 0.05),
-        "mouth_width": (1.0, 0.05),
-        "lip_full": (1.15 if female else 0.85, 0.12),
-        "mouth_low": (0.0, 2.0),
-    }
-    return {
-        name: float(centre + spread * np.clip(rng.normal(), -1.8, 1.8))
-        for name, (centre, spread) in centres_spreads.items()
-    }
-
-
-def _tune_voice(female, rng):
-    """Return the voice: mean pitch and vocal-tract scale of women and men (Peterson & Barney)."""
-    return {
-        "f0_hz": float(rng.uniform(175, 235) if female else rng.uniform(95, 140)),
-        "tract": float(rng.uniform(1.08, 1.2) if female else rng.uniform(0.92, 1.04)),
-        "breath": float(rng.uniform(0.5, 1.5) if female else rng.uniform(0.3, 1.1)),
-        "rate": float(rng.uniform(0.94, 1.06)),
-        "range": float(rng.uniform(0.85, 1.15)),
-        "gain_db": float(rng.uniform(-1.5, 1.5)),
-    }
-
-
-def _choose_habits(rng):
-    """Return how an actor acts, whatever the emotion."""
-    return {
-        "expressive": float(rng.uniform(0.85, 1.1)),
-        "lively": float(rng.uniform(0.6, 1.4)),
-        "blinks": float(rng.uniform(0.3, 0.7)),
-        "accent": rng.uniform(0.8, 1.2, size=24),
-    }
+    shape = {}
+    for name, (*means, spread) in SHAPES.items():
+        shape[name] = float(means[man] + spread * np.clip(rng.normal(), -1.8, 1.8))
+    light = float(rng.choice([-1, 1]) * rng.uniform(0.5, 1))
+    size = float(rng.uniform(0.95, 1.08))
+    voice = {name: float(rng.uniform(*ranges[man])) for name, ranges in VOICES.items()}
+    habits = {name: float(rng.uniform(*limits)) for name, limits in HABITS.items()}
+    habits["accent"] = rng.uniform(0.8, 1.2, size=24)
+    skin = SKINS[(number - 1 + turn * 5) % len(SKINS)]
+    return Actor(get_gender(number), skin, *LOOKS[place], shape, light, size, voice, habits)

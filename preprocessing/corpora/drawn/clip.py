@@ -12,7 +12,7 @@ from preprocessing import corpora
 from preprocessing.corpora.drawn import expression, prosody, voice
 from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.face import draw_face
-from preprocessing.corpora.drawn.portrait import FRAME_HEIGHT, FRAME_WIDTH
+from preprocessing.disk import files
 
 FPS = (15, 25)
 """Slowest and fastest rate of frames; each clip has one of its own."""
@@ -41,11 +41,6 @@ class Take:
     def file(self):
         """Path within the corpus folder, such as "Actor_03/d-03-happy-2.mp4"."""
         return f"Actor_{self.actor:02}/{self.clip_id}.mp4"
-
-    @property
-    def gender(self):
-        """Women have odd numbers, men even ones."""
-        return "female" if self.actor % 2 else "male"
 
     @property
     def intensity(self):
@@ -98,14 +93,12 @@ def film_take(folder, take, *, seed=7):
     """
     path = Path(folder, take.file)
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial")
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)  # the processes already use every core
         frames, fps, speech = perform_take(take, seed=seed)
         cv2.setNumThreads(threads)
-        write_mp4(partial, frames, fps, speech.waveform, voice.RATE_HZ)
-        partial.replace(path)
+        with files.replace_file(path) as partial:
+            write_mp4(partial, frames, fps, speech.waveform, voice.RATE_HZ)
     return take.file
 
 
@@ -121,7 +114,8 @@ def write_mp4(path, frames, fps, waveform, rate_hz):
     """
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         picture = container.add_stream("libx264", rate=fps)
-        picture.width, picture.height, picture.pix_fmt = FRAME_WIDTH, FRAME_HEIGHT, "yuv420p"
+        picture.height, picture.width = frames.shape[1:3]
+        picture.pix_fmt = "yuv420p"
         picture.options = {"preset": "superfast", "crf": "20", "threads": "1"}
         sound = container.add_stream("aac", rate=rate_hz, layout="mono")
         sound.bit_rate, sound.options = 64000, {"aac_coder": "fast"}
