@@ -1,8 +1,8 @@
 """Film a take: an actor says a statement with an emotion; picture and sound into one mp4."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import cv2
@@ -18,14 +18,10 @@ FPS = (15, 25)
 """Slowest and fastest rate of frames; each clip has one of its own."""
 
 
-@dataclass(frozen=True)
-class Take:
+class Take(NamedTuple):
     """What is filmed, all but the randomness: the facts that a file's name carries.
 
-    Attributes:
-        actor: Number, from 1.
-        emotion: A name of ``corpora.EMOTIONS``.
-        repetition: From 1.
+    Actor and repetition count from 1; the emotion is a name of ``corpora.EMOTIONS``.
     """
 
     actor: int
@@ -81,15 +77,9 @@ def perform_take(take, *, seed=7):
 
 
 def film_take(folder, take, *, seed=7):
-    """Write a take as an mp4, unless it is there; a file with the final name is always whole.
+    """Write a ``Take`` into the corpus folder as an mp4, unless it is there; return its path there.
 
-    Args:
-        folder: The corpus folder.
-        take: A ``Take``.
-        seed: Seed of the corpus.
-
-    Returns:
-        The take's path within the folder.
+    A file with the final name is always whole.
     """
     path = Path(folder, take.file)
     if not path.is_file():
@@ -103,15 +93,7 @@ def film_take(folder, take, *, seed=7):
 
 
 def write_mp4(path, frames, fps, waveform, rate_hz):
-    """Write frames and sound as H.264 and AAC.
-
-    Args:
-        path: Where to.
-        frames: uint8 (time, height, width, 3) RGB, even height and width.
-        fps: Frames per second.
-        waveform: float32 (samples,) mono, in [-1, 1].
-        rate_hz: Samples per second, one that AAC knows.
-    """
+    """Write frames, uint8 (time, height, width, 3), and a mono waveform as H.264 and AAC."""
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         picture = container.add_stream("libx264", rate=fps)
         picture.height, picture.width = frames.shape[1:3]

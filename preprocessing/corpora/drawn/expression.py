@@ -8,8 +8,9 @@ RAVDESS's: at rest, with a trace of a smile. The amounts are ours.
 
 import numpy as np
 
-from preprocessing.corpora.drawn.face import UNITS, Pose
+from preprocessing.corpora.drawn.face import UNITS
 from preprocessing.corpora.drawn.painting import smooth_step
+from preprocessing.corpora.drawn.portrait import Pose
 
 FACES = {
     "neutral": {},
@@ -57,16 +58,9 @@ BEARING = {
 
 
 def choose_expression(emotion, actor, rng, *, strength=1.0):
-    """Return the action units of a take at its height.
+    """Return the action units of a take at its height: a float for each of ``face.UNITS``.
 
-    Args:
-        emotion: A name of ``corpora.EMOTIONS``.
-        actor: An ``Actor``; the habits colour the expression.
-        rng: numpy Generator.
-        strength: Factor on the prototype.
-
-    Returns:
-        Dict of floats, one for each of ``face.UNITS``.
+    The strength is a factor on the emotion's own face; the actor's habits colour it.
     """
     own, other = FACES[emotion], FACES[LOOKS_LIKE[emotion]]
     share = rng.uniform(0, FACE_OVERLAP)
@@ -81,7 +75,7 @@ def choose_expression(emotion, actor, rng, *, strength=1.0):
     return units
 
 
-def act_face(units, actor, times, speech, rng, *, emotion="neutral"):
+def act_face(units, actor, times, speech, rng, *, emotion):
     """Return what the face does in each frame of a clip.
 
     The expression rises from a third of its height within the first part of the clip, stays with

@@ -15,9 +15,8 @@ canvas pixel, a hundredth of half the face's width; x to the right, y down."""
 X, Y = np.meshgrid(
     np.arange(WIDTH, dtype=np.float32) - ORIGIN[0], np.arange(HEIGHT, dtype=np.float32) - ORIGIN[1]
 )
-CORNER = (-112, -132)
-FACE = np.s_[ORIGIN[1] - 132 : ORIGIN[1] + 168, ORIGIN[0] - 112 : ORIGIN[0] + 112]
-"""The part of the canvas, and its upper left corner, in which eyes, brows and mouth move."""
+FACE, CORNER = np.s_[118:418, 128:352], (-112, -132)
+"""The part of the canvas in which eyes, brows and mouth move, and its upper left corner."""
 SMOOTH = (cv2.LINE_AA, 4)
 """Antialiased, with corners given in sixteenths of a pixel."""
 
@@ -31,17 +30,6 @@ def bend_curve(points, *, closed=False, n=96):
     knots = np.concatenate([[0], np.cumsum(steps)])
     spline = CubicSpline(knots, points, bc_type="periodic" if closed else "natural")
     return spline(np.linspace(0, knots[-1], n, endpoint=not closed))
-
-
-def bend_quickly(points):
-    """Return six times as many points of a smooth curve through a few that lie evenly."""
-    return _weigh_points(len(points)) @ np.asarray(points, np.float64)
-
-
-@cache
-def _weigh_points(n):
-    """Return the share of each point in each place of a curve: float64 (6n - 5, n)."""
-    return CubicSpline(range(n), np.eye(n), bc_type="natural")(np.linspace(0, n - 1, 6 * n - 5))
 
 
 def enclose(xs, upper, lower):
@@ -63,24 +51,24 @@ def circle(x, y, width, height):
     return np.stack([x + np.cos(angles) * width, y + np.sin(angles) * height], axis=1)
 
 
-def fill(points, *, soft=1.2):
-    """Return the mask of a polygon: float32 (HEIGHT, WIDTH) in [0, 1].
-
-    Args:
-        points: (k, 2) in face units.
-        soft: Standard deviation of the edge, in pixels.
-    """
+def fill(points):
+    """Return the mask of a polygon with a soft edge: float32 (HEIGHT, WIDTH) in [0, 1]."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     cv2.fillPoly(mask, _to_grid(points, (-ORIGIN[0], -ORIGIN[1])), 255, *SMOOTH)
-    return blur(mask.astype(np.float32) / 255, soft)
+    return blur(mask.astype(np.float32) / 255, 1.2)
 
 
-def draw(face, points, colour, *, thick=0):
-    """Fill a polygon, or draw a line so many pixels thick, on an image of ``FACE``, in place."""
-    if thick:
-        cv2.polylines(face, _to_grid(points, CORNER), False, colour, thick, *SMOOTH)
-    else:
-        cv2.fillPoly(face, _to_grid(points, CORNER), colour, *SMOOTH)
+def draw(image, points, colour, *, thick=0, sides=(1,)):
+    """Fill a polygon, or draw a line so many pixels thick, on an image of ``FACE``, in place.
+
+    On side -1 its mirror image is drawn.
+    """
+    for side in sides:
+        grid = _to_grid(points * np.array([side, 1]), CORNER)
+        if thick:
+            cv2.polylines(image, grid, False, colour, thick, *SMOOTH)
+        else:
+            cv2.fillPoly(image, grid, colour, *SMOOTH)
 
 
 def _to_grid(points, corner):
@@ -92,10 +80,13 @@ def blur(image, sigma):
     return cv2.GaussianBlur(image, (0, 0), sigma)
 
 
-def glow(x, y, width, height):
-    """Return a Gaussian spot, 1 in its middle: float32 (HEIGHT, WIDTH)."""
-    across, down = (X[:1] - x) / width, (Y[:, :1] - y) / height
-    return np.exp(-0.5 * down**2) * np.exp(-0.5 * across**2)
+def glow(*spots):
+    """Return the sum of Gaussian spots, each (strength, x, y, width, height), on the canvas."""
+    light = np.zeros((HEIGHT, WIDTH), np.float32)
+    for strength, x, y, width, height in spots:
+        across, down = (X[:1] - x) / width, (Y[:, :1] - y) / height
+        light += strength * np.exp(-0.5 * down**2) * np.exp(-0.5 * across**2)
+    return light
 
 
 def smooth_step(x, low, high):
@@ -105,14 +96,10 @@ def smooth_step(x, low, high):
 
 
 def shade(tone, light):
-    """Return a colour under varying light; shadows turn warmer, highlights paler, as on skin.
+    """Return an RGB tone under varying light: float32 (height, width, 3).
 
-    Args:
-        tone: RGB of the surface at light 1.
-        light: float32 (height, width); 1 leaves the tone, 0.5 is a deep shadow, 1.3 a shine.
-
-    Returns:
-        float32 (height, width, 3).
+    Shadows turn warmer, highlights paler, as on skin. Light, (height, width), leaves the tone
+    where it is 1; 0.5 is a deep shadow, 1.3 a shine.
     """
     tone = np.asarray(tone, np.float32)
     dark = tone * (0.50, 0.40, 0.38)
@@ -134,17 +121,14 @@ def set_off(colour, skin, steps):
     lightness = np.clip(get_lightness(skin) + steps, 3, 97)
     lab[..., 1:] *= np.sqrt(min(lightness / lab[0, 0, 0], 1.0))  # dark colours look less vivid
     lab[..., 0] = lightness
-    rgb = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)[0, 0], 0, 1) * 255
-    return (*map(float, rgb), 255.0)
+    red, green, blue = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)[0, 0], 0, 1) * 255
+    return float(red), float(green), float(blue), 255.0
 
 
 def cover(under, colour, mask):
-    """Lay a colour over a premultiplied RGBA layer, float32 (height, width, 4), in place.
+    """Lay a colour, RGB or (height, width, 3), where the mask is not 0, over a layer, in place.
 
-    Args:
-        under: The layer, 0 to 255.
-        colour: RGB, or float32 (height, width, 3).
-        mask: float32 (height, width), its opacity.
+    The layer is float32 (height, width, 4), premultiplied RGBA from 0 to 255.
     """
     mask = mask[..., None]
     under *= 1 - mask
@@ -152,8 +136,13 @@ def cover(under, colour, mask):
     under[..., 3:] += 255 * mask
 
 
+def paint(layer, outline, tone, light):
+    """Lay a shape in a tone under varying light over a layer, in place."""
+    cover(layer, shade(tone, light), fill(outline))
+
+
 def lay(under, over, mask):
-    """Lay an image or a colour, RGBA, over a uint8 image where the uint8 mask is not 0, in place."""
+    """Lay an image or a colour over an image where the mask is not 0, in place; all are uint8."""
     x, y, width, height = cv2.boundingRect(mask)
     part = np.s_[y : y + height, x : x + width]
     weight = mask[part] / np.float32(255)
@@ -162,15 +151,10 @@ def lay(under, over, mask):
 
 
 def comb_strands(rng, *, across, along, angle=0.0):
-    """Return the texture of hair: noise drawn out along the strands.
+    """Return the texture of hair, float32 (HEIGHT, WIDTH), mean 0, standard deviation 1.
 
-    Args:
-        rng: numpy Generator.
-        across, along: Thickness and length of a strand, in pixels.
-        angle: Degrees by which the strands lean from the vertical.
-
-    Returns:
-        float32 (HEIGHT, WIDTH), mean 0, standard deviation 1.
+    It is noise drawn out along the strands, which are so many pixels thick and long, and lean by
+    an angle in degrees from the vertical.
     """
     noise = rng.standard_normal((HEIGHT, WIDTH), dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=across, sigmaY=along)

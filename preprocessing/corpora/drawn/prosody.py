@@ -61,16 +61,9 @@ VOICE_OVERLAP = 0.6
 
 
 def choose_prosody(emotion, rng, *, strength=1.0, overlap=VOICE_OVERLAP):
-    """Return how a take is spoken.
+    """Return how a take is spoken: a float for each of the ``MEASURES``.
 
-    Args:
-        emotion: A name of ``corpora.EMOTIONS``.
-        rng: numpy Generator.
-        strength: How far the voice departs from neutral; 1 as in the table.
-        overlap: See ``VOICE_OVERLAP``.
-
-    Returns:
-        Dict of the ``MEASURES`` by name.
+    The strength says how far the voice departs from neutral; 1 as in the table.
     """
     names = (emotion, SOUNDS_LIKE[emotion], "neutral")
     own, other, neutral = (np.array(PROSODY[name]) for name in names)

@@ -7,7 +7,7 @@ fricatives and bursts are band noise. How an emotion sounds is in ``prosody.py``
 are in ``phones.py``.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage, signal
@@ -28,8 +28,7 @@ FLOOR_DB = -66.0
 """Loudness of the room."""
 
 
-@dataclass(frozen=True)
-class Speech:
+class Speech(NamedTuple):
     """A spoken statement and the lips that go with it.
 
     Attributes:
@@ -49,16 +48,13 @@ class Speech:
 
 
 def speak(statement, prosody, voice, rng):
-    """Speak a statement.
+    """Return a ``Speech``.
 
     Args:
         statement: A key of ``phones.STATEMENTS``.
         prosody: How to say it: the values of ``prosody.PROSODY`` by name.
         voice: Whose voice: ``Actor.voice``.
         rng: numpy Generator of jitter, breath, noise and pauses.
-
-    Returns:
-        A ``Speech``.
     """
     names = ["|", *STATEMENTS[statement][1].split(), "|"]
     accented = np.array([name.endswith("'") for name in names])
