@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from preprocessing.corpora import EMOTIONS, problems
 from preprocessing.corpora.corpus import Corpus, Name, match_name
 from preprocessing.corpora.drawn import clip
-from preprocessing.corpora.drawn.cast import get_gender
+from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.clip import Take
 from preprocessing.disk import files
 
@@ -81,14 +81,10 @@ def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
     takes = list_takes(n_actors, n_takes)
     _clear_others(folder, facts, takes)
     missing = [take for take in takes if not (folder / take.file).is_file()]
-    if not missing and _read_facts(folder) == facts:
-        return folder
     files.write_json(folder / FACTS, facts)
     jobs = (delayed(clip.film_take)(str(folder), take, seed=seed) for take in missing)
     done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    bar = {"disable": not progress, "unit": "clip", "leave": False}
-    for _ in tqdm(done, "drawing clips", len(missing), **bar):
-        pass
+    list(tqdm(done, "drawing clips", len(missing), leave=False, disable=not progress))
     return folder
 
 
@@ -116,7 +112,7 @@ def _read_name(path):
         "clip_id": take.clip_id,
         "emotion": take.emotion,
         "actor": f"{take.actor:02}",
-        "gender": get_gender(take.actor),
+        "gender": cast_actor(take.actor).gender,
         "intensity": take.intensity,
         "statement": take.statement,
         "repetition": str(take.repetition),

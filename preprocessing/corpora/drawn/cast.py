@@ -66,18 +66,9 @@ HABITS = {"expressive": (0.85, 1.1), "lively": (0.6, 1.4), "blinks": (0.3, 0.7)}
 
 
 class Actor(NamedTuple):
-    """Looks, voice and habits of one drawn actor; colours are RGB triples.
+    """Looks, voice and habits of one drawn actor; colours are RGB triples."""
 
-    Attributes:
-        gender: "female" or "male".
-        skin, hair_style, hair, iris, beard, clothes, neckline, backdrop: See ``LOOKS``.
-        shape, voice, habits: Floats by the names in ``SHAPES``, ``VOICES`` and ``HABITS``; the
-            habit ``accent`` is an array, the actor's own factor on each action unit.
-        light: Side the light comes from, -1 (left) to 1 (right).
-        size: Scale of the head in the picture.
-    """
-
-    gender: str
+    gender: str  # "female" or "male"
     skin: tuple
     hair_style: str
     hair: tuple
@@ -86,24 +77,16 @@ class Actor(NamedTuple):
     clothes: tuple
     neckline: str
     backdrop: tuple
-    shape: dict
-    light: float
-    size: float
-    voice: dict
-    habits: dict
-
-
-def get_gender(number):
-    """Return the gender of an actor: women have odd numbers, men even ones."""
-    return "female" if number % 2 else "male"
+    shape: dict  # floats by the names in SHAPES
+    light: float  # side that the light comes from, -1 (left) to 1 (right)
+    size: float  # scale of the head in the picture
+    voice: dict  # floats by the names in VOICES
+    habits: dict  # by the names in HABITS, and accent: a factor on each action unit
 
 
 @cache
 def cast_actor(number, *, seed=7):
-    """Return an ``Actor`` of the cast, from 1.
-
-    The same object is returned for the same number and seed of the corpus: do not change it.
-    """
+    """Return an ``Actor`` of the cast, from 1; women have odd numbers, men even ones."""
     rng = np.random.default_rng([seed, number])
     man = number % 2 == 0
     turn, place = divmod(number - 1, len(LOOKS))
@@ -117,7 +100,7 @@ def cast_actor(number, *, seed=7):
     habits["accent"] = rng.uniform(0.8, 1.2, size=24)
     skin = LOOKS[(number - 1 + turn * 5) % len(LOOKS)][0]
     looks = [_read_colour(look) for look in (skin, *LOOKS[place][1:])]
-    return Actor(get_gender(number), *looks, shape, light, size, voice, habits)
+    return Actor("male" if man else "female", *looks, shape, light, size, voice, habits)
 
 
 def _read_colour(look):

@@ -51,19 +51,12 @@ class Take(NamedTuple):
 
 
 def perform_take(take, *, seed=7):
-    """Return a take's frames and voice.
+    """Return a ``Take``'s frames, their rate in frames per second, and its ``voice.Speech``.
 
-    Args:
-        take: A ``Take``.
-        seed: Seed of the corpus.
-
-    Returns:
-        frames uint8 (time, 240, 320, 3) RGB, their constant rate in frames per second (int), and
-        a ``voice.Speech`` of the same length.
+    The frames are uint8 (time, 240, 320, 3) RGB; pictures and sound are equally long.
     """
-    rng = np.random.default_rng(
-        [seed, take.actor, corpora.EMOTIONS.index(take.emotion), take.repetition]
-    )
+    emotion = corpora.EMOTIONS.index(take.emotion)
+    rng = np.random.default_rng([seed, take.actor, emotion, take.repetition])
     actor = cast_actor(take.actor, seed=seed)
     fps = int(rng.integers(FPS[0], FPS[1] + 1))
     strength = rng.uniform(*expression.STRENGTHS[take.intensity])

@@ -10,7 +10,6 @@ import numpy as np
 
 from preprocessing.corpora.drawn.face import UNITS
 from preprocessing.corpora.drawn.painting import smooth_step
-from preprocessing.corpora.drawn.portrait import Pose
 
 FACES = {
     "neutral": {},
@@ -45,8 +44,6 @@ STRENGTHS = {"normal": (0.85, 1.15), "strong": (1.1, 1.4)}
 """Range that the strength of a take is drawn from, by intensity."""
 
 BEARING = {
-    "neutral": (0.0, 0.0, 1.0),
-    "calm": (0.0, 0.0, 1.0),
     "happy": (-1.0, 2.0, 1.01),
     "sad": (3.0, 2.5, 0.99),
     "angry": (1.0, 0.0, 1.035),
@@ -90,7 +87,7 @@ def act_face(units, actor, times, speech, rng, *, emotion):
         emotion: Sets how the head is held.
 
     Returns:
-        List of (action units, ``Pose``), one pair a frame.
+        List of (action units, pose), one pair a frame, as ``face.draw_face`` takes them.
     """
     length = speech.duration_s
     onset, offset = rng.uniform(0.02, 0.12), rng.uniform(0.82, 0.95)
@@ -118,13 +115,13 @@ def act_face(units, actor, times, speech, rng, *, emotion):
 def _move_head(times, actor, emotion, height, rng):
     """Return a pose for each frame: the emotion's bearing and slow, small movement."""
     lively, side = actor.habits["lively"], rng.choice([-1, 1])
-    down, tilt, size = BEARING[emotion]
+    down, tilt, size = BEARING.get(emotion, (0.0, 0.0, 1.0))
     x = rng.normal(0, 3) + 2.0 * lively * _drift(times, rng, hz=0.7)
     y = rng.normal(0, 2) + 1.6 * lively * _drift(times, rng, hz=1.0) + down * height
     angle = rng.normal(0, 1.0) + 1.3 * lively * _drift(times, rng, hz=0.8) + side * tilt * height
     scale = rng.normal(1, 0.012) + 0.007 * lively * _drift(times, rng, hz=0.5)
     scale += (size - 1) * height
-    return [Pose(*map(float, row)) for row in np.column_stack([x, y, angle, scale])]
+    return np.column_stack([x, y, angle, scale])
 
 
 def _drift(times, rng, *, hz):
@@ -135,9 +132,6 @@ def _drift(times, rng, *, hz):
 
 def _blink(times, actor, rng):
     """Return how far the lids are closed by blinks."""
-    closed = np.zeros(len(times))
-    moment = rng.exponential(1 / actor.habits["blinks"])
-    while moment < times[-1]:
-        closed = np.maximum(closed, np.clip(1.4 - np.abs(times - moment) / 0.075, 0, 1))
-        moment += 0.6 + rng.exponential(1 / actor.habits["blinks"])
-    return closed
+    moments = np.cumsum(0.6 + rng.exponential(1 / actor.habits["blinks"], size=8)) - 0.6
+    away = np.abs(times[:, None] - moments).min(axis=1)
+    return np.clip(1.4 - away / 0.075, 0, 1)

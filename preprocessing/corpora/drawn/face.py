@@ -36,12 +36,10 @@ UNITS = {
 }
 """What can move in a face: action units (Ekman, Friesen & Hager 2002), 0 rest to 1 full."""
 
-EYE_X, EYE_Y = 43.0, -24.0
-MOUTH_Y = 74.0
+EYE_X, EYE_Y, MOUTH_Y = 43.0, -24.0, 74.0
 T = np.linspace(-1, 1, 33)
 """Position along a lid or lip, from corner to corner."""
-BLACK = (0, 0, 0, 255)
-BOTH = (-1, 1)
+BOTH, BLACK = (-1, 1), (0, 0, 0, 255)
 
 BROW_STEPS = -44
 LIP_STEPS = {"upper": -30, "lower": -22, "shine": -10, "slit": -42}
@@ -49,13 +47,14 @@ LID_STEPS = (-24, -33)
 """How much darker than the skin things are drawn, in steps of CIE L*."""
 
 
-def draw_face(number, units=None, *, pose=None, seed=7):
+def draw_face(number, units=None, *, pose=(), seed=7):
     """Draw one frame.
 
     Args:
         number: The actor's number, from 1.
         units: Action units by name (see ``UNITS``); what is left out is at rest.
-        pose: A ``Pose``; by default straight ahead.
+        pose: Where the head is, relative to looking straight ahead in the middle: pixels right
+            and down, degrees counter-clockwise, and a factor on its size.
         seed: Seed of the corpus.
 
     Returns:
@@ -64,7 +63,11 @@ def draw_face(number, units=None, *, pose=None, seed=7):
     Raises:
         ValueError: An unknown action unit.
     """
-    units = _complete_units(units or {})
+    units = units or {}
+    if unknown := sorted(set(units) - set(UNITS)):
+        raise ValueError(f"Unknown action units {unknown}; expected some of {', '.join(UNITS)}.")
+    least = {"gaze_x": -1.0, "gaze_y": -1.0}
+    units = {n: float(np.clip(units.get(n, 0), least.get(n, 0.0), 1.0)) for n in UNITS}
     actor, portrait = cast_actor(number, seed=seed), paint_portrait(number, seed)
     head = portrait.heads[round(units["jaw"] * (N_JAWS - 1))].copy()
     face = head[brush.FACE]
@@ -73,19 +76,11 @@ def draw_face(number, units=None, *, pose=None, seed=7):
     _draw_brows(face[:150], actor, units)
     _draw_mouth(face, actor, units)
     frame = portrait.backdrop.copy()
-    for layer in (place(head, actor.size, pose), portrait.clothes):
+    for layer in (place(head, actor.size, *pose), portrait.clothes):
         red, green, blue, alpha = cv2.split(layer)
         behind = cv2.multiply(frame, cv2.merge([255 - alpha] * 3), scale=1 / 255)
         frame = cv2.add(behind, cv2.merge([red, green, blue]))
     return frame
-
-
-def _complete_units(units):
-    """Return all of ``UNITS`` as floats, clipped to their range; what is not given is 0."""
-    if unknown := sorted(set(units) - set(UNITS)):
-        raise ValueError(f"Unknown action units {unknown}; expected some of {', '.join(UNITS)}.")
-    low = {"gaze_x": -1.0, "gaze_y": -1.0}
-    return {name: float(np.clip(units.get(name, 0), low.get(name, 0.0), 1.0)) for name in UNITS}
 
 
 def _draw_creases(face, bare, actor, units):

@@ -29,16 +29,7 @@ FRINGES = {
     "fringe": [(-110, 100), (-95, 5), (-90, -56), (-64, -90), (0, -96), (64, -90), (90, -56)],
     "bun": [(-104, -26), (-94, -72), (-70, -112), (-28, -132), (28, -132), (70, -112), (94, -72)],
     "afro": [(-108, -18), (-94, -74), (-66, -108), (-24, -118), (24, -118), (66, -108), (94, -74)],
-    "scarf": [
-        (-70, 104),
-        (-88, 40),
-        (-90, -40),
-        (-70, -98),
-        (0, -122),
-        (70, -98),
-        (90, -40),
-        (88, 40),
-    ],
+    "scarf": [(-70, 104), (-88, 40), (-85, -68), (0, -122), (85, -68), (88, 40)],
 }
 """The hairline from left to right; one more point, the first one's mirror image, closes it."""
 
@@ -68,11 +59,10 @@ def mask_front(actor):
 
 def paint_front(actor, rng):
     """Return the hair before the forehead as a layer: float32 (HEIGHT, WIDTH, 4)."""
-    layer = np.zeros((*X.shape, 4), np.float32)
     mask = _soften(mask_front(actor), actor, rng)
     edge = np.clip(brush.blur(mask, 5) - brush.blur(mask, 1), 0, 1)
-    brush.cover(layer, _colour_hair(actor, rng) * (1 - 0.5 * edge)[..., None], mask)
-    return layer
+    colour = _colour_hair(actor, rng) * (1 - 0.5 * edge)[..., None]
+    return brush.cut_out(colour, mask)
 
 
 def paint_scarf_below(actor, layer):
@@ -87,10 +77,7 @@ def paint_scarf_below(actor, layer):
 
 
 def paint_beard(actor, rng, colour, inside):
-    """Darken the lower face, float32 (HEIGHT, WIDTH, 3), by a beard, in place.
-
-    ``inside`` holds the pixels to the face's edge: float32 (HEIGHT, WIDTH).
-    """
+    """Darken the colour of a face by a beard, in place; inside is its distance from the edge."""
     x, lip = np.abs(X), Y - 78 - actor.shape["mouth_low"]
     cheek_line = 62 - 0.42 * x + 30 * np.exp(-((x / 30) ** 2)) + 10 * (x < 70)
     jaw = np.clip((Y - cheek_line) / 22, 0, 1)
@@ -98,7 +85,7 @@ def paint_beard(actor, rng, colour, inside):
     moustache = np.exp(-0.5 * (((lip + 16 - 0.12 * x) / 5.5) ** 4 + (x / 34) ** 6))
     lips = np.exp(-0.5 * (((lip - 2) / 13) ** 4 + (x / 32) ** 4))
     mask = np.maximum(jaw * (1 - lips), moustache) * np.clip(inside / 5, 0.5, 1) * actor.beard
-    strands = brush.comb_strands(rng, across=1.3, along=4)
+    strands = brush.comb_strands(rng, 1.3, 4.0)
     mask = np.clip(brush.blur(mask, 4) * (0.86 + 0.10 * strands), 0, 0.95)
     tint = np.array(actor.hair) * (1.05 + 0.12 * strands)[..., None]
     colour += (tint - colour) * mask[..., None]
@@ -116,9 +103,9 @@ def _soften(mask, actor, rng):
     if actor.hair_style == "buzz":
         return brush.blur(mask, 3) * 0.88
     if actor.hair_style in CURLY:
-        bumps = np.clip(brush.comb_strands(rng, across=4.5, along=4.5), -1.8, 1.8)
+        bumps = np.clip(brush.comb_strands(rng, 4.5, 4.5), -1.8, 1.8)
         return np.clip((brush.blur(mask, 5) - 0.5 + 0.15 * bumps) * 4 + 0.5, 0, 1)
-    strands = brush.comb_strands(rng, across=2.0, along=9)
+    strands = brush.comb_strands(rng, 2.0, 9.0)
     return np.clip((brush.blur(mask, 2.2) - 0.5 + 0.07 * strands) * 3.2 + 0.5, 0, 1)
 
 
@@ -129,10 +116,7 @@ def _colour_hair(actor, rng):
         light += 1.0 - 0.16 * np.clip((Y - 20) / 160, 0, 1)
         light += 0.03 * np.sin(np.hypot(X * 0.9, (Y + 20) * 0.7) / 7)  # folds round the face
         return brush.shade(actor.hair, light)
-    if actor.hair_style in CURLY:
-        strands = brush.comb_strands(rng, across=3.0, along=3.0)
-    else:
-        strands = brush.comb_strands(rng, across=2.0, along=30, angle=-8 * actor.light)
+    strands = brush.comb_strands(rng, *((3, 3) if actor.hair_style in CURLY else (2, 30)))
     dome = brush.glow((1.0, actor.light * 34, -148, 58, 22))
     light = 0.98 + 0.30 * dome + strands * (0.06 + 0.05 * dome) - 0.12 * np.abs(X) / 110
     shine = 52 * np.clip(light - 1, 0, 1)

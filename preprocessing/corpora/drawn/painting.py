@@ -59,10 +59,7 @@ def fill(points):
 
 
 def draw(image, points, colour, *, thick=0, sides=(1,)):
-    """Fill a polygon, or draw a line so many pixels thick, on an image of ``FACE``, in place.
-
-    On side -1 its mirror image is drawn.
-    """
+    """Fill a polygon, or draw a line, on an image of ``FACE``; its mirror image on side -1."""
     for side in sides:
         grid = _to_grid(points * np.array([side, 1]), CORNER)
         if thick:
@@ -96,10 +93,9 @@ def smooth_step(x, low, high):
 
 
 def shade(tone, light):
-    """Return an RGB tone under varying light: float32 (height, width, 3).
+    """Return an RGB tone under varying light, (height, width), as float32 (height, width, 3).
 
-    Shadows turn warmer, highlights paler, as on skin. Light, (height, width), leaves the tone
-    where it is 1; 0.5 is a deep shadow, 1.3 a shine.
+    At 1 it is the tone; shadows (0.5) turn warmer, highlights (1.3) paler, as on skin.
     """
     tone = np.asarray(tone, np.float32)
     dark = tone * (0.50, 0.40, 0.38)
@@ -125,15 +121,19 @@ def set_off(colour, skin, steps):
     return float(red), float(green), float(blue), 255.0
 
 
-def cover(under, colour, mask):
-    """Lay a colour, RGB or (height, width, 3), where the mask is not 0, over a layer, in place.
+def cut_out(colour, mask):
+    """Return a layer with a colour where the mask is not 0: float32 (height, width, 4).
 
-    The layer is float32 (height, width, 4), premultiplied RGBA from 0 to 255.
+    Layers are premultiplied RGBA from 0 to 255; colours are RGB or (height, width, 3).
     """
-    mask = mask[..., None]
-    under *= 1 - mask
-    under[..., :3] += np.asarray(colour, np.float32) * mask
-    under[..., 3:] += 255 * mask
+    colour = np.broadcast_to(np.float32(colour), (*mask.shape, 3))
+    return np.dstack([colour, np.full_like(mask, 255)]) * mask[..., None]
+
+
+def cover(layer, colour, mask):
+    """Lay a colour over a layer where the mask is not 0, in place."""
+    layer *= 1 - mask[..., None]
+    layer += cut_out(colour, mask)
 
 
 def paint(layer, outline, tone, light):
@@ -150,14 +150,8 @@ def lay(under, over, mask):
     under[part] = cv2.blendLinear(under[part], over, 1 - weight, weight)
 
 
-def comb_strands(rng, *, across, along, angle=0.0):
-    """Return the texture of hair, float32 (HEIGHT, WIDTH), mean 0, standard deviation 1.
-
-    It is noise drawn out along the strands, which are so many pixels thick and long, and lean by
-    an angle in degrees from the vertical.
-    """
+def comb_strands(rng, across, along):
+    """Return the texture of hair, mean 0 and deviation 1: noise drawn out along the strands."""
     noise = rng.standard_normal((HEIGHT, WIDTH), dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=across, sigmaY=along)
-    turn = cv2.getRotationMatrix2D(ORIGIN, angle, 1)
-    noise = cv2.warpAffine(noise, turn, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
-    return (noise - noise.mean()) / noise.std()
+    return noise / noise.std()

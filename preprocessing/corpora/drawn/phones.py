@@ -6,17 +6,14 @@ study of the vowels", JASA 24; those of consonants are rounded from Klatt (1980)
 
 import pandas as pd
 
-NOISES = {"hiss": (5600, 1500), "puff": (3500, 2800), "tick": (4200, 1800)}
-"""Bands of noise, as (centre, half width) in hertz: of s and z, of v and dh, of a burst."""
+NOISES = {"hiss": (4100, 7100), "puff": (700, 6300), "tick": (2400, 6000)}
+"""Bands of noise, in hertz: of s and z, of v and dh, of a burst."""
 
 STATEMENTS = {
-    "01": (
-        "My sister is leaving now",
-        "m aa ih | s ih' s t t! er | ih z | l iy' v ih ng | n aa' uh",
-    ),
-    "02": ("The bus will be here soon", "dh ah | b ah' s | w ih l | b iy | h ih' er | s uw' n"),
+    "01": "m aa ih | s ih' s t t! er | ih z | l iy' v ih ng | n aa' uh",  # My sister is leaving now
+    "02": "dh ah | b ah' s | w ih l | b iy | h ih' er | s uw' n",  # The bus will be here soon
 }
-"""Text and phones of each statement; an apostrophe marks the accents."""
+"""The phones of each statement; an apostrophe marks the accents."""
 
 VOWELS = ("iy", "ih", "aa", "ah", "uh", "uw", "er")
 PHONES = pd.DataFrame.from_dict(

@@ -29,29 +29,13 @@ NECKLINES = {"round": (66, 206, 2.4), "vee": (64, 240, 1.14), "collar": (58, 216
 """Half its width, its lowest point, and how round it is: 1 is pointed."""
 
 
-class Pose(NamedTuple):
-    """Where the head is: pixels right and down, degrees counter-clockwise, and its size."""
-
-    x: float = 0.0
-    y: float = 0.0
-    angle: float = 0.0
-    scale: float = 1.0
-
-
 class Portrait(NamedTuple):
-    """The painted layers of an actor; RGBA is premultiplied.
+    """The painted layers of an actor; RGBA is premultiplied."""
 
-    Attributes:
-        heads: uint8 (jaw, HEIGHT, WIDTH, 4), from jaw closed to jaw open.
-        bare: uint8 (HEIGHT, WIDTH), 255 where the face is not under hair.
-        clothes: uint8 (240, 320, 4), over the head's neck.
-        backdrop: uint8 (240, 320, 3).
-    """
-
-    heads: np.ndarray
-    bare: np.ndarray
-    clothes: np.ndarray
-    backdrop: np.ndarray
+    heads: np.ndarray  # uint8 (jaw, HEIGHT, WIDTH, 4), from jaw closed to jaw open
+    bare: np.ndarray  # uint8 (HEIGHT, WIDTH), 255 where the face is not under hair
+    clothes: np.ndarray  # uint8 (240, 320, 4), over the head's neck
+    backdrop: np.ndarray  # uint8 (240, 320, 3)
 
 
 @lru_cache(maxsize=2)
@@ -64,25 +48,17 @@ def paint_portrait(number, seed=7):
     before = hair.paint_front(actor, rng)
     bare = (skin[..., 3] * (1 - before[..., 3] / 255)).astype(np.uint8)
     heads = _drop_jaw(behind, skin, before)
-    clothes = place(_round(_paint_clothes(actor, rng)), actor.size)
+    clothes = place(cv2.convertScaleAbs(_paint_clothes(actor, rng)), actor.size)
     return Portrait(heads, bare, clothes, _paint_backdrop(actor))
 
 
-def place(canvas, size, pose=None):
-    """Return what is on a canvas, (HEIGHT, WIDTH, 4), where it is in the frame: (240, 320, 4).
-
-    Both are uint8; the size is the actor's, and without a ``Pose`` the head looks straight ahead.
-    """
-    pose = pose or Pose()
+def place(canvas, size, x=0.0, y=0.0, angle=0.0, scale=1.0):
+    """Return a uint8 canvas, in an actor's size and in a pose, as the frame's: (240, 320, 4)."""
     small = cv2.resize(canvas, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     foot = (PIVOT + ORIGIN) / 2
-    matrix = cv2.getRotationMatrix2D(foot, pose.angle, 2 * SCALE * size * pose.scale)
-    matrix[:, 2] += CENTRE + SCALE * size * PIVOT + (pose.x, pose.y) - foot
+    matrix = cv2.getRotationMatrix2D(foot, angle, 2 * SCALE * size * scale)
+    matrix[:, 2] += CENTRE + SCALE * size * PIVOT + (x, y) - foot
     return cv2.warpAffine(small, matrix, (FRAME_WIDTH, FRAME_HEIGHT))
-
-
-def _round(image):
-    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
 
 
 def _outline_face(shape):
@@ -118,8 +94,7 @@ def _paint_skin(actor, rng):
     """Return the face with its fixed shading: no eyes, brows, mouth or nostrils yet."""
     shape, side = actor.shape, actor.light
     face = brush.fill(_outline_face(shape))
-    dark = (72 - brush.get_lightness(actor.skin)) / 26
-    deep = np.clip(dark, 0, 1)  # dark skin shines and shades more
+    deep = np.interp(brush.get_lightness(actor.skin), [46, 72], [1, 0])  # dark skin shines more
     inside = cv2.distanceTransform((face > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     nose, wide, eye = 46 * shape["nose_length"], shape["nose_width"], 42 * shape["eye_apart"]
     spots = [  # strength, x, y, width, height
@@ -153,9 +128,7 @@ def _paint_skin(actor, rng):
     colour += (red - colour) * blush[..., None]
     if actor.beard:
         hair.paint_beard(actor, rng, colour, inside)
-    layer = np.zeros((HEIGHT, WIDTH, 4), np.float32)
-    brush.cover(layer, colour, face)
-    return layer
+    return brush.cut_out(colour, face)
 
 
 def _drop_jaw(behind, skin, before):
@@ -169,7 +142,7 @@ def _drop_jaw(behind, skin, before):
         map_y = np.repeat(sources[:, None], WIDTH, axis=1)
         face = cv2.remap(skin, X + ORIGIN[0], map_y, cv2.INTER_LINEAR)
         face += behind * (1 - face[..., 3:] / 255)
-        heads.append(_round(face * hidden + before))
+        heads.append(cv2.convertScaleAbs(face * hidden + before))
     return np.stack(heads)
 
 
@@ -177,8 +150,7 @@ def _paint_clothes(actor, rng):
     """Return shoulders in a shirt, over the neck."""
     broad = 168 if actor.gender == "female" else 196
     wide, depth, bend = NECKLINES[actor.neckline]
-    shoulder = [(wide, 178), (wide + 46, 196), (broad - 12, 224)]
-    shoulder = brush.bend_curve([*shoulder, (broad + 26, 272), (broad + 44, 430)], n=40)
+    half = [(wide, 178), (wide + 46, 196), (broad - 12, 224), (broad + 26, 272), (broad + 44, 430)]
     t = np.linspace(-1, 1, 25)
     collar = np.column_stack([t * wide, 178 + (depth - 178) * (1 - np.abs(t) ** bend)])
     light = 1.0 + 0.10 * actor.light * X / 150 - 0.30 * np.clip((np.abs(X) - 90) / 130, 0, 1) ** 2
@@ -187,7 +159,8 @@ def _paint_clothes(actor, rng):
         fold, lean = rng.uniform(-120, 120), rng.uniform(-0.5, 0.5)
         light -= 0.07 * np.exp(-0.5 * ((X - fold - lean * (Y - 260)) / rng.uniform(5, 12)) ** 2)
     layer = np.zeros((HEIGHT, WIDTH, 4), np.float32)
-    brush.paint(layer, np.vstack([brush.mirror(shoulder), collar]), actor.clothes, light)
+    shirt = np.vstack([brush.mirror(brush.bend_curve(half, n=40)), collar])
+    brush.paint(layer, shirt, actor.clothes, light)
     if actor.neckline == "collar":
         for side in (-1, 1):
             flap = [(wide * 1.02, 170), (8, depth + 2), (42, depth + 26), (wide + 22, 192)]
@@ -206,4 +179,4 @@ def _paint_backdrop(actor):
     x = np.linspace(-1, 1, FRAME_WIDTH, dtype=np.float32)
     y = np.linspace(-1, 1, FRAME_HEIGHT, dtype=np.float32)[:, None]
     light = 1.14 - 0.26 * ((x - 0.5 * actor.light) ** 2 * 0.7 + (y + 0.3) ** 2 * 0.5)
-    return _round(np.array(actor.backdrop) * light[..., None])
+    return cv2.convertScaleAbs(np.array(actor.backdrop) * light[..., None])

@@ -22,24 +22,16 @@ N_FFT = 1024
 """Samples of a spectrum: room for the ringing of the formants after each window."""
 SHORTEST_S, LONGEST_S = 1.5, 2.5
 """A clip is filled up with silence, or spoken faster, to be so long."""
-LEVEL_DB = -24.0
-"""Loudness of a neutral voice: RMS relative to full scale while speaking."""
-FLOOR_DB = -66.0
-"""Loudness of the room."""
+LEVEL_DB, FLOOR_DB = -24.0, -66.0
+"""Loudness of a neutral voice while speaking, and of the room: RMS relative to full scale."""
 
 
 class Speech(NamedTuple):
-    """A spoken statement and the lips that go with it.
+    """A spoken statement and the lips that go with it; they have one value per ``STEP_MS``."""
 
-    Attributes:
-        waveform: float32 (samples,) at ``RATE_HZ``, in [-1, 1].
-        mouth_open: float64 (steps,), 0 closed to 1 wide, one value per ``STEP_MS``.
-        mouth_round: float64 (steps,), 0 spread to 1 pursed.
-    """
-
-    waveform: np.ndarray
-    mouth_open: np.ndarray
-    mouth_round: np.ndarray
+    waveform: np.ndarray  # float32 (samples,) at RATE_HZ, in [-1, 1]
+    mouth_open: np.ndarray  # float64 (steps,), 0 closed to 1 wide
+    mouth_round: np.ndarray  # float64 (steps,), 0 spread to 1 pursed
 
     @property
     def duration_s(self):
@@ -56,7 +48,7 @@ def speak(statement, prosody, voice, rng):
         voice: Whose voice: ``Actor.voice``.
         rng: numpy Generator of jitter, breath, noise and pauses.
     """
-    names = ["|", *STATEMENTS[statement][1].split(), "|"]
+    names = ["|", *STATEMENTS[statement].split(), "|"]
     accented = np.array([name.endswith("'") for name in names])
     phones = PHONES.loc[[name.rstrip("'") for name in names]]
     counts = _count_steps(phones, accented, prosody, voice, rng)
@@ -75,15 +67,17 @@ def speak(statement, prosody, voice, rng):
     widen = 1 + 0.25 * prosody["breath"]
     waveform = _resonate(source * voiced, formants_hz * voice["tract"], widen)
     waveform /= np.sqrt(np.mean(waveform[voiced > 0.3] ** 2)) + 1e-9
-    for name, band in NOISES.items():
-        hiss = follow(phones["hiss"].where(phones["noise"] == name, 0), 14)
-        waveform += _make_noise(band, len(waveform), rng) * _per_sample(hiss)
+    for name, edges_hz in NOISES.items():
+        band = signal.butter(2, edges_hz, "bandpass", fs=RATE_HZ, output="sos")
+        noise = signal.sosfilt(band, rng.standard_normal(len(waveform)))
+        loudness = follow(phones["hiss"].where(phones["noise"] == name, 0), 14)
+        waveform += noise * _per_sample(loudness)
 
     waveform *= 10 ** ((LEVEL_DB + prosody["level_db"] + voice["gain_db"]) / 20)
     waveform += rng.standard_normal(len(waveform)) * 10 ** (FLOOR_DB / 20)
     waveform = 0.95 * np.tanh(waveform / 0.95)
-    loud = 0.75 + 0.03 * np.clip(prosody["level_db"], -6, 8)
-    mouth_open = np.clip(follow(phones["open"] * stress, 70) * loud, 0, 1)
+    wide = 0.75 + 0.03 * np.clip(prosody["level_db"], -6, 8)  # who is loud opens the mouth more
+    mouth_open = np.clip(follow(phones["open"] * stress, 70) * wide, 0, 1)
     return Speech(waveform.astype(np.float32), mouth_open, follow(phones["round"], 80))
 
 
@@ -115,8 +109,7 @@ def _intone(accents, spot, prosody, voice, rng):
 
 def _pulse_glottis(f0_hz, prosody, voice, rng):
     """Return the glottal source: differentiated Rosenberg pulses and breath, at ``RATE_HZ``."""
-    n = len(f0_hz) * STEP * 2
-    f0 = np.interp(np.arange(n) / (2 * STEP), np.arange(len(f0_hz)) + 0.5, f0_hz)
+    f0 = _per_sample(f0_hz, 2 * STEP)
     cycle = np.floor(np.cumsum(f0) / (2 * RATE_HZ)).astype(int)
     unsteady = rng.normal(0, 1, (2, cycle[-1] + 1))
     phase = np.cumsum(f0 * (1 + prosody["jitter"] * unsteady[0, cycle])) / (2 * RATE_HZ) % 1
@@ -156,19 +149,12 @@ def _resonate(source, formants_hz, widen):
     return result[STEP // 2 :][: len(source)]
 
 
-def _make_noise(band, n, rng):
-    """Return noise in a band, (centre, half width) in hertz."""
-    edges_hz = [max(band[0] - band[1], 200), min(band[0] + band[1], 7600)]
-    filters = signal.butter(2, edges_hz, "bandpass", fs=RATE_HZ, output="sos")
-    return signal.sosfilt(filters, rng.standard_normal(n))
-
-
 def _smooth(track, ms):
     """Return a track smoothed along time by a Hann window."""
     window = np.hanning(max(3, int(ms / STEP_MS) | 1) + 2)
     return ndimage.convolve1d(track, window / window.sum(), axis=0, mode="nearest")
 
 
-def _per_sample(track):
-    """Return a track with one value per sample."""
-    return np.interp(np.arange(len(track) * STEP) / STEP, np.arange(len(track)) + 0.5, track)
+def _per_sample(track, n=STEP):
+    """Return a track with one value per sample, ``n`` a step."""
+    return np.interp(np.arange(len(track) * n) / n, np.arange(len(track)) + 0.5, track)
