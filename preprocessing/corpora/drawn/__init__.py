@@ -97,9 +97,8 @@ def list_takes(n_actors, n_takes):
 def _hash_sources():
     """Return a hash of the code that draws, so that clips of older code are drawn anew."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.name != "__init__.py":
-            digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+    for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
+        digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:16]
 
 
@@ -130,7 +129,7 @@ def _clear_others(folder, facts, takes):
         )
     same = all(known.get(name) == facts[name] for name in ("corpus", "seed", "drawing"))
     wanted = {folder / take.file for take in takes} if same else set()
-    for path in folder.glob("Actor_*/d-*"):
+    for path in folder.glob("Actor_*/d-*.mp4*"):
         if path not in wanted:
             path.unlink()
 

@@ -39,6 +39,8 @@ UNITS = {
 EYE_X, EYE_Y, MOUTH_Y = 43.0, -24.0, 74.0
 T = np.linspace(-1, 1, 33)
 """Position along a lid or lip, from corner to corner."""
+BEND = np.vander(np.linspace(0, 1, 19), 4) @ np.linalg.inv(np.vander(np.linspace(0, 1, 4)))
+"""Shares of four points in 19 points of the cubic through them: the curve of a brow."""
 BOTH, BLACK = (-1, 1), (0, 0, 0, 255)
 
 BROW_STEPS = -44
@@ -67,7 +69,7 @@ def draw_face(number, units=None, *, pose=(), seed=7):
     if unknown := sorted(set(units) - set(UNITS)):
         raise ValueError(f"Unknown action units {unknown}; expected some of {', '.join(UNITS)}.")
     least = {"gaze_x": -1.0, "gaze_y": -1.0}
-    units = {n: float(np.clip(units.get(n, 0), least.get(n, 0.0), 1.0)) for n in UNITS}
+    units = {n: min(max(float(units.get(n, 0)), least.get(n, 0.0)), 1.0) for n in UNITS}
     actor, portrait = cast_actor(number, seed=seed), paint_portrait(number, seed)
     head = portrait.heads[round(units["jaw"] * (N_JAWS - 1))].copy()
     face = head[brush.FACE]
@@ -129,7 +131,7 @@ def _draw_brows(face, actor, units):
         (49, y - 4 * shape["brow_arch"] - 3 * au1 - 19 * au2 + 3 * frown, 4.2),
         (70, y + 5 + 7 * au1 * (1 - au2) - 13 * au2 - 3 * frown, 0.8),
     ]
-    xs, ys, thick = brush.bend_curve(stroke, n=19).T
+    xs, ys, thick = (BEND @ stroke).T
     thick = thick * shape["brow_thick"]
     mask = np.zeros(face.shape[:2], np.uint8)
     brush.draw(mask, brush.enclose(xs, ys - thick, ys + thick), 240, sides=BOTH)
@@ -154,7 +156,7 @@ def _draw_eyes(face, actor, units):
     xs = middle + T * 28.5 * shape["eye_width"]
 
     white = (0.36 + 0.64 * min(1.0, max(actor.skin) / 205)) * np.array([242, 237, 232])
-    balls = np.full_like(face, (*white, 255))
+    balls = np.tile(np.uint8([*white, 255]), (*face.shape[:2], 1))
     for side in (-1, 1):
         gaze = (side * middle + units["gaze_x"] * 6, EYE_Y - 1.5 + units["gaze_y"] * 4)
         _draw_iris(balls, gaze, 15.2 * (0.6 + 0.4 * shape["eye_width"]), actor)
@@ -231,7 +233,7 @@ def _draw_mouth(face, actor, units):
     if gap <= 1.2:
         brush.draw(face, np.column_stack([xs, upper]), tints["slit"], thick=2)
         return
-    cave = np.full_like(face, (74, 24, 28, 255))
+    cave = np.tile(np.uint8([74, 24, 28, 255]), (*face.shape[:2], 1))
     if gap > 7:
         tongue = brush.circle(0, lower.max() + 0.04 * gap, wide * 0.62, gap * 0.42)
         brush.draw(cave, tongue, (182, 84, 88, 255))

@@ -19,6 +19,8 @@ FACE, CORNER = np.s_[118:418, 128:352], (-112, -132)
 """The part of the canvas in which eyes, brows and mouth move, and its upper left corner."""
 SMOOTH = (cv2.LINE_AA, 4)
 """Antialiased, with corners given in sixteenths of a pixel."""
+ANGLES = np.linspace(0, 2 * np.pi, 60)
+CIRCLE = np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
 
 
 def bend_curve(points, *, closed=False, n=96):
@@ -47,8 +49,7 @@ def mirror(points):
 
 def circle(x, y, width, height):
     """Return the outline of an ellipse: float64 (60, 2)."""
-    angles = np.linspace(0, 2 * np.pi, 60)
-    return np.stack([x + np.cos(angles) * width, y + np.sin(angles) * height], axis=1)
+    return CIRCLE * (width, height) + (x, y)
 
 
 def fill(points):
@@ -127,7 +128,7 @@ def cut_out(colour, mask):
     Layers are premultiplied RGBA from 0 to 255; colours are RGB or (height, width, 3).
     """
     colour = np.broadcast_to(np.float32(colour), (*mask.shape, 3))
-    return np.dstack([colour, np.full_like(mask, 255)]) * mask[..., None]
+    return np.dstack([colour, np.full(mask.shape, np.float32(255))]) * np.float32(mask)[..., None]
 
 
 def cover(layer, colour, mask):

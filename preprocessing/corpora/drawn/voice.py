@@ -56,8 +56,7 @@ def speak(statement, prosody, voice, rng):
     def follow(values, smooth_ms):
         return _smooth(np.repeat(np.asarray(values, float), counts, axis=0), smooth_ms)
 
-    spoken = counts[1:-1].sum()
-    spot = np.clip((np.arange(counts.sum()) - counts[0]) / spoken, 0, 1)
+    spot = np.clip((np.arange(counts.sum()) - counts[0]) / counts[1:-1].sum(), 0, 1)
     stress = np.where(accented, 1.0, 0.82)
     voiced = _per_sample(follow(phones["voiced"] * stress, 24) * (1 - 0.25 * spot))
     accents = np.repeat(accented * rng.uniform(0.45, 0.75, len(names)), counts)
