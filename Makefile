@@ -1,7 +1,7 @@
 # make run    build the environment, run every notebook in order, print the comparison
 # make test   lint, unit tests, and the notebooks with small parameters; SLOW=1 adds the long runs
 # make lab    open JupyterLab at the first notebook
-# make results   recompute the README's tables and figures from modeling/published, in seconds
+# make results   recompute the tables and figures of modeling/published/README.md, in seconds
 # make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess   train one published row again
 #
 # make run CORPUS=ravdess DATA=/path/to/ravdess   another corpus

@@ -115,3 +115,14 @@ def test_recall_is_that_of_the_published_predictions():
             all_[true] += 1
             right[true] += true == predicted
         assert {e: row[e] for e in all_} == {e: f"{100 * right[e] / all_[e]:.0f}" for e in all_}
+
+
+def test_readme_gives_the_scores_of_the_published_predictions():
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    chosen = read_rows("fusion_three_committees")
+    women, men = ([r for r in chosen if int(r[1]) % 2 == odd] for odd in (0, 1))
+    assert f"**{100 * accuracy(chosen):.1f}%** of RAVDESS's {len(chosen)} acted clips" in readme
+    assert f"emotions' recalls, is {100 * mean_recall(chosen):.1f} too" in readme
+    assert f"{100 * accuracy(women):.1f} for the women and {100 * accuracy(men):.1f} for" in readme
+    for name in ("audio_moonshine_tiny", "fusion_shipped", "expression_fer2013"):
+        assert f"{100 * accuracy(read_rows(name)):.1f}%" in readme, name

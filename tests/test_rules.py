@@ -71,6 +71,22 @@ def test_modeling_depends_on_files_not_on_the_code_that_made_them():
     assert not {pair for pair in used if not pair[1].startswith(allowed)}
 
 
+def test_importing_modeling_loads_no_code_that_made_the_files():
+    """Import lines are not enough: a module may load it through another."""
+    modules = [path for path in MODULES if name(path).startswith("modeling/")]
+    names = [name(path).removesuffix(".py").replace("/", ".") for path in modules]
+    code = (
+        "import importlib, sys\n"
+        "rooms = tuple(f'preprocessing.{room}' for room in ('clips', 'faces', 'voice'))\n"
+        "for module in sys.argv[1:]:\n"
+        "    importlib.import_module(module)\n"
+        "    loaded = [name for name in sys.modules if name.startswith(rooms)]\n"
+        "    assert not loaded, (module, loaded)\n"
+    )
+    names = [own for own in names if not own.endswith("__main__")]
+    assert subprocess.run([sys.executable, "-c", code, *names], check=False).returncode == 0
+
+
 def test_rooms_of_modeling_import_one_way():
     """A room may import those before it in this list; plots and published stand beside."""
     rooms = ["scores", "split", "training", "borrowed", "expressions", "fusion"]
