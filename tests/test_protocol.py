@@ -208,11 +208,30 @@ def test_leak_of_a_take_raises():
         check_leak(pd.concat([clips, twins], ignore_index=True), parts, group=None)
 
 
-def test_split_refuses_a_file_shared_by_two_actors():
-    clips = make_clips(RAVDESS)
-    clips["audio"] = "one.wav"
+@pytest.mark.parametrize(
+    "actors", [("01", "02"), ("01", "03"), ("02", "03")], ids=["test", "val", "test and val"]
+)
+def test_split_refuses_a_file_shared_by_two_parts(actors):
+    clips = make_clips(RAVDESS)  # luna5, fold 1: 01 trains, 03 validates, 02 tests
+    clips.loc[clips["actor"].isin(["01", "04"]), "audio"] = "both train.wav"
+    assert set(split_clips(clips, protocol="luna5", fold=1)) == set(protocol.PARTS)
+    clips.loc[clips["actor"].isin(actors), "audio"] = "one.wav"
     with pytest.raises(LeakError, match=r"File in two parts: one\.wav"):
         split_clips(clips, protocol="luna5", fold=1)
+
+
+@pytest.mark.parametrize("column", ["actor", "emotion", "intensity", "statement", "repetition"])
+def test_clips_that_differ_in_any_fact_are_two_takes(column):
+    clips = make_clips(["05"], emotions=["happy"], statements=["kids"], repetitions="1")
+    other = clips.assign(**{"clip_id": "other", column: "otherwise"})
+    takes = protocol.name_takes(pd.concat([clips, clips.assign(clip_id="form"), other]))
+    assert takes[0] == takes[1] != takes[2]
+
+
+@pytest.mark.parametrize("column", ["statement", "repetition"])
+def test_a_clip_of_which_too_little_is_known_is_a_take_of_its_own(column):
+    clips = make_clips(["05"]).assign(**{column: ""})
+    assert protocol.name_takes(clips).tolist() == clips["clip_id"].tolist()
 
 
 def test_leaky_protocols_must_be_asked_for():
