@@ -119,3 +119,24 @@ def test_a_member_that_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="luna5/1"):
         committee.seat_committee("ravdess", "audio_made", protocol="luna5", fold=1)
+
+
+def test_a_committee_is_scored_on_its_test_clips(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    tested = [f"t{number}" for number in range(4)]
+    for number in range(1, N_MEMBERS + 1):
+        table = make_table({f"v{number}": "val", **dict.fromkeys(tested, "test")}, 0.6)
+        right = (table["part"] == "test") & (table["clip_id"] != "t0")
+        table["true"] = np.where(right, "calm", "sad")
+        protocol = committee.name_member("luna5", number)
+        facts = {"corpus": "ravdess", "protocol": protocol, "fold": 1, "parameters": {}}
+        run = runs.Run("audio_made", modality="voice", **facts)
+        run.facts |= {"inputs": {}, "detector": ""}
+        run.save_predictions(table)
+        run.finish({})
+    committee.seat_committee("ravdess", "audio_made", protocol="luna5", fold=1)
+    facts = runs.find_run("ravdess", "audio_made_committee", protocol="luna5", fold=1)
+    assert facts["scores"]["accuracy"] == 0.75
+    assert (facts["scores"]["n_clips"], facts["scores"]["n_actors"]) == (4, 4)
+    table = runs.read_predictions(facts["folder"])
+    assert table["part"].value_counts().to_dict() == {"val": N_MEMBERS, "test": 4}
