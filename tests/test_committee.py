@@ -52,6 +52,15 @@ def test_members_test_as_their_protocol_and_share_the_validation(name):
     assert sorted(held) == sorted(set(clips["actor"][whole != "test"]))
 
 
+def test_each_member_has_the_fifth_of_its_number():
+    clips = make_clips(RAVDESS)
+    rest = [actor for actor in RAVDESS if actor not in {"02", "05", "14", "15", "16"}]
+    women_first = sorted(rest, key=lambda actor: (int(actor) % 2, actor))
+    for number in range(1, N_MEMBERS + 1):
+        parts = split_clips(clips, protocol=f"luna5/{number}", fold=1)
+        assert list_actors(clips, parts)["val"] == set(women_first[number - 1 :: N_MEMBERS])
+
+
 @pytest.mark.parametrize("name", ["luna5/0", "luna5/6", "luna5/", "luna5/two", "luna5/1/2"])
 def test_a_member_that_does_not_exist_is_refused(name):
     with pytest.raises(ValueError, match="members luna5/1 to luna5/5"):

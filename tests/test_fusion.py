@@ -137,6 +137,19 @@ def test_clip_with_one_modality_gets_a_prediction_and_one_with_none_gets_nan():
         assert fused[0, 0] >= 0.7 - 1e-12
 
 
+@settings(max_examples=60, deadline=None)
+@given(experts(min_experts=2), st.data())
+def test_a_row_with_a_gap_is_no_judgement(posteriors, data):
+    row = data.draw(st.integers(0, len(posteriors[0]) - 1))
+    column = data.draw(st.integers(0, posteriors[0].shape[1] - 1))
+    holed, empty = posteriors[0].copy(), posteriors[0].copy()
+    holed[row, column], empty[row] = np.nan, np.nan
+    for fuse in (fusion.average_posteriors, fusion.multiply_experts):
+        fused = fuse([holed, *posteriors[1:]])
+        np.testing.assert_array_equal(fused, fuse([empty, *posteriors[1:]]))
+        np.testing.assert_allclose(fused[row], fuse(posteriors[1:])[row])
+
+
 @pytest.mark.parametrize(
     ("posteriors", "options", "message"),
     [
