@@ -343,9 +343,9 @@ def test_with_many_validation_actors_the_freedom_is_chosen_on_them(monkeypatch):
 
 
 def make_many_actors(posteriors, labels):
-    """Return a table of validation clips of ten actors; clip by clip the next one speaks."""
+    """Return a table of validation clips of ten actors, who speak one after the other."""
     table = make_table(labels, posteriors, parts=["val"] * len(labels))
-    return table.assign(actor=[str(i % 10) for i in range(len(labels))])
+    return table.assign(actor=[str(10 * i // len(labels)) for i in range(len(labels))])
 
 
 @pytest.fixture
