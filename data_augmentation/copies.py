@@ -1,8 +1,7 @@
 """Altered copies of the voices of a whole corpus, on disk as spectrograms.
 
 Copies are made of every clip, since which clips train differs from fold to fold; only those of
-training clips are ever read, see ``modeling.training.inputs.add_copies``. Workers are pure
-functions from a waveform to small arrays; only the process that called writes.
+training clips are ever read, see ``modeling.training.inputs.add_copies``.
 """
 
 import time
@@ -21,14 +20,7 @@ SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 
 
 def copy_corpus(
-    corpus,
-    *,
-    n_copies=2,
-    ranges=None,
-    probability=0.5,
-    seed=7,
-    keep_waveforms=False,
-    **workers,
+    corpus, *, n_copies=2, ranges=None, probability=0.5, seed=7, keep_waveforms=False, **workers
 ):
     """Write altered copies of every clip's voice as ``mels_augmented.npy``, and what was done.
 
@@ -40,8 +32,7 @@ def copy_corpus(
     Args:
         corpus: A name of ``corpora.NAMES``, analysed before.
         n_copies: Copies of each clip.
-        ranges: Lowest and highest amount by name of the change, see
-            ``waveforms.augment_waveform``; ``None`` for ``waveforms.RANGES``.
+        ranges: As in ``waveforms.augment_waveform``.
         probability: Chance of each change.
         seed: Another seed gives other copies.
         keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float16
@@ -50,7 +41,8 @@ def copy_corpus(
             ``parallel.stream_results``.
 
     Returns:
-        The table of copies, see ``tabulate_copies``, as written to ``augmented.csv``.
+        DataFrame, a row a copy, as written to ``augmented.csv``: ``clip_id``, ``copy`` from 0, the
+        amount of each change (NaN where it was not made), ``reason`` (empty where all went well).
 
     Raises:
         FileNotFoundError: The waveforms or spectrograms have not been made.
@@ -66,14 +58,18 @@ def copy_corpus(
     parameters = changes | {"seed": seed, "keep_waveforms": keep_waveforms}
     if arrays.is_current(folder, "augmented", parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same voices, same parameters.")
-        return read_copies(folder)
+        return _read_copies(folder)
     started = time.perf_counter()
-    options = changes | {"spectrum": {name: spectrum[name] for name in SPECTRUM}}
-    _alter_voice(np.zeros(rate_hz, np.float32), rate_hz, (seed, ""), options)  # compiles, checks
-    made = allocate_copies(mels, sounds, n_copies, keep_waveforms=keep_waveforms)
+    options = changes, {name: spectrum[name] for name in SPECTRUM}
+    _alter_voice(np.zeros(rate_hz, np.float32), rate_hz, (seed, ""), *options)  # compiles, checks
+    shape = (len(mels), n_copies, *mels.shape[1:])
+    made = {"mels_augmented": np.full(shape, spectra.FLOOR_DB, np.float32)}
+    if keep_waveforms:  # rounded 66 dB below the sound
+        shape = (len(sounds), n_copies, sounds.shape[1])
+        made["waveforms_augmented"] = np.zeros(shape, np.float16)
     voices, ids = list_voices(clips, sounds, rate_hz), clips["clip_id"].to_list()
     rows, records = list(voices), {}
-    tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), options) for row in voices)
+    tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), *options) for row in voices)
     workers |= {"title": "copying", "n_tasks": len(voices), "lists_errors": True}
     for task, done in stream_results(_alter_voice, tasks, lost=_list_lost, **workers):
         row = rows[task]
@@ -82,7 +78,7 @@ def copy_corpus(
         for name, array in made.items():
             values = (altered or itself)[name]
             array[row, :, : values.shape[1]] = values
-    table = tabulate_copies(ids, records)
+    table = _tabulate_copies(ids, records)
     arrays.write_stage(
         folder, "augmented", parameters=parameters, arrays=made, tables={"augmented": table}
     )
@@ -90,35 +86,11 @@ def copy_corpus(
     note = f"; {n_failed} of them unaltered, see the table" if n_failed else ""
     voices = f"{len(rows)} clips with a voice, of {len(clips)}"
     print(f"{len(table)} copies of {voices}, in {elapsed:.0f} s{note}.")
-    return read_copies(folder)
+    return _read_copies(folder)
 
 
-def allocate_copies(mels, sounds, n_copies, *, keep_waveforms):
-    """Return arrays of silence, by name, to write the copies into.
-
-    They are float32 (clip, copy, time, mel) and, where waveforms are kept, float16 (clip, copy,
-    sample), whose rounding lies 66 dB below the sound.
-    """
-    shape = (len(mels), n_copies, *mels.shape[1:])
-    made = {"mels_augmented": np.full(shape, spectra.FLOOR_DB, np.float32)}
-    if keep_waveforms:
-        shape = (len(sounds), n_copies, sounds.shape[1])
-        made["waveforms_augmented"] = np.zeros(shape, np.float16)
-    return made
-
-
-def tabulate_copies(clip_ids, records):
-    """Return what was done to each copy.
-
-    Args:
-        clip_ids: Text (clip,).
-        records: Dict from a clip's row to a list of dicts, one per copy, with the amount by name
-            of each change made and ``reason``.
-
-    Returns:
-        DataFrame, a row a copy: ``clip_id``, ``copy`` from 0, the amount of each change (NaN where
-        it was not made), ``reason`` (empty where all went well).
-    """
+def _tabulate_copies(clip_ids, records):
+    """Return what was done to each copy, from a list of records by the clip's row."""
     rows = [
         {"clip_id": clip_ids[row], "copy": copy} | record
         for row in sorted(records)
@@ -128,24 +100,22 @@ def tabulate_copies(clip_ids, records):
     return pd.DataFrame(rows, columns=columns).round(4)
 
 
-def read_copies(folder):
-    """Return the table of copies of a corpus folder, see ``tabulate_copies``."""
+def _read_copies(folder):
     table = arrays.read_table(folder, "augmented")
     return table.assign(reason=table["reason"].astype(object).fillna(""))
 
 
-def _alter_voice(voice, rate_hz, seed_parts, options):
+def _alter_voice(voice, rate_hz, seed_parts, changes, spectrum):
     """Return a voice's altered copies, arrays by name, and a record of each."""
-    changes = {name: options[name] for name in ("n_copies", "ranges", "probability")}
     altered, amounts = waveforms.make_copies(voice, rate_hz, seed_parts=seed_parts, **changes)
-    n_times = spectra.count_frames(len(voice), rate_hz, hop_ms=options["spectrum"]["hop_ms"])
-    mels = np.zeros((len(altered), n_times, options["spectrum"]["n_mels"]), np.float32)
+    n_times = spectra.count_frames(len(voice), rate_hz, hop_ms=spectrum["hop_ms"])
+    mels = np.zeros((len(altered), n_times, spectrum["n_mels"]), np.float32)
     for copy, waveform in enumerate(altered):
-        mels[copy] = spectra.log_mel(waveform, rate_hz, **options["spectrum"])
+        mels[copy] = spectra.log_mel(waveform, rate_hz, **spectrum)
     records = [amount | {"reason": ""} for amount in amounts]
     return {"mels_augmented": mels, "waveforms_augmented": altered}, records
 
 
-def _list_lost(reason, voice, rate_hz, seed_parts, options):
+def _list_lost(reason, voice, rate_hz, seed_parts, changes, spectrum):
     """Return no arrays and records that say why."""
-    return None, [{"reason": f"not altered ({reason})"} for _ in range(options["n_copies"])]
+    return None, [{"reason": f"not altered ({reason})"} for _ in range(changes["n_copies"])]

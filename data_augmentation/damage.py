@@ -8,8 +8,6 @@ from scipy.ndimage import gaussian_filter
 
 from preprocessing.disk import arrays
 
-SPECTRUM = ("n_mels", "window_ms", "hop_ms")
-
 
 def add_noise(corpus, rows, name, snr_db, *, seed=0):
     """Return some clips' voices under white noise, as an array on disk holds them.
@@ -25,14 +23,15 @@ def add_noise(corpus, rows, name, snr_db, *, seed=0):
         float32, like ``arrays.read_array(folder, name)[rows]``.
     """
     # Here, since modeling imports this module but none of what makes spectrograms.
-    from data_augmentation import waveforms
+    from data_augmentation import copies, waveforms
     from preprocessing.analyse import list_voices
     from preprocessing.voice import spectra
 
     folder = arrays.corpus_folder(corpus)
     rate_hz = arrays.read_facts(folder, "waveforms")["parameters"]["rate_hz"]
-    spectrum = arrays.read_facts(folder, "audio")["parameters"] if name == "mels" else {}
-    options = {key: spectrum[key] for key in SPECTRUM if key in spectrum}
+    if name == "mels":
+        spectrum = arrays.read_facts(folder, "audio")["parameters"]
+        options = {key: spectrum[key] for key in copies.SPECTRUM}
     sounds = arrays.read_array(folder, "waveforms")
     voices = list_voices(arrays.read_clips(folder), sounds, rate_hz)
     worse = np.array(arrays.read_array(folder, name)[rows])
@@ -54,9 +53,6 @@ def lose_frames(sequences, share, *, rng, freeze):
         share: Of the frames, 0 to 1; at least one of each clip stays.
         rng: ``numpy.random.Generator``.
         freeze: Whether the frame before stands in, as in a frozen picture; else zeros.
-
-    Returns:
-        A copy of the sequences.
     """
     worse = np.array(sequences)
     there = worse.reshape(*worse.shape[:2], -1).any(axis=2)
@@ -72,14 +68,9 @@ def lose_frames(sequences, share, *, rng, freeze):
 
 
 def blur_faces(faces, sigma_px):
-    """Return blurred face sequences.
+    """Return face sequences under a Gaussian of a standard deviation in pixels of the crop.
 
-    Args:
-        faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3).
-        sigma_px: Standard deviation of the Gaussian, in pixels of the crop.
-
-    Returns:
-        uint8, of the same shape.
+    They are uint8 (clip, time, height, width) or (clip, time, height, width, 3), before and after.
     """
     sigmas = (0, 0, sigma_px, sigma_px, *[0] * (faces.ndim - 4))
     return gaussian_filter(np.asarray(faces, np.float32), sigmas).round().astype(np.uint8)

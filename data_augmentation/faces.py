@@ -7,9 +7,7 @@ with ``training=True`` change anything, and only training clips are ever passed 
 
 import numpy as np
 
-from data_augmentation.quiet_keras import keras
-
-ops, layers = keras.ops, keras.layers
+from data_augmentation.quiet_keras import keras, layers, ops
 
 
 def build_face_augmenter(
@@ -23,7 +21,6 @@ def build_face_augmenter(
     cutout=0.3,
     frame_drop=0.1,
     time_shift=1,
-    value_range=(0, 255),
     seed=None,
 ):
     """Return a Keras model of the wanted augmentations; a strength of 0 leaves one out.
@@ -37,50 +34,38 @@ def build_face_augmenter(
         contrast: Largest change of the contrast, as a share of it.
         cutout: Largest side of a grey rectangle laid over each clip, as a share of the face's side
             (DeVries & Taylor 2017; Zhong et al. 2020).
-        frame_drop: Chance of each frame to be replaced by the frame before it.
+        frame_drop: Chance of each frame to be replaced by the one before it (the first by the
+            second).
         time_shift: Largest shift in time, in frames; the first or last frame is repeated.
-        value_range: Darkest and brightest value of the faces.
         seed: What the draws follow; the same seed and order of clips give the same draws.
 
     Returns:
-        keras.Sequential from faces (clip, time, height, width[, channel]), uint8 or float, to
-        float32 of the same shape and value range. Call it with ``training=True``, also in
+        keras.Sequential from faces (clip, time, height, width[, channel]) from 0 to 255, uint8 or
+        float, to float32 of the same shape and range. Call it with ``training=True``, also in
         ``tf.data.Dataset.map`` (one map call at a time keeps the draws in order).
     """
     # Seeds are drawn for all, so that leaving one augmentation out keeps the others' draws.
     seeds = np.random.default_rng(seed).integers(2**31 - 1, size=6).tolist()
-    values = [{"value_range": value_range, "seed": n, "dtype": "float32"} for n in seeds[:3]]
-    grey = float(sum(value_range)) / 2
-    moved = flip or rotation or shift or zoom
+    values = [{"seed": n, "dtype": "float32"} for n in seeds[:3]]
     images = [
-        (moved, MoveFaces(flip, rotation, shift, zoom, seed=seeds[3])),
+        (flip or rotation or shift or zoom, MoveFaces(flip, rotation, shift, zoom, seed=seeds[3])),
         (brightness, layers.RandomBrightness(brightness, **values[0])),
         (contrast, layers.RandomContrast(contrast, **values[1])),
-        (cutout, layers.RandomErasing((1.0, 1.0), (0.0, cutout**2), grey, **values[2])),
+        (cutout, layers.RandomErasing((1.0, 1.0), (0.0, cutout**2), 127.5, **values[2])),
     ]
-    times = [
-        (frame_drop, DropFrames(frame_drop, seed=seeds[4])),
-        (time_shift, ShiftTime(time_shift, seed=seeds[5])),
-    ]
-    return keras.Sequential(
-        [
-            OneDrawPerClip([layer for strength, layer in images if strength]),
-            *(layer for strength, layer in times if strength),
-        ],
-        name="face_augmenter",
-    )
+    augmenter = keras.Sequential(name="face_augmenter")
+    augmenter.add(OneDrawPerClip([layer for strength, layer in images if strength]))
+    if frame_drop or time_shift:
+        augmenter.add(MoveInTime(frame_drop, time_shift, seeds=seeds[4:]))
+    return augmenter
 
 
 class OneDrawPerClip(keras.layers.Layer):
-    """Apply image layers to clips, each layer with one draw for all frames of a clip.
-
-    Args:
-        image_layers: Keras layers for images (batch, height, width, channel).
-    """
+    """Apply Keras's layers for images to clips, each with one draw for all frames of a clip."""
 
     def __init__(self, image_layers, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.image_layers = list(image_layers)
+        self.image_layers = image_layers
 
     def build(self, faces_shape):
         """Mark the image layers as built: they hold no weights."""
@@ -104,14 +89,7 @@ class MoveFaces(keras.layers.Layer):
     """Mirror, turn, move and zoom images in one step, so that they are interpolated only once.
 
     Keras's four layers for this do the same one after the other, in twice the time. Beyond its edge
-    an image goes on with the pixels of the edge.
-
-    Args:
-        flip: Whether half of the images are mirrored.
-        rotation: Largest turn to either side, in degrees.
-        shift: Largest move in height and in width, as a share of the side.
-        zoom: Largest enlargement or reduction, as a share of the size.
-        seed: What the draws follow.
+    an image goes on with the pixels of the edge. See ``build_face_augmenter`` for the strengths.
     """
 
     def __init__(self, flip, rotation, shift, zoom, *, seed=None, **kwargs):
@@ -140,56 +118,26 @@ class MoveFaces(keras.layers.Layer):
         return ops.image.affine_transform(images, transforms, fill_mode="nearest")
 
 
-class DropFrames(keras.layers.Layer):
-    """Replace each frame, with some probability, by the one before it (the first by the second).
+class MoveInTime(keras.layers.Layer):
+    """Show some frames twice instead of the next one, then move whole clips earlier or later."""
 
-    Args:
-        probability: Chance of each frame.
-        seed: What the draws follow.
-    """
-
-    def __init__(self, probability, *, seed=None, **kwargs):
+    def __init__(self, frame_drop, time_shift, *, seeds, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.probability = probability
-        self.generator = keras.random.SeedGenerator(seed)
+        self.frame_drop, self.time_shift = frame_drop, time_shift
+        self.generators = [keras.random.SeedGenerator(seed) for seed in seeds]
 
     def call(self, faces, training=False):
-        """Return faces (clip, time, height, width[, channel])."""
+        """Return faces (clip, time, height, width[, channel]), float32."""
         n_clips, n_frames = ops.shape(faces)[:2]
         if not training or n_frames < 2:
             return faces
         frames = ops.arange(n_frames)
-        before = ops.abs(frames - 1)
-        dropped = keras.random.uniform((n_clips, n_frames), seed=self.generator) < self.probability
-        return _take_frames(faces, ops.where(dropped, before, frames))
-
-
-class ShiftTime(keras.layers.Layer):
-    """Move each clip earlier or later by whole frames, repeating the first or last frame.
-
-    Args:
-        max_frames: Largest shift.
-        seed: What the draws follow.
-    """
-
-    def __init__(self, max_frames, *, seed=None, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
-        self.max_frames = max_frames
-        self.generator = keras.random.SeedGenerator(seed)
-
-    def call(self, faces, training=False):
-        """Return faces (clip, time, height, width[, channel])."""
-        if not training:
-            return faces
-        n_clips, n_frames = ops.shape(faces)[:2]
-        low, high = -self.max_frames, self.max_frames + 1
-        shifts = keras.random.randint((n_clips, 1), low, high, seed=self.generator)
-        return _take_frames(faces, ops.clip(ops.arange(n_frames) + shifts, 0, n_frames - 1))
-
-
-def _take_frames(faces, frames):
-    """Return faces with the frames (clip, time) of each clip in the order given."""
-    shape = ops.shape(faces)
-    chosen = ops.one_hot(frames, shape[1], dtype="float32")  # a product with it copies exactly
-    flat = ops.reshape(ops.cast(faces, "float32"), (*shape[:2], int(np.prod(faces.shape[2:]))))
-    return ops.reshape(ops.matmul(chosen, flat), shape)
+        drops, moves = self.generators
+        dropped = keras.random.uniform((n_clips, n_frames), seed=drops) < self.frame_drop
+        taken = ops.where(dropped, ops.abs(frames - 1), frames)
+        low, high = -self.time_shift, self.time_shift + 1
+        shifts = keras.random.randint((n_clips, 1), low, high, seed=moves)
+        taken = ops.take_along_axis(taken, ops.clip(frames + shifts, 0, n_frames - 1), axis=1)
+        chosen = ops.one_hot(taken, n_frames, dtype="float32")  # a product with it copies exactly
+        flat = ops.reshape(faces, (n_clips, n_frames, int(np.prod(faces.shape[2:]))))
+        return ops.reshape(ops.matmul(chosen, flat), ops.shape(faces))

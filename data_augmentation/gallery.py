@@ -8,10 +8,8 @@ from PIL import Image as pillow
 
 from preprocessing.disk import arrays, files
 
-FOLDER = "data_augmentation/gallery"
-"""Where the pictures lie, below ``arrays.find_home()``."""
-N_COLOURS = 96
-"""Colours of a picture, chosen so that none is far from its own (6 of 255 on our spectrograms)."""
+FOLDER = "data_augmentation/gallery"  # below ``arrays.find_home()``
+N_COLOURS = 96  # so that none is far from its own (6 of 255 on our spectrograms)
 
 
 def save_picture(figure, name):
@@ -25,7 +23,7 @@ def save_picture(figure, name):
         name: Name of the file without its ending.
 
     Returns:
-        The picture as it was written, an ``IPython.display.Image`` for a notebook to show.
+        The picture as it was written, an ``IPython.display.Image``.
     """
     figure = figure if hasattr(figure, "savefig") else figure.figure
     drawn = io.BytesIO()

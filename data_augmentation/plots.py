@@ -82,15 +82,8 @@ def _open_panels(axes, n_panels, n_columns, *, height, shared=True):
     if axes is not None:
         return np.asarray(axes, object)[:n_panels]
     n_rows = -(-n_panels // n_columns)
-    _, grid = plt.subplots(
-        n_rows,
-        n_columns,
-        figsize=(11, 0.5 + height * n_rows),
-        sharex=shared,
-        sharey=shared,
-        squeeze=False,
-        layout="constrained",
-    )
+    figure = plt.figure(figsize=(11, 0.5 + height * n_rows), layout="constrained")
+    grid = figure.subplots(n_rows, n_columns, sharex=shared, sharey=shared, squeeze=False)
     for unused in grid.ravel()[n_panels:]:
         unused.remove()
     return grid.ravel()[:n_panels]

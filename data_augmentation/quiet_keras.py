@@ -2,8 +2,7 @@
 
 TensorFlow's native code prints to file descriptor 2 whatever its log level, so the descriptor
 itself is pointed elsewhere while the import runs. Python's own errors still come through. So do
-TensorFlow's warnings, but for the one about retracing, a paragraph for every last batch that is
-smaller than the others.
+TensorFlow's warnings, but for the one about retracing, a paragraph for every smaller last batch.
 """
 
 import logging
@@ -24,13 +23,9 @@ finally:
     os.close(_stderr)
 
 
-def _matters(record):
-    """Return whether a log record is more than the remark that batches differ in size."""
-    return "tf.function retracing" not in record.getMessage()
-
-
-logging.getLogger("tensorflow").addFilter(_matters)
-
+logging.getLogger("tensorflow").addFilter(
+    lambda record: "tf.function retracing" not in record.getMessage()
+)
 layers, ops = keras.layers, keras.ops
 
 __all__ = ["keras", "layers", "ops"]

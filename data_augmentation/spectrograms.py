@@ -4,9 +4,7 @@ Both are Keras layers for whole batches, at home in ``tf.data.Dataset.map``. Onl
 ``training=True`` change anything, and only training clips are ever passed through.
 """
 
-from data_augmentation.quiet_keras import keras
-
-ops = keras.ops
+from data_augmentation.quiet_keras import keras, ops
 
 
 class MaskSpectrogram(keras.layers.Layer):
@@ -26,20 +24,11 @@ class MaskSpectrogram(keras.layers.Layer):
     """
 
     def __init__(
-        self,
-        *,
-        time_width=0.1,
-        frequency_width=0.15,
-        n_masks=2,
-        padding=None,
-        seed=None,
-        **kwargs,
+        self, *, time_width=0.1, frequency_width=0.15, n_masks=2, padding=None, seed=None, **kwargs
     ):
         super().__init__(dtype="float32", **kwargs)
-        self.padding = padding
-        self.time_width = time_width
-        self.frequency_width = frequency_width
-        self.n_masks = n_masks
+        self.time_width, self.frequency_width = time_width, frequency_width
+        self.n_masks, self.padding = n_masks, padding
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, mels, training=False):
@@ -86,15 +75,12 @@ class MixClips(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs, labels, training=False):
-        """Mix a batch.
+        """Return a batch mixed, float32, in the same structure.
 
         Args:
             inputs: Array (clip, ...), or a tuple or dict of them, one per modality.
-            labels: float (clip, class), one-hot or smoothed.
+            labels: float (clip, class), one-hot or smoothed; each row keeps its sum.
             training: Whether anything is mixed.
-
-        Returns:
-            Inputs and labels in the same structure, float32; each row of labels keeps its sum.
         """
         inputs, labels = keras.tree.map_structure(
             lambda array: ops.cast(array, "float32"), (inputs, labels)

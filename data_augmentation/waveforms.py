@@ -1,9 +1,11 @@
 """Altered copies of waveforms: speed, tempo, pitch, shift, gain and noise, by audiomentations.
 
-Each function makes one change by a given amount and keeps the length. ``augment_waveform`` draws
-which changes are made and how much, ``make_copies`` does so several times for one clip. Everything
-is decided by the ``rng`` or the seed given. Copies of a clip belong to the same part as the clip,
-and only those of training clips are ever read.
+Each of the first six functions takes a waveform, float32 (samples,) in [-1, 1], its rate in samples
+per second and the amount of one change, and returns float32 (samples,): as long as before, cut or
+padded with silence at both ends. ``augment_waveform`` draws which changes are made and how much,
+``make_copies`` does so several times for one clip. Everything is decided by the ``rng`` or the seed
+given. Copies of a clip belong to the same part as the clip, and only those of training clips are
+ever read.
 """
 
 import hashlib
@@ -11,6 +13,8 @@ import random
 
 import numpy as np
 from audiomentations import AddGaussianSNR, Gain, PitchShift, Resample, Shift, TimeStretch
+
+from preprocessing.voice import spectra
 
 RANGES = {
     "speed": (0.9, 1.1),
@@ -26,60 +30,25 @@ RANGES = {
 def change_speed(waveform, rate_hz, factor):
     """Play a waveform faster or slower, pitch and tempo together (Ko et al. 2015).
 
-    Args:
-        waveform: float32 (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-        factor: 1.1 is a tenth faster, and 1.65 semitones higher.
-
-    Returns:
-        float32 (samples,), cut or padded with silence at both ends to the same length.
+    1.1 is a tenth faster, and 1.65 semitones higher.
     """
     slower_hz = round(rate_hz / factor)
-    resample = Resample(slower_hz, slower_hz, p=1.0)
-    return _fit(_apply(resample, waveform, rate_hz), len(waveform))
+    return _apply(Resample(slower_hz, slower_hz, p=1.0), waveform, rate_hz)
 
 
 def change_tempo(waveform, rate_hz, factor):
-    """Speak faster or slower at the same pitch.
-
-    Args:
-        waveform: float32 (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-        factor: 1.1 is a tenth faster.
-
-    Returns:
-        float32 (samples,), cut or padded with silence at both ends to the same length.
-    """
+    """Speak faster or slower at the same pitch; 1.1 is a tenth faster."""
     stretch = TimeStretch(factor, factor, leave_length_unchanged=False, p=1.0)
-    return _fit(_apply(stretch, waveform, rate_hz), len(waveform))
+    return _apply(stretch, waveform, rate_hz)
 
 
 def shift_pitch(waveform, rate_hz, semitones):
-    """Raise or lower the voice at the same tempo.
-
-    Args:
-        waveform: float32 (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-        semitones: 12 is an octave up, -12 an octave down.
-
-    Returns:
-        float32 (samples,).
-    """
-    shift = PitchShift(semitones, semitones, p=1.0)
-    return _fit(_apply(shift, waveform, rate_hz), len(waveform))
+    """Raise or lower the voice at the same tempo; 12 is an octave up, -12 an octave down."""
+    return _apply(PitchShift(semitones, semitones, p=1.0), waveform, rate_hz)
 
 
 def shift_time(waveform, rate_hz, seconds):
-    """Let a waveform begin later or earlier; silence fills the gap.
-
-    Args:
-        waveform: float32 (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-        seconds: 0.1 is a tenth of a second later; at most the length of the waveform.
-
-    Returns:
-        float32 (samples,).
-    """
+    """Let a waveform begin later or earlier, at most by its length; silence fills the gap."""
     furthest = len(waveform) / rate_hz
     seconds = min(max(seconds, -furthest), furthest)
     shift = Shift(seconds, seconds, "seconds", rollover=False, fade_duration=0.0, p=1.0)
@@ -87,30 +56,14 @@ def shift_time(waveform, rate_hz, seconds):
 
 
 def change_gain(waveform, rate_hz, gain_db):
-    """Make a waveform louder or softer.
-
-    Args:
-        waveform: float32 (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-        gain_db: 6.02 doubles the amplitude. The result may leave [-1, 1].
-
-    Returns:
-        float32 (samples,).
-    """
+    """Make a waveform louder or softer; 6.02 doubles the amplitude, which may leave [-1, 1]."""
     return _apply(Gain(gain_db, gain_db, p=1.0), waveform, rate_hz)
 
 
 def add_noise(waveform, rate_hz, snr_db, *, rng):
     """Add white Gaussian noise at a given ratio of the clip's power to the noise's.
 
-    Args:
-        waveform: float32 (samples,), in [-1, 1]; without zero padding, which would count as signal.
-        rate_hz: Samples per second.
-        snr_db: Signal-to-noise ratio in decibels: 30 is faint, 10 strong.
-        rng: numpy random generator.
-
-    Returns:
-        float32 (samples,). Silence stays silent.
+    30 dB is faint, 10 strong. Zero padding would count as signal, and silence stays silent.
     """
     noise = AddGaussianSNR(snr_db, snr_db, p=1.0)
     return _apply(noise, waveform, rate_hz, seed=int(rng.integers(2**32)))
@@ -153,10 +106,10 @@ def augment_waveform(waveform, rate_hz, *, rng, ranges=None, probability=0.5):
             f"Unknown augmentation {', '.join(sorted(unknown))}; "
             f"expected some of {', '.join(AUGMENTATIONS)}."
         )
-    amounts = _draw_amounts(
-        {name: ranges[name] for name in AUGMENTATIONS if name in ranges}, rng, probability
+    altered, amounts = (
+        spectra.check_waveform(waveform).copy(),
+        _draw_amounts(ranges, rng, probability),
     )
-    altered = _checked(waveform).copy()
     for name, amount in amounts.items():
         options = {"rng": rng} if name == "noise" else {}
         altered = AUGMENTATIONS[name](altered, rate_hz, amount, **options)
@@ -164,7 +117,7 @@ def augment_waveform(waveform, rate_hz, *, rng, ranges=None, probability=0.5):
     return (altered / peak if peak > 1 else altered), amounts
 
 
-def make_copies(waveform, rate_hz, *, n_copies, seed_parts, ranges=None, probability=0.5):
+def make_copies(waveform, rate_hz, *, n_copies, seed_parts, **changes):
     """Return altered copies of one clip, the same ones whenever and wherever they are made.
 
     Args:
@@ -173,32 +126,24 @@ def make_copies(waveform, rate_hz, *, n_copies, seed_parts, ranges=None, probabi
         n_copies: Number of copies.
         seed_parts: What decides the copies, such as ``(seed, clip_id)``: a tuple of ints and
             strings.
-        ranges: As in ``augment_waveform``.
-        probability: As in ``augment_waveform``.
+        **changes: ``ranges`` and ``probability`` of ``augment_waveform``.
 
     Returns:
         float32 (copy, samples), and a list with each copy's dict of changes made.
     """
     digest = hashlib.sha256(repr(tuple(seed_parts)).encode()).digest()
     children = np.random.SeedSequence(int.from_bytes(digest[:16], "big")).spawn(n_copies)
-    pairs = [
-        augment_waveform(
-            waveform,
-            rate_hz,
-            rng=np.random.default_rng(child),
-            ranges=ranges,
-            probability=probability,
-        )
-        for child in children
-    ]
-    copies = np.zeros((n_copies, len(waveform)), np.float32)
-    for row, (altered, _) in zip(copies, pairs, strict=True):
-        row[:] = altered
-    return copies, [amounts for _, amounts in pairs]
+    copies, amounts = np.zeros((n_copies, len(waveform)), np.float32), []
+    for row, child in zip(copies, children, strict=True):
+        rng = np.random.default_rng(child)
+        row[:], made = augment_waveform(waveform, rate_hz, rng=rng, **changes)
+        amounts.append(made)
+    return copies, amounts
 
 
 def _draw_amounts(ranges, rng, probability):
     """Return the amount of each change that is made, dict of float, at least one if any can be."""
+    ranges = {name: ranges[name] for name in AUGMENTATIONS if name in ranges}
     chosen = rng.random(len(ranges)) < probability
     if ranges and not chosen.any():
         chosen[rng.integers(len(ranges))] = True
@@ -206,28 +151,8 @@ def _draw_amounts(ranges, rng, probability):
     return {name: amounts[name] for name, made in zip(ranges, chosen, strict=True) if made}
 
 
-def _checked(waveform):
-    """Return the waveform as contiguous, writeable float32, or say what is wrong with it."""
-    waveform = np.asarray(waveform)
-    if waveform.ndim != 1 or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
-        raise ValueError(
-            f"The waveform is {waveform.dtype} {waveform.shape}; expected float (samples,) "
-            "in [-1, 1], not empty."
-        )
-    return np.require(waveform, np.float32, ["C", "W"])
-
-
-def _fit(waveform, n_samples):
-    """Cut or pad a waveform equally at both ends, so that its middle stays the middle."""
-    surplus = len(waveform) - n_samples
-    if surplus >= 0:
-        return waveform[surplus // 2 : surplus // 2 + n_samples]
-    before = -surplus // 2
-    return np.pad(waveform, (before, -surplus - before))
-
-
 def _apply(transform, waveform, rate_hz, *, seed=0):
-    """Return a waveform after one transform of audiomentations, float32.
+    """Return a waveform after one transform of audiomentations, its middle still the middle.
 
     audiomentations draws from Python's and numpy's global generators: both are seeded for this
     one call and then put back.
@@ -236,7 +161,13 @@ def _apply(transform, waveform, rate_hz, *, seed=0):
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     try:
-        return transform(_checked(waveform), rate_hz).astype(np.float32, copy=False)
+        altered = transform(np.require(waveform, np.float32, ["C", "W"]), rate_hz)
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
+    altered = altered.astype(np.float32, copy=False)
+    surplus = len(altered) - len(waveform)
+    if surplus >= 0:
+        return altered[surplus // 2 : surplus // 2 + len(waveform)]
+    before = -surplus // 2
+    return np.pad(altered, (before, -surplus - before))

@@ -146,14 +146,11 @@ def test_without_training_nothing_changes():
     np.testing.assert_array_equal(changed, faces.astype(np.float32))
 
 
-@pytest.mark.parametrize("value_range", [(0, 255), (0, 1)])
-def test_values_stay_in_their_range(value_range):
-    faces = make_still_clips().astype(np.float32) * value_range[1] / 255
-    augmenter = build_face_augmenter(**STRONG, value_range=value_range, seed=1)
-    changed = np.asarray(augmenter(faces, training=True))
+def test_values_stay_in_their_range():
+    changed = augment(make_still_clips(), **STRONG, seed=1)
     assert changed.min() >= 0
-    assert changed.max() <= value_range[1] * (1 + 1e-6)
-    assert changed.std() > 0.05 * value_range[1]
+    assert changed.max() <= 255 * (1 + 1e-6)
+    assert changed.std() > 0.05 * 255
 
 
 def test_face_draws_follow_the_seed():
@@ -422,7 +419,7 @@ def test_unknown_augmentations_and_waveforms_are_refused():
     with pytest.raises(ValueError, match="Unknown augmentation echo; expected some of speed"):
         waveforms.augment_waveform(make_voice(), RATE, rng=rng, ranges={"echo": (0, 1)})
     for bad in (np.zeros(0, np.float32), np.zeros((2, 9), np.float32), np.zeros(9, np.int16)):
-        with pytest.raises(ValueError, match="expected float"):
+        with pytest.raises(ValueError, match="expected floats"):
             waveforms.augment_waveform(bad, RATE, rng=rng)
 
 

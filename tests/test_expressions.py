@@ -209,7 +209,7 @@ def test_faces_of_any_size_and_colour_are_described_and_black_ones_are_zeros(net
     assert not posteriors[1, 2].any()
     assert not embeddings[1, 2].any()
     maps = expression_network.map_faces(network, faces)
-    assert maps.shape == (2, 3, 6, 6, 4)
+    assert maps.shape == (2, 3, 3, 3, 4)
     assert not maps[1, 2].any()
 
 

@@ -38,7 +38,7 @@ def test_grey_is_the_videos_own_luma_from_black_to_white(clip):
         of_rgb = frames.read_grey(whole, index)
         assert np.abs(grey.astype(int) - of_rgb).max() <= 3
     assert grey[:40, :56].max() <= 2  # the black quarter
-    part = lazy.read_grey(2, slice(8, 40), slice(16, 80), shape=(16, 32))
+    part = frames.read_grey(lazy, 2, slice(8, 40), slice(16, 80), shape=(16, 32))
     assert part.shape == (16, 32)
 
 
@@ -46,16 +46,17 @@ def test_turned_and_rescaled_frames_are_grey_by_way_of_rgb(tmp_path):
     path = broken_media.write_clip(tmp_path / "a.mp4", size=(96, 64), rotation=90, pattern=True)
     whole, lazy = read_both(path)
     assert lazy.shape == (6, 96, 64, 3)
-    np.testing.assert_array_equal(lazy.read_grey(1), frames.read_grey(whole, 1))
+    np.testing.assert_array_equal(frames.read_grey(lazy, 1), frames.read_grey(whole, 1))
 
 
 def test_crops_differ_by_rounding_alone(clip):
     whole, lazy = read_both(clip)
     for box in ((10, 10, 70, 70), (-20, 40, 60, 120)):
-        of_rgb = crop.crop_grey(whole, 2, box, size=24).astype(int)
-        assert np.abs(crop.crop_grey(lazy, 2, box, size=24) - of_rgb).max() <= 4
-        colour = crop.crop_colour(lazy, 2, box, size=24)
-        np.testing.assert_array_equal(colour, crop.crop_colour(whole, 2, box, size=24))
+        of_rgb = crop.crop_frame(whole, 2, box, size=24, grey=True).astype(int)
+        assert np.abs(crop.crop_frame(lazy, 2, box, size=24, grey=True) - of_rgb).max() <= 4
+        colour = crop.crop_frame(lazy, 2, box, size=24, grey=False)
+        in_array = crop.crop_frame(whole, 2, box, size=24, grey=False)
+        np.testing.assert_array_equal(colour, in_array)
 
 
 def test_averaged_frames_stay_an_array(clip):

@@ -32,7 +32,7 @@ def notebooks(tmp_path, monkeypatch):
 def test_notebooks_run_in_order_with_their_parameters(notebooks, capsys):
     assert command.main(["--parameters", "EPOCHS=5"]) == 0
     lines = [line.split()[1:3] for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["1/5]", "10_first"]
+    assert lines[1] == ["1/5]", "10_first"]
     assert sorted(lines[2:5]) == [
         ["2/5]", "30_second"],
         ["3/5]", "40_third"],
@@ -84,18 +84,31 @@ def test_broken_notebook_stops_the_run(notebooks, capsys):
     assert command.main(["--parameters", "FAIL=break"]) == 1
     said = capsys.readouterr().out
     assert "failed: KeyError" in said
-    assert "41_fourth" not in said
-    assert not (notebooks / "modeling" / "fourth.txt").exists()
+    assert "50_fifth" not in said
 
 
-def test_faces_and_voices_run_side_by_side_and_the_rest_in_order(notebooks, capsys):
+def test_a_notebook_waits_for_those_it_reads_and_for_no_other():
     paths = command.find_notebooks()
-    stages = command.arrange_stages(paths, n_lanes=2)
-    names = [[[path.name[:2] for path in lane] for lane in stage] for stage in stages]
-    assert names == [[["10"]], [["30"], ["40", "41"]], [["50"]]]
-    assert all(len(stage) == 1 for stage in command.arrange_stages(paths, n_lanes=1))
+    numbers = {p.name[:2]: [n.name[:2] for n in command.list_needed(p, paths)] for p in paths}
+    assert numbers.keys() == command.READS.keys()
+    assert numbers["10"] == []
+    assert numbers["21"] == ["12"]
+    assert numbers["32"] == ["30", "31"]
+    assert numbers["50"] == ["30", "31", "32", "40", "41", "42", "43", "44"]
+    assert numbers["60"] == [*numbers["50"], "50"]
+    own = paths[0].with_name("45_audio_mine.ipynb")
+    assert len(command.list_needed(own, paths)) == 13, (
+        "a notebook of one's own waits for all before"
+    )
+
+
+def test_one_job_runs_one_notebook_after_the_other(notebooks, capsys):
     assert command.main(["--jobs", "1"]) == 0
-    assert "side by side" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "at a time" not in said
+    assert [line[:6].replace(" ", "") for line in said.splitlines()[:5]] == [
+        f"[{n}/5]" for n in "12345"
+    ]
 
 
 def test_sorted_order_is_the_order_of_running():

@@ -41,29 +41,27 @@ def test_silence_and_tones_have_no_lag():
     assert synchrony.estimate_lag(tone, tone[100:], RATE_HZ) is None
 
 
-@given(st.integers(-30, 30), st.sampled_from([25.0, 29.97, 60.0]))
+@given(st.integers(-30, 30))
 @settings(max_examples=20, deadline=None)
-def test_lag_of_signals_at_different_rates_is_found(hundredths, fps):
+def test_lag_of_two_signals_is_found(hundredths):
     def curve(times):
         return np.sin(7 * times) + np.sin(17.3 * times + 1)
 
-    times_a, times_b = np.arange(0, 3, 1 / fps), np.arange(0, 3, 0.01)
+    times = np.arange(300) / synchrony.GRID_HZ
     lags, correlations = synchrony.correlate_signals(
-        times_a, curve(times_a), times_b, curve(times_b + hundredths / 100), max_lag_s=0.4
+        curve(times), curve(times + hundredths / 100), max_lag_s=0.4
     )
-    assert lags[correlations.argmax()] == pytest.approx(hundredths / 100, abs=0.011)
+    assert len(lags) == 81 and lags[40] == 0
+    assert lags[correlations.argmax()] == pytest.approx(hundredths / 100)
     assert correlations.max() > 0.95
     assert np.abs(correlations).max() <= 1 + 1e-9
 
 
-def test_constant_signals_do_not_correlate_and_wrong_ones_are_errors():
-    times = np.arange(10) / 10
-    _, correlations = synchrony.correlate_signals(times, np.ones(10), times, times)
+def test_constant_signals_do_not_correlate_and_short_ones_are_moved_by_half():
+    times = np.arange(10) / synchrony.GRID_HZ
+    lags, correlations = synchrony.correlate_signals(np.ones(10), times)
     assert not correlations.any()
-    with pytest.raises(ValueError, match="Signal b has 3 values at 10 times"):
-        synchrony.correlate_signals(times, times, times, times[:3])
-    with pytest.raises(ValueError, match="share less than half"):
-        synchrony.correlate_signals(times, times, times + 5, times)
+    np.testing.assert_allclose(lags, np.arange(-5, 6) / synchrony.GRID_HZ)
 
 
 def test_dark_mouth_counts_as_open():

@@ -70,13 +70,19 @@ def look_at_corpus(network, corpus):
 
 
 def map_faces(network, faces):
-    """Return the network's last feature maps, float16 (clip, time, height, width, channel).
+    """Return the network's last feature maps, each number the mean of 2 x 2 places of the map.
 
     Args:
         network: As for ``describe_faces``; its layer ``maps`` is read.
-        faces: uint8 (clip, time, height, width[, 3]); the maps of a black one are zeros.
+        faces: uint8 (clip, time, height, width[, 3]).
+
+    Returns:
+        float16 (clip, time, 3, 3, channel); zeros for a black face.
     """
-    return _look_at_clips(network, ("maps",), faces, dtype="float16")[0]
+    (maps,) = _look_at_clips(network, ("maps",), faces, dtype="float16")
+    n_clips, n_frames, height, width, n_channels = maps.shape
+    squares = maps.reshape(n_clips, n_frames, height // 2, 2, width // 2, 2, n_channels)
+    return squares.mean(axis=(3, 5))
 
 
 def judge_faces(network, faces):

@@ -12,7 +12,6 @@ import argparse
 import ast
 import base64
 import difflib
-import itertools
 import multiprocessing
 import os
 import shlex
@@ -34,8 +33,28 @@ from preprocessing import corpora
 from preprocessing.disk import arrays
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-QUIET = ["--IPKernelApp.log_level=ERROR"]
-"""Kernels warn at every start that they talk to this machine over TCP."""
+QUIET = ["--IPKernelApp.log_level=CRITICAL"]
+"""Kernels warn at every start that they talk to this machine over TCP, and at some ends that they
+were interrupted: that is how they are asked to stop."""
+
+READS = {
+    "10": (),
+    "11": ("10",),
+    "12": ("11",),
+    "20": ("11",),
+    "21": ("12",),
+    "30": ("11",),
+    "31": ("11",),
+    "32": ("30", "31"),
+    "40": ("12",),
+    "41": ("21",),
+    "42": ("21",),
+    "43": ("21",),
+    "44": ("11",),
+    "50": ("3", "4"),
+    "60": ("3", "4", "5"),
+}
+"""What each notebook reads files of, by the first digits of their numbers."""
 
 SKIPS = "NotEnoughClipsError"
 """A notebook that stops with this error has nothing to work on: it is skipped, not failed."""
@@ -72,10 +91,50 @@ def main(arguments=None):
 
 
 def run_all(notebooks, options, chosen):
-    """Run notebooks in order, those of faces and of voices side by side; return the outcomes."""
+    """Run notebooks in order, ``options.jobs`` at a time; print and return what became of each.
+
+    One starts as soon as those whose files it reads are done. Those that run side by side have
+    processes of their own, and each its share of the cores for linear algebra, whose threads would
+    otherwise wait for each other. After a failure no further notebook starts.
+    """
+    if options.jobs == 1 or len(notebooks) == 1:
+        return run_in_turn(notebooks, options, chosen)
+    numbers = {path: f"[{n:2d}/{len(notebooks)}]" for n, path in enumerate(notebooks, 1)}
+    print(f"{len(notebooks)} notebooks, {options.jobs} at a time where they can:", flush=True)
+    outcomes, running, waiting = {}, {}, list(notebooks)
+    spawn = multiprocessing.get_context("spawn")
+    share = max(1, (os.cpu_count() or 1) // options.jobs)
+    with ProcessPoolExecutor(options.jobs, spawn, limit_threads, (share,)) as pool:
+        while running or (waiting and not any_failed(outcomes)):
+            for path in list(waiting):
+                needed = [other.stem for other in list_needed(path, notebooks)]
+                if len(running) < options.jobs and outcomes.keys() >= set(needed):
+                    waiting.remove(path)
+                    running[pool.submit(run_once, path, chosen[path], options)] = path
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                path = running.pop(future)
+                outcomes[path.stem], elapsed_s = future.result()
+                took = f"{elapsed_s:5.0f} s  {outcomes[path.stem]}"
+                print(f"{numbers[path]} {path.stem:<22} {took}", flush=True)
+            if any_failed(outcomes):
+                waiting.clear()
+    return outcomes
+
+
+def list_needed(notebook, notebooks):
+    """Return those of the notebooks whose files one reads: ``READS``, or all before it."""
+    reads = READS.get(notebook.name[:2], tuple("123456789"))
+    before = [other for other in notebooks if other.name < notebook.name]
+    return [other for other in before if other.name.startswith(reads)]
+
+
+def run_in_turn(notebooks, options, chosen):
+    """Run notebooks one after the other until one fails; print and return the outcomes."""
     outcomes = {}
-    for stage in arrange_stages(notebooks, n_lanes=options.jobs):
-        outcomes |= run_stage(stage, notebooks, options, chosen)
+    for n, notebook in enumerate(notebooks, 1):
+        print(f"[{n:2d}/{len(notebooks)}] {notebook.stem:<22}", end=" ", flush=True)
+        outcomes[notebook.stem], elapsed_s = run_once(notebook, chosen[notebook], options)
+        print(f"{elapsed_s:5.0f} s  {outcomes[notebook.stem]}", flush=True)
         if any_failed(outcomes):
             break
     return outcomes
@@ -87,7 +146,7 @@ def run_folded(notebooks, options, chosen):
     outcomes = {}
     for notebook in notebooks:
         if notebook not in folded:
-            outcomes |= run_stage([[notebook]], notebooks, options, chosen)
+            outcomes |= run_in_turn([notebook], options, chosen)
         elif notebook == folded[0]:
             run = run_committees if options.committee else run_every_fold
             outcomes |= run(folded, options, chosen)
@@ -99,67 +158,6 @@ def run_folded(notebooks, options, chosen):
 def any_failed(outcomes):
     """Return whether a notebook stopped with an error."""
     return any(outcome.startswith("failed") for outcome in outcomes.values())
-
-
-def arrange_stages(notebooks, *, n_lanes):
-    """Return stages, each a list of lanes, each a list of notebooks in order.
-
-    Notebooks of faces (3x) read nothing that those of voices (4x) write, nor the other way round:
-    the two are the lanes of one stage. All others are a stage each.
-
-    Args:
-        notebooks: Paths in order.
-        n_lanes: 1 for no lanes side by side.
-    """
-    stages = []
-    for digit, group in itertools.groupby(notebooks, key=lambda path: path.name[0]):
-        if digit == "4" and stages and stages[-1][0][0].name[0] == "3" and n_lanes > 1:
-            stages[-1].append(list(group))
-        elif digit == "3":
-            stages.append([list(group)])
-        else:
-            stages += [[[notebook]] for notebook in group]
-    return stages
-
-
-def run_stage(lanes, notebooks, options, chosen):
-    """Run lanes of notebooks side by side; print and return what became of each notebook.
-
-    A lane beside another has a process of its own and its share of the cores for linear algebra,
-    whose threads would otherwise wait for each other. After a failure no further notebook starts.
-    """
-    numbers = {path: f"[{n:2d}/{len(notebooks)}]" for n, path in enumerate(notebooks, 1)}
-    outcomes, left = {}, [list(lane) for lane in lanes]
-    if len(lanes) == 1:
-        for notebook in lanes[0]:
-            print(f"{numbers[notebook]} {notebook.stem:<22}", end=" ", flush=True)
-            outcome, elapsed_s = run_once(notebook, chosen[notebook], options)
-            print(f"{elapsed_s:5.0f} s  {outcome}", flush=True)
-            outcomes[notebook.stem] = outcome
-            if any_failed(outcomes):
-                break
-        return outcomes
-    print(f"side by side: {', '.join(f'{lane[0].name[0]}x' for lane in lanes)}", flush=True)
-    spawn = multiprocessing.get_context("spawn")
-    share = max(1, (os.cpu_count() or 1) // len(lanes))
-    with ProcessPoolExecutor(len(lanes), spawn, limit_threads, (share,)) as pool:
-
-        def start(lane):
-            path = lane.pop(0)
-            running[pool.submit(run_once, path, chosen[path], options)] = path, lane
-
-        running = {}
-        for lane in left:
-            start(lane)
-        while running:
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                path, lane = running.pop(future)
-                outcomes[path.stem], elapsed_s = future.result()
-                took = f"{elapsed_s:5.0f} s  {outcomes[path.stem]}"
-                print(f"{numbers[path]} {path.stem:<22} {took}", flush=True)
-                if lane and not any_failed(outcomes):
-                    start(lane)
-    return outcomes
 
 
 def limit_threads(n_threads):
@@ -284,7 +282,7 @@ def parse_arguments(arguments):
         "--jobs",
         type=int,
         default=min(2, os.cpu_count() or 1),
-        help="2: notebooks of faces and of voices side by side, 2 GB of memory each; 1: none",
+        help="notebooks that run at a time where none reads what the other writes, 2 GB each",
     )
     parser.add_argument("--scheduler", default="", help="Dask scheduler: tcp://10.0.0.1:8786")
     parser.add_argument(
@@ -445,7 +443,7 @@ def report_outcome(corpus, outcomes):
     )
     failed = [name for name, outcome in outcomes.items() if outcome.startswith("failed")]
     if failed:
-        print(f"{failed[0]} stopped with an error; the notebooks after it were not run.")
+        print(f"{failed[0]} stopped with an error; no further notebook was started.")
         return 1
     folder = arrays.corpus_folder(corpus)
     if not (folder / "clips.csv").is_file():

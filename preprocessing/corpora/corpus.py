@@ -1,7 +1,7 @@
 """One class for every corpus: what is known of it, and how its files become a table of clips.
 
-A corpus's own module brings the facts and ``read_name``: from a file's path to what it says. All
-else is here, so every corpus treats copies, litter and strange names alike.
+A corpus's own module brings the facts and ``read_name``; all else is here, so every corpus treats
+copies, litter and strange names alike.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class Take:
     def choose(self):
         """Return the files of video and audio; one file for both where it has its own sound."""
         joint, video, audio = (next(iter(self.files[kind]), "") for kind in self.files)
-        return joint or video, joint or audio
+        return {"video": joint or video, "audio": joint or audio}
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,7 @@ class Corpus:
                 f"No clips of {self.short} in {source}: found {found}, expected {self.expected}, "
                 f"... {NEXT_STEP}"
             )
-        rows = []
-        for take in takes.values():
-            video, audio = take.choose()
-            rows.append(take.row | {"video": video, "audio": audio})
-        return make_index(rows)
+        return make_index([take.row | take.choose() for take in takes.values()])
 
     def validate(self, source):
         """List what is missing, unreadable, unknown or surplus, by name.
@@ -129,13 +125,10 @@ class Corpus:
         return problems.make_table(rows + problems.find_bad_files(takes, source))
 
     def list_takes(self, source):
-        """Sort the media files below a folder into clips, from their names alone.
+        """Return the takes below a folder by clip id, and what is no clip as (file, reason).
 
         Of several copies the one with the earlier ending in ``extensions`` comes first, then the
         one that lies less deep.
-
-        Returns:
-            Dict of ``Take`` by clip id, and the media files that are no clip as (file, reason).
         """
         from preprocessing.clips import locations  # not for those who ask for a fact alone
 
@@ -152,7 +145,7 @@ class Corpus:
                 take.files[name.kind].append(file)
         for take in takes.values():
             for files in take.files.values():
-                files.sort(key=self._rank_copy)
+                files.sort(key=lambda file: (self._rank_ending(file), file.count("/"), file))
         return takes, unknown
 
     def make_reader(self, source):
@@ -164,15 +157,14 @@ class Corpus:
         actors = {take.row["actor"] for take in takes.values()} if self.list_clip_ids else ()
         return {actor: self.list_clip_ids(actor) for actor in actors}
 
-    def _rank_copy(self, file):
-        ending = PurePosixPath(file).suffix.lower()
-        return self.extensions.index(ending), file.count("/"), file
+    def _rank_ending(self, file):
+        return self.extensions.index(PurePosixPath(file).suffix.lower())
 
 
 def list_files(source, endings, short):
     """Return the files below a folder that end so, as sorted POSIX paths relative to it.
 
-    None is opened. Hidden files, ``__MACOSX`` and unfinished ``*.partial`` folders are passed over.
+    Hidden files, ``__MACOSX`` and unfinished ``*.partial`` folders are passed over.
 
     Raises:
         FileNotFoundError: There is no such folder; the message names the corpus, ``short``.
@@ -203,15 +195,35 @@ def match_name(pattern, text, wanted):
     raise ValueError(f"not {wanted}")
 
 
-def check_codes(*checks):
-    """Raise ValueError for the first code of a name that the corpus does not have.
+def read_codes(pattern, text, known, wanted):
+    """Return the codes that a name is made of, and the row of ``corpora.COLUMNS`` that they give.
 
-    Each check is what the code stands for, the code, and all codes that there are.
+    Args:
+        pattern: Compiled, with a group for each code.
+        text: The name.
+        known: Dict from what each code is about, in order, to all codes that there are: a dict to
+            what they stand for, else they stand for themselves; None where anything is a code.
+        wanted: What the name should be, for the message.
+
+    Raises:
+        ValueError: The name has another form, or a code that the corpus does not have.
     """
-    for what, code, known in checks:
-        if code not in known:
-            first, *_, last = known
-            raise ValueError(f"{what} code {code} is unknown; expected one of {first} ... {last}")
+    codes, row = {}, {}
+    parts = match_name(pattern, text, wanted)
+    for (column, choices), part in zip(known.items(), parts, strict=True):
+        code = codes[column] = find_code(column, part, choices) if choices else part.lower()
+        if column in corpora.COLUMNS:
+            row[column] = choices[code] if isinstance(choices, dict) else code
+    return codes, row
+
+
+def find_code(what, text, known):
+    """Return the code that a text is, whatever its case; ValueError says what is known."""
+    for code in known:
+        if code.lower() == text.lower():
+            return code
+    first, *_, last = known
+    raise ValueError(f"{what} code {text} is unknown; expected one of {first} ... {last}")
 
 
 def _is_passed_over(name):

@@ -10,7 +10,7 @@ import re
 
 from preprocessing.clips import locations
 from preprocessing.corpora import tables
-from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
+from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
 CODES = {
     "NEU": "neutral",
@@ -36,6 +36,13 @@ STATEMENTS = {
     "WSI": "We'll stop in a couple of minutes",
 }
 ACTORS = tuple(str(number) for number in range(1001, 1092))
+KNOWN = {
+    "actor": ACTORS,
+    "statement": STATEMENTS,
+    "emotion": CODES,
+    "intensity": INTENSITIES,
+    "ending": ("flv", "mp4", "wav"),
+}
 PATTERN = re.compile(r"(\d+)_([A-Z]+)_([A-Z]+)_([A-Z]+)\.(flv|mp4|wav)", re.IGNORECASE)
 
 
@@ -70,23 +77,11 @@ def list_clip_ids(actor):
 def read_name(path):
     """Return what a path such as "VideoFlash/1001_DFA_ANG_XX.flv" says."""
     wanted = "a CREMA-D name; expected one like 1001_DFA_ANG_XX.wav"
-    parts = match_name(PATTERN, path.name, wanted)
-    actor, statement, emotion, level, ending = (part.upper() for part in parts)
-    check_codes(
-        ("actor", actor, ACTORS),
-        ("statement", statement, STATEMENTS),
-        ("emotion", emotion, CODES),
-        ("intensity", level, INTENSITIES),
-    )
+    codes, row = read_codes(PATTERN, path.name, KNOWN, wanted)
+    *parts, level, ending = codes.values()
     level = "XX" if level == "X" else level  # one WAV was first published as 1040_ITH_SAD_X
-    row = {
-        "clip_id": f"{actor}_{statement}_{emotion}_{level}",
-        "emotion": CODES[emotion],
-        "actor": actor,
-        "intensity": INTENSITIES[level],
-        "statement": statement,
-    }
-    return Name("audio" if ending == "WAV" else "joint", row)
+    row["clip_id"] = "_".join([*parts, level])
+    return Name("audio" if ending == "wav" else "joint", row)
 
 
 def _read_table(source, name, columns):

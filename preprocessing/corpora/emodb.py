@@ -5,8 +5,9 @@ corpus has no plan to be complete by.
 """
 
 import re
+from string import ascii_lowercase
 
-from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
+from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
 CODES = {
     "N": "neutral",
@@ -15,38 +16,31 @@ CODES = {
     "W": "angry",
     "A": "fearful",
     "E": "disgust",
+    "L": "",
 }
 """First letters of the German words. L (Langeweile, boredom) is none of the project's emotions;
 it is not calm, either: 81 of the 535 recordings are passed over."""
 
-BOREDOM = "L"
 WOMEN = ("08", "09", "13", "14", "16")
 MEN = ("03", "10", "11", "12", "15")
 ACTORS = tuple(sorted(WOMEN + MEN))
-STATEMENTS = ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10")
+KNOWN = {
+    "actor": ACTORS,
+    "statement": ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10"),
+    "emotion": CODES,
+    "repetition": ("", *ascii_lowercase),
+}
 PATTERN = re.compile(r"(\d\d)([ab]\d\d)([A-Z])([a-z]?)\.(?:wav|flac)", re.IGNORECASE)
 
 
 def read_name(path):
     """Return what a path such as "wav/03a01Fa.wav" says; None for boredom."""
     wanted = "an EMO-DB name; expected one like 03a01Fa.wav"
-    actor, statement, code, version = match_name(PATTERN, path.name, wanted)
-    statement, code, version = statement.lower(), code.upper(), version.lower()
-    check_codes(
-        ("actor", actor, ACTORS),
-        ("statement", statement, STATEMENTS),
-        ("emotion", code, (*CODES, BOREDOM)),
-    )
-    if code == BOREDOM:
+    codes, row = read_codes(PATTERN, path.name, KNOWN, wanted)
+    if not row["emotion"]:
         return None
-    row = {
-        "clip_id": f"{actor}{statement}{code}{version}",
-        "emotion": CODES[code],
-        "actor": actor,
-        "gender": "female" if actor in WOMEN else "male",
-        "statement": statement,
-        "repetition": version,
-    }
+    row["clip_id"] = "".join(codes.values())
+    row["gender"] = "female" if row["actor"] in WOMEN else "male"
     return Name("audio", row)
 
 

@@ -9,7 +9,7 @@ corpus of equal sentences. Gender is not published, nor are folds; subjects are 
 
 import re
 
-from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
+from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
 CODES = {
     "anger": "angry",
@@ -20,9 +20,13 @@ CODES = {
     "surprise": "surprised",
 }
 UNCUT = 6  # a whole session per emotion, never cut into sentences
-SUBJECTS = range(1, 45)
-SENTENCES = range(1, 6)
-PATTERN = re.compile(r"subject[ _-]*(\d+)/([a-z]+)/sentence[ _-]*(\d+)/[^/]+", re.IGNORECASE)
+SENTENCES = ("1", "2", "3", "4", "5")
+KNOWN = {
+    "subject": tuple(str(number) for number in range(1, 45)),
+    "emotion": CODES,
+    "sentence": SENTENCES,
+}
+PATTERN = re.compile(r"subject[ _-]*0*(\d+)/([a-z]+)/sentence[ _-]*0*(\d+)/[^/]+", re.IGNORECASE)
 
 
 def list_clip_ids(actor):
@@ -35,18 +39,9 @@ def read_name(path):
     if any(re.fullmatch(rf"subject[ _-]*0*{UNCUT}", part, re.I) for part in path.parts):
         raise ValueError(f"subject {UNCUT} was never cut into sentences")
     wanted = "in a folder like 'subject 1/anger/sentence 1'"
-    subject, emotion, sentence = match_name(PATTERN, "/".join(path.parts[-4:]), wanted)
-    subject, emotion, sentence = int(subject), emotion.lower(), int(sentence)
-    check_codes(
-        ("subject", subject, SUBJECTS),
-        ("emotion", emotion, CODES),
-        ("sentence", sentence, SENTENCES),
-    )
-    row = {
-        "clip_id": f"{subject:02}_{emotion}_{sentence}",
-        "emotion": CODES[emotion],
-        "actor": f"{subject:02}",
-    }
+    codes, row = read_codes(PATTERN, "/".join(path.parts[-4:]), KNOWN, wanted)
+    row["actor"] = codes["subject"].zfill(2)
+    row["clip_id"] = f"{row['actor']}_{codes['emotion']}_{codes['sentence']}"
     return Name("joint", row)
 
 

@@ -36,14 +36,10 @@ SHOWN = 5
 
 class _Folder(Corpus):
     def index(self, source):
-        """Return the clips that a CSV lists; no clip is opened.
+        """Return the clips that a CSV lists, as every corpus does; paths start from its folder.
 
         Args:
             source: The CSV, or a folder with ``clips.csv`` or one CSV only; Path or URL.
-
-        Returns:
-            DataFrame with ``corpora.COLUMNS``, sorted by ``clip_id``; paths relative to the CSV's
-            folder.
 
         Raises:
             FileNotFoundError: There is no CSV.
@@ -54,16 +50,16 @@ class _Folder(Corpus):
         rows = tables.read_table(path, required=REQUIRED, optional=OPTIONAL, advice=self.how_to_get)
         if not rows:
             raise ValueError(f"{name} has a header but no rows.")
-        faults = [(line, fault) for line, row in rows for fault in _find_faults(row, base)]
-        clips = [_read_clip(row) for _, row in rows]
-        counts = Counter(clip["clip_id"] for clip in clips)
+        clips = [(line, _read_clip(row)) for line, row in rows]
+        faults = [(line, fault) for line, clip in clips for fault in _find_faults(clip, base)]
+        counts = Counter(clip["clip_id"] for _, clip in clips)
         advice = "" if "clip_id" in rows[0][1] else "; add a column clip_id"
-        for (line, _), clip in zip(rows, clips, strict=True):
+        for line, clip in clips:
             if clip["clip_id"] and counts[clip["clip_id"]] > 1:
                 faults.append((line, f"clip_id {clip['clip_id']!r} is not the only one{advice}"))
         if faults:
             raise ValueError(f"{name} is not usable: {_show_faults(faults)}")
-        return make_index(clips)
+        return make_index([clip for _, clip in clips])
 
     def validate(self, source):
         """List files that are missing or unreadable, and files that several clips share.
@@ -110,39 +106,30 @@ def find_table(source):
     return found[0]
 
 
-def _find_faults(row, base):
-    """Return what makes a row unusable."""
-    if not any(row.values()):
-        return ["the row is empty"]
-    faults = []
-    if not row["video"] and not row["audio"]:
-        faults.append("neither video nor audio")
-    for kind in ("video", "audio"):
-        if reason := locations.explain_refusal(base, _read_path(row[kind])):
-            faults.append(f"{kind} {row[kind]!r}: {reason}")
-    if _name_emotion(row) not in EMOTIONS:
-        faults.append(f"emotion {row['emotion']!r} is unknown")
-    if not row["actor"]:
-        faults.append("no actor, so a speaker could stand on both sides of a split")
-    return faults
-
-
 def _read_clip(row):
     """Return a row as values of ``corpora.COLUMNS``."""
-    video, audio = _read_path(row["video"]), _read_path(row["audio"])
     clip = {column: row.get(column, "") for column in (*REQUIRED, *OPTIONAL)}
-    clip |= {"video": video, "audio": audio, "emotion": _name_emotion(row)}
-    clip["clip_id"] = clip["clip_id"] or locations.get_path(video or audio).stem
+    for kind in ("video", "audio"):
+        clip[kind] = clip[kind].replace("\\", "/")
+    word = clip["emotion"].lower()
+    clip["emotion"] = SYNONYMS.get(word, word)
+    clip["clip_id"] = clip["clip_id"] or locations.get_path(clip["video"] or clip["audio"]).stem
     return clip
 
 
-def _read_path(text):
-    return text.replace("\\", "/")
-
-
-def _name_emotion(row):
-    word = row["emotion"].lower()
-    return SYNONYMS.get(word, word)
+def _find_faults(clip, base):
+    """Return what makes a clip unusable."""
+    if not any(clip.values()):
+        return ["the row is empty"]
+    faults = [] if clip["video"] or clip["audio"] else ["neither video nor audio"]
+    for kind in ("video", "audio"):
+        if reason := locations.explain_refusal(base, clip[kind]):
+            faults.append(f"{kind} {clip[kind]!r}: {reason}")
+    if clip["emotion"] not in EMOTIONS:
+        faults.append(f"emotion {clip['emotion']!r} is unknown")
+    if not clip["actor"]:
+        faults.append("no actor, so a speaker could stand on both sides of a split")
+    return faults
 
 
 def _show_faults(faults):

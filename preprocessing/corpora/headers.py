@@ -38,8 +38,8 @@ def check_header(location):
         location: The file, Path or URL.
 
     Returns:
-        A short reason, such as "zero bytes", "a Git LFS pointer, ..." or "truncated: ..."; empty
-        where nothing speaks against the file, also for an ending that is not known here.
+        A short reason, such as "zero bytes" or "truncated: ..."; empty where nothing speaks
+        against the file, also for an ending that is not known here.
     """
     try:
         with locations.open_file(location) as file:

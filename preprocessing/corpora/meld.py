@@ -15,7 +15,7 @@ from functools import partial
 
 from preprocessing.clips import locations
 from preprocessing.corpora import tables
-from preprocessing.corpora.corpus import Corpus, Name, check_codes, list_files, match_name
+from preprocessing.corpora.corpus import Corpus, Name, find_code, list_files, match_name
 
 CODES = {
     "neutral": "neutral",
@@ -65,12 +65,7 @@ class _Meld(Corpus):
 
 
 def read_name(path, labels):
-    """Return what a path such as "train_splits/dia0_utt3.mp4" and its label say.
-
-    Args:
-        path: A PurePath of a media file.
-        labels: Dict from clip id to the row of the tables.
-    """
+    """Return what a path such as "train_splits/dia0_utt3.mp4" and its row of the tables say."""
     wanted = "a MELD path; expected one like train_splits/dia0_utt3.mp4"
     second, dialogue, utterance, ending = match_name(PATTERN, path.name, wanted)
     parts = [PARTS[folder.lower()] for folder in path.parts if folder.lower() in PARTS]
@@ -88,14 +83,14 @@ def _read_label(part, file, line, row):
     """Return the clip id of a row of a table, and the row of the index."""
     try:
         dialogue, utterance = int(row["dialogue_id"]), int(row["utterance_id"])
-        check_codes(("emotion", row["emotion"].lower(), CODES))
+        emotion = CODES[find_code("emotion", row["emotion"], CODES)]
     except ValueError as error:
         raise ValueError(f"{file}, line {line}: {error}") from error
     actor = " ".join(row["speaker"].split())
     clip_id = f"{part}_dia{dialogue}_utt{utterance}"
     return clip_id, {
         "clip_id": clip_id,
-        "emotion": CODES[row["emotion"].lower()],
+        "emotion": emotion,
         "actor": actor,
         "gender": GENDERS.get(actor, ""),
         "statement": f"{part}_dia{dialogue}",

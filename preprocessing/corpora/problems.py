@@ -7,22 +7,14 @@ PROBLEMS = ("missing", "unreadable", "unknown", "surplus")
 
 def make_table(rows):
     """Return rows of (file, problem, detail) as a table, sorted by kind and file."""
-    table = pd.DataFrame(rows, columns=["file", "problem", "detail"], dtype=str)
-    rank = {problem: number for number, problem in enumerate(PROBLEMS)}
-    return table.sort_values(
-        ["problem", "file"],
-        key=lambda column: column.map(rank) if column.name == "problem" else column,
-        ignore_index=True,
-        kind="stable",
-    )
+    rows = sorted(rows, key=lambda row: (PROBLEMS.index(row[1]), row[0]))
+    return pd.DataFrame(rows, columns=["file", "problem", "detail"], dtype=str)
 
 
 def check_files(source, files):
     """Return a row for each file that is missing or whose first bytes are not what they should be.
 
-    Args:
-        source: The folder that relative paths start from, Path or URL.
-        files: Paths.
+    ``source`` is the folder that relative paths start from, Path or URL.
     """
     from preprocessing.clips import locations
     from preprocessing.corpora import headers

@@ -7,40 +7,38 @@ Songs are passed over.
 """
 
 import re
+from itertools import product
 from pathlib import Path, PurePosixPath
 
 from preprocessing.corpora import EMOTIONS, zenodo
-from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
+from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
 RECORD = "1188976"
 AUDIO_ZIP = "Audio_Speech_Actors_01-24.zip"
 CHECKSUMS = {AUDIO_ZIP: "md5:bc696df654c87fed845eb13823edef8a"}
-"""The published checksum that several users of the corpus repeat; of the rest Zenodo's record
-is asked at the time of the download."""
+"""As several users of the corpus repeat it; of the rest Zenodo's record is asked."""
 
 AUDIO_LAG_S = 0.0333
 """A 03 recording starts one video frame after the pictures of its take: measured on ten takes of
 actor 05 by correlation with the sound of their 01 files, 33.3 ms in each."""
 
-KINDS = {"01": "joint", "02": "video", "03": "audio"}
-CHANNELS = ("01", "02")
-CODES = {f"{number:02}": emotion for number, emotion in enumerate(EMOTIONS, start=1)}
-INTENSITIES = {"01": "normal", "02": "strong"}
-STATEMENTS = {"01": "kids", "02": "dogs"}
 SENTENCES = {"kids": "Kids are talking by the door", "dogs": "Dogs are sitting by the door"}
-REPETITIONS = {"01": "1", "02": "2"}
 ACTORS = tuple(f"{number:02}" for number in range(1, 25))
+KINDS = {"01": "joint", "02": "video", "03": "audio"}
+KNOWN = {
+    "modality": KINDS,
+    "vocal channel": ("01", "02"),
+    "emotion": {f"{number:02}": emotion for number, emotion in enumerate(EMOTIONS, start=1)},
+    "intensity": {"01": "normal", "02": "strong"},
+    "statement": {"01": "kids", "02": "dogs"},
+    "repetition": {"01": "1", "02": "2"},
+    "actor": ACTORS,
+    "ending": ("mp4", "wav", "flac"),
+}
 PATTERN = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(mp4|wav|flac)", re.I)
 
 
-def download(
-    folder,
-    *,
-    actors=range(1, 25),
-    what=("video", "audio"),
-    base_url=zenodo.BASE_URL,
-    keep_zips=False,
-):
+def download(folder, *, actors=range(1, 25), what=("video", "audio"), base_url=zenodo.BASE_URL):
     """Fetch actors from Zenodo into a folder that can be indexed.
 
     Every zip is checked against its published checksum, then unpacked and deleted. Run it again
@@ -52,7 +50,6 @@ def download(
         what: "video" (audio-visual and video-only files), "audio" (the recordings, one zip of
             all actors, of which the chosen ones are unpacked), or both.
         base_url: Root of Zenodo's API, or of a mirror that speaks it.
-        keep_zips: Leave the zips in ``folder``.
 
     Returns:
         The folder, as a Path.
@@ -69,7 +66,7 @@ def download(
         zips[AUDIO_ZIP] = actors
     if "video" in what:
         zips |= {f"Video_Speech_Actor_{actor}.zip": [actor] for actor in actors}
-    options = {"base_url": base_url, "keep_zip": keep_zips, "by_hand": CORPUS.how_to_get}
+    options = {"base_url": base_url, "by_hand": CORPUS.how_to_get}
     known = CHECKSUMS if base_url == zenodo.BASE_URL else {}
     folder = Path(folder)
     for name, wanted in zips.items():
@@ -83,46 +80,24 @@ def download(
 
 def list_clip_ids(actor):
     """Return the 60 clip ids of an actor's speech, such as "12": neutral has no strong takes."""
-    return [
-        f"01-{emotion}-{intensity}-{statement}-{repetition}-{actor}"
-        for emotion in CODES
-        for intensity in INTENSITIES
-        if (emotion, intensity) != ("01", "02")
-        for statement in STATEMENTS
-        for repetition in REPETITIONS
-    ]
+    takes = product(*(KNOWN[part] for part in ("emotion", "intensity", "statement", "repetition")))
+    return [f"01-{'-'.join(take)}-{actor}" for take in takes if take[:2] != ("01", "02")]
 
 
 def read_name(path):
     """Return what a path such as "Actor_12/03-01-06-01-02-01-12.wav" says; None for a song."""
     wanted = "a RAVDESS name; expected one like 03-01-06-01-02-01-12.wav"
-    parts = match_name(PATTERN, path.name, wanted)
-    modality, channel, emotion, intensity, statement, repetition, actor, ending = parts
-    check_codes(
-        ("modality", modality, KINDS),
-        ("vocal channel", channel, CHANNELS),
-        ("emotion", emotion, CODES),
-        ("intensity", intensity, INTENSITIES),
-        ("statement", statement, STATEMENTS),
-        ("repetition", repetition, REPETITIONS),
-        ("actor", actor, ACTORS),
-    )
-    if channel == "02":
+    codes, row = read_codes(PATTERN, path.name, KNOWN, wanted)
+    if codes["vocal channel"] == "02":
         return None
-    if (modality == "03") == (ending.lower() == "mp4"):
+    modality, ending = codes["modality"], codes["ending"]
+    if (modality == "03") == (ending == "mp4"):
         wanted = ".wav or .flac" if modality == "03" else ".mp4"
         raise ValueError(f"modality {modality} is a {wanted} file; found .{ending}")
-    if (emotion, intensity) == ("01", "02"):
+    if (row["emotion"], row["intensity"]) == ("neutral", "strong"):
         raise ValueError("intensity 02 (strong) of emotion 01 (neutral) is not in the corpus")
-    row = {
-        "clip_id": "-".join((channel, emotion, intensity, statement, repetition, actor)),
-        "emotion": CODES[emotion],
-        "actor": actor,
-        "gender": "male" if int(actor) % 2 else "female",
-        "intensity": INTENSITIES[intensity],
-        "statement": STATEMENTS[statement],
-        "repetition": REPETITIONS[repetition],
-    }
+    row["clip_id"] = path.stem.partition("-")[2]
+    row["gender"] = "male" if int(row["actor"]) % 2 else "female"
     return Name(KINDS[modality], row)
 
 

@@ -6,7 +6,7 @@ across emotions.
 
 import re
 
-from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
+from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
 ACTORS = ("DC", "JE", "JK", "KL")
 CODES = {
@@ -18,38 +18,30 @@ CODES = {
     "d": "disgust",
     "su": "surprised",
 }
-N_SENTENCES = {"n": 30}
-"""Neutral is spoken twice as often as each emotion, which has 15 sentences."""
-
-PATTERN = re.compile(r"(?:([a-z]{2})_)?([a-z]+)(\d+)\.(avi|wav)", re.IGNORECASE)
+N_SENTENCES = {"n": 30}  # of each emotion 15
+KNOWN = {"actor": ACTORS, "emotion": CODES, "sentence": None, "ending": ("avi", "wav")}
+PATTERN = re.compile(r"(.*)_([a-z]+)0*(\d+)\.(avi|wav)", re.IGNORECASE)
 
 
 def list_clip_ids(actor):
     """Return the 120 clip ids of an actor, such as "DC"."""
-    return [f"{actor}_{code}{number:02}" for code in CODES for number in _list_sentences(code)]
+    return [
+        f"{actor}_{code}{number:02}"
+        for code in CODES
+        for number in range(1, N_SENTENCES.get(code, 15) + 1)
+    ]
 
 
 def read_name(path):
     """Return what a path such as "DC/sa01.wav", "DC/sa1.avi" or "DC_sa01.wav" says."""
     wanted = "a SAVEE name; expected one like DC/sa01.wav"
-    actor, code, number, ending = match_name(PATTERN, path.name, wanted)
-    actor, code, number = (actor or path.parent.name).upper(), code.lower(), int(number)
-    check_codes(
-        ("actor", actor, ACTORS),
-        ("emotion", code, CODES),
-        ("sentence", number, _list_sentences(code)),
-    )
-    row = {
-        "clip_id": f"{actor}_{code}{number:02}",
-        "emotion": CODES[code],
-        "actor": actor,
-        "gender": "male",
-    }
-    return Name("audio" if ending.lower() == "wav" else "joint", row)
-
-
-def _list_sentences(code):
-    return range(1, N_SENTENCES.get(code, 15) + 1)
+    name = path.name if "_" in path.name else f"{path.parent.name}_{path.name}"
+    codes, row = read_codes(PATTERN, name, KNOWN, wanted)
+    row["clip_id"] = f"{row['actor']}_{codes['emotion']}{codes['sentence'].zfill(2)}"
+    if row["clip_id"] not in list_clip_ids(row["actor"]):
+        raise ValueError(f"sentence {codes['sentence']} of this emotion is not in the corpus")
+    row["gender"] = "male"
+    return Name("audio" if codes["ending"] == "wav" else "joint", row)
 
 
 CORPUS = Corpus(

@@ -11,9 +11,7 @@ import re
 
 from preprocessing.clips import locations
 
-MAX_LINE_CHARS = 1 << 20
-"""A line longer than this is no line of a table; more of it is not read."""
-
+MAX_LINE_CHARS = 1 << 20  # of a longer one no more is read
 MAX_LINES = 1_000_000
 ADVICE = "Save it again as 'CSV UTF-8'."
 
@@ -22,8 +20,7 @@ def read_table(location, *, required, optional=(), advice=""):
     """Return the rows of a CSV as a list of (line number, stripped text by lower-case column).
 
     The file is UTF-8 (with or without byte-order mark) or UTF-16 with one, separated by commas,
-    semicolons or tabs. It is read line by line: what is not a table is refused before it fills
-    the memory.
+    semicolons or tabs. What is not a table is refused before it fills the memory.
 
     Args:
         location: Path or URL.

@@ -6,7 +6,7 @@ other speaker.
 
 import re
 
-from preprocessing.corpora.corpus import Corpus, Name, check_codes, match_name
+from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
 CODES = {
     "neutral": "neutral",
@@ -20,7 +20,11 @@ CODES = {
 """The endings of the names; ps is pleasant surprise."""
 
 ACTORS = ("OAF", "YAF")
-MISSPELT = {"OA": "OAF"}  # OA_bite_neutral.wav, as published
+KNOWN = {
+    "actor": {"OAF": "OAF", "OA": "OAF", "YAF": "YAF"},  # OA_bite_neutral.wav, as published
+    "statement": None,
+    "emotion": CODES,
+}
 PATTERN = re.compile(r"([a-z]+)_([a-z]+)_([a-z]+)\.(?:wav|flac)", re.IGNORECASE)
 
 
@@ -37,17 +41,9 @@ class _Tess(Corpus):
 def read_name(path):
     """Return what a path such as "YAF_sad/YAF_dog_sad.wav" says; its folders do not matter."""
     wanted = "a TESS name; expected one like YAF_dog_ps.wav"
-    actor, word, code = match_name(PATTERN, path.name, wanted)
-    actor, word, code = actor.upper(), word.lower(), code.lower()
-    actor = MISSPELT.get(actor, actor)
-    check_codes(("actor", actor, ACTORS), ("emotion", code, CODES))
-    row = {
-        "clip_id": f"{actor}_{word}_{code}",
-        "emotion": CODES[code],
-        "actor": actor,
-        "gender": "female",
-        "statement": word,
-    }
+    codes, row = read_codes(PATTERN, path.name, KNOWN, wanted)
+    row["clip_id"] = f"{row['actor']}_{row['statement']}_{codes['emotion']}"
+    row["gender"] = "female"
     return Name("audio", row)
 
 

@@ -23,7 +23,7 @@ MAX_ZIP_BYTES = 1 << 32  # where the record does not say how large a file is
 MAX_EXPANSION = 20  # film does not shrink in a zip, sound seldom to a tenth
 
 
-def fetch_parts(record, name, folder, parts, *, base_url, checksum, keep_zip, by_hand):
+def fetch_parts(record, name, folder, parts, *, base_url, checksum, by_hand):
     """Fetch a zip file of a record and unpack folders from it; do nothing where all are there.
 
     Args:
@@ -33,7 +33,6 @@ def fetch_parts(record, name, folder, parts, *, base_url, checksum, keep_zip, by
         parts: Dict from a target folder to the compiled pattern of the file names that go there.
         base_url: Root of the API.
         checksum: "md5:...", where it is known better than by the record.
-        keep_zip: Leave the zip file in ``folder``.
         by_hand: What to do without network, for the error message.
 
     Raises:
@@ -63,8 +62,7 @@ def fetch_parts(record, name, folder, parts, *, base_url, checksum, keep_zip, by
         ) from error
     for target, pattern in parts.items():
         _unpack(path, target, pattern)
-    if not keep_zip:
-        path.unlink()
+    path.unlink()
 
 
 def _ask_record(record, name, base_url):
@@ -78,11 +76,7 @@ def _ask_record(record, name, base_url):
 
 
 def _unpack(path, target, pattern):
-    """Unpack the matching files of a zip into one flat folder, which appears when it is whole.
-
-    Only a member's own name is used, never its path, and links are passed over, so nothing lands
-    outside ``target``.
-    """
+    """Unpack the matching files of a zip into one flat folder, which appears when it is whole."""
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -101,7 +95,7 @@ def _unpack(path, target, pattern):
 
 
 def _choose_members(archive, path, target, pattern):
-    """Return the members to unpack by the name that they get."""
+    """Return the members to unpack, by their own names: without paths, nothing lands elsewhere."""
     files = {
         member.filename.rsplit("/", 1)[-1]: member
         for member in archive.infolist()

@@ -5,6 +5,7 @@ the frame.
 """
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 
@@ -13,12 +14,11 @@ class NoFaceError(ValueError):
 
 
 def pair_boxes(before, after, *, max_change=1.0):
-    """Pair the faces of two frames, the best pairing as a whole.
+    """Pair the faces of two frames, the best pairing as a whole (Kuhn 1955, the Hungarian method).
 
-    The pairing is that of Kuhn (1955, "The Hungarian method"). The cost of a pair is the way
-    between the centres, in units of the face's side, plus the logarithm of the change of size:
-    unlike the overlap of boxes it still tells near from far between frames that are a quarter of
-    a second apart.
+    The cost of a pair is the way between the centres, in units of the face's side, plus the
+    logarithm of the change of size: unlike the overlap of boxes it still tells near from far
+    between frames that are a quarter of a second apart.
 
     Args:
         before: float (face, 4 or more).
@@ -33,21 +33,16 @@ def pair_boxes(before, after, *, max_change=1.0):
     return [(i, j) for i, j in zip(*pairs, strict=True) if changes[i, j] <= max_change]
 
 
-def link_tracks(detections, *, max_change=1.0):
+def link_tracks(detections):
     """Link the faces of successive frames to tracks, as ``pair_boxes`` pairs them.
 
-    A track that was lost goes on where a face appears near its last box.
-
-    Args:
-        detections: List with a float32 (face, 5) array for each frame.
-        max_change: See ``pair_boxes``.
-
-    Returns:
-        float32 (track, time, 5): box and confidence, NaN where the track has no face.
+    ``detections`` holds a float32 (face, 5) array for each frame. A track that was lost goes on
+    where a face appears near its last box. The tracks are float32 (track, time, 5): box and
+    confidence, NaN where the track has no face.
     """
     tracks, last = [], np.zeros((0, 4))
     for instant, found in enumerate(detections):
-        pairs = pair_boxes(last, found, max_change=max_change)
+        pairs = pair_boxes(last, found)
         owner = {face: track for track, face in pairs}
         for face, box in enumerate(found):
             track = owner.get(face, len(tracks))
@@ -60,18 +55,15 @@ def link_tracks(detections, *, max_change=1.0):
 
 
 def choose_track(tracks, frame_shape):
-    """Choose the speaker's face: in most frames, large, and near the middle of the picture.
+    """Return the index of the speaker's track: in most frames, large, and near the middle.
 
     The score is presence² × median side × mean confidence × (1 − half the distance from the
     middle, as a share of the half diagonal). Presence counts squared, so that a passer-by close
     to the camera does not win over the person who stays.
 
     Args:
-        tracks: float32 (track, time, 5), NaN where a track has no face; at least one track.
+        tracks: float32 (track, time, 5), as ``link_tracks`` gives them; at least one.
         frame_shape: Height and width of the frames, in pixels.
-
-    Returns:
-        Index of the track.
     """
     middle = np.array(frame_shape[::-1], float) / 2
     scores = []
@@ -88,21 +80,18 @@ def fill_boxes(boxes):
     """Fill in the boxes of frames without a face, on the straight line between neighbours.
 
     Args:
-        boxes: float (time, 4), NaN where no face was found; before the first and after the last
-            one found, the nearest stands.
+        boxes: float (time, 4), rows of NaN where no face was found.
 
     Returns:
-        float32 (time, 4), finite.
+        float32 (time, 4), finite; before the first and after the last one found stands the nearest.
 
     Raises:
         NoFaceError: All are NaN.
     """
-    found = np.isfinite(boxes).all(axis=1)
-    if not found.any():
+    if np.isnan(boxes).all():
         raise NoFaceError(f"no face in {len(boxes)} frames")
-    instants = np.arange(len(boxes))
-    filled = [np.interp(instants, instants[found], column[found]) for column in boxes.T]
-    return np.stack(filled, axis=1).astype(np.float32)
+    filled = pd.DataFrame(boxes, dtype=float).interpolate(limit_direction="both")
+    return filled.to_numpy(np.float32)
 
 
 def smooth_boxes(boxes, *, sigma=1.0):
@@ -113,11 +102,8 @@ def smooth_boxes(boxes, *, sigma=1.0):
     motion comes out unchanged, at the ends of the clip too.
 
     Args:
-        boxes: float (time, 4), finite.
+        boxes: float (time, 4), finite; the result is float32, of the same shape.
         sigma: Standard deviation of the Gaussian, in frames; below 0.1 nothing is smoothed.
-
-    Returns:
-        float32 (time, 4).
     """
     boxes = np.array(boxes, float)
     if sigma < 0.1 or len(boxes) < 3:

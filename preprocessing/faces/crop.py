@@ -1,9 +1,9 @@
 """Frames become a face sequence: detect, link over time, choose, fill, smooth, crop, judge.
 
-Each step is a function of arrays; ``crop_clip`` is all of them in order. Boxes over time are dealt
-with in ``boxes``, frames that the detector need not see in ``follow``.
+Each step is a function of arrays; ``crop_clip`` is all of them in order.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
@@ -21,14 +21,9 @@ from preprocessing.faces.boxes import (
 from preprocessing.faces.follow import MAX_BLANK, follow_faces
 from preprocessing.faces.frames import read_grey, resize
 
-CLOSE_CONFIDENCE = 0.9
-"""Least confidence of a face on which the reduced network is trusted."""
-
-CLOSE_SIDE = 0.2
-"""Least side of such a face, as a share of the frame's shorter side."""
-
+CLOSE_CONFIDENCE = 0.9  # least confidence of a face on which the reduced network is trusted
+CLOSE_SIDE = 0.2  # least side of such a face, as a share of the frame's shorter side
 DETECT = ("track", "every")
-"""What ``crop_clip`` takes: the detector on few frames, tracking between; or on every frame."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +33,8 @@ class FaceTrack:
     Attributes:
         faces: uint8 (time, size, size), or (time, size, size, 3) in colour: the crops.
         boxes: float32 (time, 4): the smoothed boxes of the face itself, without margin.
-        confidence: float32 (time,): the detector's, see ``follow_faces`` for tracked boxes; 0
-            where the box was filled in.
+        confidence: float32 (time,), see ``follow_faces``; 0 where the box was filled in.
         found: bool (time,): this face was seen in the frame, detected or tracked.
-        source: str (time,): where the box comes from, "detected", "tracked" or "filled".
         n_detected: Number of frames that the detector was shown.
         quality: Dict of floats, see ``measure_quality``, and ``n_faces``, the median number of
             faces in a frame.
@@ -51,7 +44,6 @@ class FaceTrack:
     boxes: np.ndarray
     confidence: np.ndarray
     found: np.ndarray
-    source: np.ndarray
     n_detected: int
     quality: dict
 
@@ -64,26 +56,23 @@ def crop_clip(
     margin=0.2,
     grey=True,
     min_confidence=0.5,
-    sigma=1.0,
     detect="track",
 ):
     """Crop the speaker's face out of every frame of a clip.
 
     Args:
-        frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``, of which only what is
-            needed is converted.
+        frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``.
         detector: Object with ``detect(frame)``, see ``opencv_model.resnet_ssd``.
         size: Height and width of a crop, in pixels.
         margin: Room around the face, see ``square_boxes``.
         grey: One grey channel instead of RGB.
         min_confidence: Boxes below it are no faces.
-        sigma: Smoothing of the boxes, see ``smooth_boxes``.
         detect: "track" shows the detector few frames and follows the faces between them, see
             ``follow_faces``; where one large face is all there is to see, it looks at them
             reduced (``detect_close``). "every" shows it every frame in full.
 
     Returns:
-        A ``FaceTrack`` with one face for each frame.
+        A ``FaceTrack``, one face for each frame.
 
     Raises:
         NoFaceError: No frame shows a face.
@@ -97,22 +86,19 @@ def crop_clip(
     else:
         detections, seen = _follow_cheaply(frames, detector, min_confidence)
     if not any(len(boxes) for boxes in detections):
-        raise NoFaceError(
-            f"no face in {len(frames)} frames (confidence of at least {min_confidence:g})"
-        )
+        least = f"confidence of at least {min_confidence:g}"
+        raise NoFaceError(f"no face in {len(frames)} frames ({least})")
     tracks = link_tracks(detections)
     track = tracks[choose_track(tracks, frames.shape[1:3])]
     found = np.isfinite(track[:, 4])
     confidence = np.where(found, track[:, 4], 0).astype(np.float32)
-    boxes = smooth_boxes(fill_boxes(track[:, :4]), sigma=sigma)
+    boxes = smooth_boxes(fill_boxes(track[:, :4]))
     squares = square_boxes(boxes, margin=margin)
     pictures = find_pictures(frames)
-    crop = crop_grey if grey else crop_colour
-    faces = np.stack([crop(frames, i, squares[i], size=size) for i in pictures])
+    faces = np.stack([crop_frame(frames, i, squares[i], size=size, grey=grey) for i in pictures])
     quality = measure_quality(faces, boxes, confidence)
     quality["n_faces"] = float(np.median([len(boxes) for boxes in detections]))
-    source = np.where(found, np.where(seen, "detected", "tracked"), "filled")
-    return FaceTrack(faces, boxes, confidence, found, source, int(seen.sum()), quality)
+    return FaceTrack(faces, boxes, confidence, found, int(seen.sum()), quality)
 
 
 class _NotCloseError(Exception):
@@ -137,11 +123,8 @@ class _CloseDetector:
 def _follow_cheaply(frames, detector, min_confidence):
     """Follow the faces with the reduced network where that serves for the whole clip."""
     if hasattr(detector, "detect_close"):
-        try:
-            close = _CloseDetector(detector)
-            return follow_faces(frames, close, min_confidence=min_confidence)
-        except _NotCloseError:
-            pass  # one network for all frames: two would differ by a few pixels, like motion
+        with suppress(_NotCloseError):  # one network for all: two would differ, like motion
+            return follow_faces(frames, _CloseDetector(detector), min_confidence=min_confidence)
     return follow_faces(frames, detector, min_confidence=min_confidence)
 
 
@@ -179,48 +162,28 @@ def crop_face(frame, box, *, size=64, grey=True):
     Raises:
         ValueError: The box is not finite, or more than eight times as large as the frame.
     """
-    return (crop_grey if grey else crop_colour)(frame[None], 0, box, size=size)
+    return crop_frame(frame[None], 0, box, size=size, grey=grey)
 
 
-def crop_grey(frames, index, box, *, size):
-    """Return a box of a frame as uint8 (size, size); see ``crop_face``."""
-    rows, columns, edges = _find_pixels(box, frames.shape[1:3])
-    if not any(edges):
-        return read_grey(frames, index, rows, columns, shape=(size, size))
-    picture = read_grey(frames, index, rows, columns)
-    return resize(cv2.copyMakeBorder(picture, *edges, cv2.BORDER_REPLICATE), (size, size))
-
-
-def crop_colour(frames, index, box, *, size):
-    """Return a box of a frame as uint8 (size, size, 3); see ``crop_face``."""
-    rows, columns, edges = _find_pixels(box, frames.shape[1:3])
-    picture = cv2.copyMakeBorder(frames[index][rows, columns], *edges, cv2.BORDER_REPLICATE)
-    return resize(picture, (size, size))
-
-
-def _find_pixels(box, frame_shape):
-    """Return a box's rows and columns within the frame, and how far it reaches beyond each side."""
-    height, width = frame_shape
+def crop_frame(frames, index, box, *, size, grey):
+    """Do as ``crop_face`` for one of a clip's frames, an array or ``frames.Frames``."""
+    height, width = frames.shape[1:3]
     reach = np.ptp(np.reshape(box, (2, 2)), axis=0).max()
     if not reach <= 8 * max(height, width) or not np.isfinite(box).all():
         raise ValueError(f"Box {list(box)} does not suit a frame of {width}×{height} pixels.")
     left, top, right, bottom = np.rint(np.asarray(box, float)).astype(int)
-    right, bottom = max(right, left + 1), max(bottom, top + 1)
-    rows, before_rows, after_rows = _split_span(top, bottom, height)
-    columns, before_columns, after_columns = _split_span(left, right, width)
-    return rows, columns, (before_rows, after_rows, before_columns, after_columns)
+    rows, columns = _find_pixels(top, bottom, height), _find_pixels(left, right, width)
+    if grey:
+        return read_grey(frames, index, rows, columns, shape=(size, size))
+    return resize(frames[index][rows][:, columns], (size, size))
 
 
-def _split_span(start, stop, length):
-    """Return a span's part within 0 to length, one pixel at least, and its pixels on either side.
-
-    Of a span that lies wholly outside, the part within is the edge next to it.
-    """
-    inside = min(max(start, 0), length - 1)
-    end = min(max(stop, inside + 1), length)
-    missing = stop - start - (end - inside)
-    before = min(max(inside - start, 0), missing)
-    return slice(inside, end), before, missing - before
+def _find_pixels(start, stop, length):
+    """Return the pixels of a span, one at least; beyond the frame, its edge stands again."""
+    stop = max(stop, start + 1)
+    if start >= 0 and stop <= length:
+        return slice(start, stop)
+    return np.arange(start, stop).clip(0, length - 1)
 
 
 def measure_quality(faces, boxes, confidence):

@@ -12,32 +12,15 @@ import numpy as np
 from preprocessing.faces.boxes import measure_sides, pair_boxes
 from preprocessing.faces.frames import read_grey
 
-SMALL_SIDE = 320
-"""Longer side of the grey pictures that are compared, in pixels."""
-
-TEMPLATE_SIDE = 32
-"""Side to which the smallest face is reduced for the search, in pixels."""
-
-MAX_CHANGE = 0.35
-"""Faces of two ends that differ more (see ``pair_boxes``) are not followed between them."""
-
-MIN_CORRELATION = 0.7
-"""Normalised correlation with either end below which a face is not recognised again."""
-
-MAX_DISAGREEMENT = 0.1
-"""How far apart the places found from the two ends may lie, in sides of the face."""
-
-MAX_DIFFERENCE = 24
-"""Grey levels (of 255) by which a cell of the picture may differ from both ends."""
-
-REACH = 0.4
-"""How far a face is sought from where it is expected, in sides of the face."""
-
-MAX_BLANK = 8
-"""Grey levels between the darkest and the brightest place of a frame that shows nothing."""
-
-CELLS = 16
-"""Cells along the longer side in which pictures are compared as a whole."""
+SMALL_SIDE = 320  # longer side of the grey pictures that are compared, in pixels
+TEMPLATE_SIDE = 32  # side to which the smallest face is reduced for the search, in pixels
+MAX_CHANGE = 0.35  # faces of two ends that differ more (``pair_boxes``) are not followed
+MIN_CORRELATION = 0.7  # normalised; below it with either end, a face is not recognised again
+MAX_DISAGREEMENT = 0.1  # between the places found from the two ends, in sides of the face
+MAX_DIFFERENCE = 24  # grey levels by which a cell of the picture may differ from both ends
+REACH = 0.4  # how far a face is sought from where it is expected, in sides of the face
+MAX_BLANK = 8  # grey levels between the darkest and brightest place of a frame that shows nothing
+CELLS = 16  # cells along the longer side in which pictures are compared as a whole
 
 
 def follow_faces(frames, detector, *, min_confidence=0.5):
@@ -99,12 +82,7 @@ def _reduce(frames, index):
 
 
 def _follow_span(small, before, after, scale):
-    """Follow the faces between two frames on which they are known.
-
-    ``small`` are the reduced frames, ``before`` and ``after`` float32 (face, 5), the faces of the
-    first and of the last. The result is a dict of position in ``small`` to float32 (face, 5), for
-    the frames that leave no doubt.
-    """
+    """Return the faces between two frames where they are known, by position, where undoubted."""
     pairs = pair_boxes(before, after, max_change=MAX_CHANGE)
     if len(small) < 3 or not pairs or not len(pairs) == len(before) == len(after):
         return {}

@@ -7,25 +7,22 @@ in colour: converting every frame would cost a fifth of what decoding the clip d
 import cv2
 import numpy as np
 
-PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
+FULL_RANGE = ("yuvj420p", "yuvj422p", "yuvj444p", "gray")
+PLANAR = ("yuv420p", "yuv422p", "yuv444p", "nv12", *FULL_RANGE)
 """Pixel formats whose first plane is the luma, eight bits a pixel."""
 
-FULL_RANGE = ("yuvj420p", "yuvj422p", "yuvj444p", "gray")
 JPEG_RANGE = 2  # of FFmpeg's AVColorRange
-
-BLACK, WHITE = 16, 235
-"""Luma of black and white where it does not use the full range (ITU-R BT.601 and BT.709)."""
+BLACK, WHITE = 16, 235  # luma that does not use the full range (ITU-R BT.601 and BT.709)
+STRETCHED = np.rint((np.arange(256.0) - BLACK) * (255 / (WHITE - BLACK))).clip(0, 255)
+STRETCHED = STRETCHED.astype(np.uint8)  # grey of each luma that does not
 
 
 class Frames:
-    """A sequence of frames, uint8 (time, height, width, 3) in RGB when it is read.
+    """A sequence of frames that is read like an array of RGB, uint8 (time, height, width, 3).
 
     Args:
         sources: (decoded frame, function of the wanted shape or None that gives it as uint8
             (height, width, 3)) for each.
-
-    Attributes:
-        shape: As that of the array that these frames make.
     """
 
     def __init__(self, sources):
@@ -45,57 +42,51 @@ class Frames:
             self._rgb[index] = self._sources[index][1](self.shape[1:])
         return self._rgb[index]
 
-    def read_grey(self, index, rows=slice(None), columns=slice(None), *, shape=None, way=None):
-        """Return a part of a frame in grey, uint8 (height, width).
+    def read_luma(self, index):
+        """Return the luma of a frame as the video holds it, and whether its range is full.
 
-        Grey is the luma that the video holds, its range stretched to 0 (black) to 255 (white);
-        of other kinds of video it is made from RGB.
-
-        Args:
-            index: Number of the frame.
-            rows: Slice of its rows.
-            columns: Slice of its columns.
-            shape: Bring the part to this height and width, in pixels; None leaves it.
-            way: OpenCV's number of an interpolation, see ``resize``.
+        It is uint8 (height, width), or None where a frame is turned, rescaled or of another format.
         """
         frame = self._sources[index][0]
         upright = (frame.height, frame.width) == self.shape[1:3] and not round(frame.rotation)
         if not upright or frame.format.name not in PLANAR:
-            grey = cv2.cvtColor(self[index], cv2.COLOR_RGB2GRAY)[rows, columns]
-            return grey if shape is None else resize(grey, shape, way=way)
+            return None, True
         plane = frame.planes[0]
         luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        luma = luma[: frame.height, : frame.width][rows, columns]
-        luma = luma if shape is None else resize(luma, shape, way=way)
         is_full = frame.format.name in FULL_RANGE or int(frame.color_range) == JPEG_RANGE
-        return luma if is_full else cv2.LUT(luma, STRETCHED)
+        return luma[: frame.height, : frame.width], is_full
 
 
 def read_grey(frames, index, rows=slice(None), columns=slice(None), *, shape=None, way=None):
-    """Return a part of a frame in grey, of ``Frames`` or of a uint8 (time, height, width, 3) array.
+    """Return a part of a frame in grey, uint8 (height, width).
 
-    Arguments and result as for ``Frames.read_grey``.
+    Grey is the luma that the video holds, its range stretched to 0 (black) to 255 (white);
+    of other kinds of video, and of arrays, it is made from RGB.
+
+    Args:
+        frames: ``Frames``, or uint8 (time, height, width, 3).
+        index: Number of the frame.
+        rows: Slice or int (row,), which of its rows.
+        columns: Slice or int (column,), which of its columns.
+        shape: Bring the part to this height and width, in pixels; None leaves it.
+        way: OpenCV's number of an interpolation, see ``resize``.
     """
-    if isinstance(frames, Frames):
-        return frames.read_grey(index, rows, columns, shape=shape, way=way)
-    part = frames[index][rows, columns]
-    if shape is not None and way is not None:
-        part = resize(part, shape, way=way)  # a plain reduction before the colours, for speed
-    grey = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY)
-    return grey if shape is None or way is not None else resize(grey, shape)
+    luma, is_full = frames.read_luma(index) if isinstance(frames, Frames) else (None, True)
+    if luma is None:
+        part = np.ascontiguousarray(frames[index][rows][:, columns])
+        grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
+    else:
+        grey = luma[rows][:, columns]
+    if shape is not None:
+        grey = resize(grey, shape, way=way)
+    return grey if is_full else cv2.LUT(grey, STRETCHED)
 
 
 def resize(picture, shape, *, way=None):
-    """Return a picture at another height and width.
+    """Return a picture, uint8 (height, width) or (height, width, 3), at another height and width.
 
-    Args:
-        picture: uint8 (height, width) or (height, width, 3).
-        shape: Height and width, in pixels.
-        way: OpenCV's number of an interpolation; None averages areas where the picture shrinks
-            (first whole blocks of pixels, which is ten times as fast) and is bilinear elsewhere.
-
-    Returns:
-        uint8, of that shape.
+    ``way`` is OpenCV's number of an interpolation; None averages areas where the picture shrinks
+    (first whole blocks of pixels, which is ten times as fast) and is bilinear elsewhere.
     """
     height, width = picture.shape[:2]
     shrinks = min(height / shape[0], width / shape[1])
@@ -106,8 +97,3 @@ def resize(picture, shape, *, way=None):
             whole = picture[: rows * step, : columns * step]
             picture = cv2.resize(whole, (columns, rows), interpolation=way)
     return cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_LINEAR if way is None else way)
-
-
-STRETCHED = np.rint((np.arange(256.0) - BLACK) * (255 / (WHITE - BLACK))).clip(0, 255)
-STRETCHED = STRETCHED.astype(np.uint8)
-"""Grey of each luma that does not use the full range."""

@@ -20,20 +20,3 @@ from preprocessing.plots.faces import (
 )
 from preprocessing.plots.sound import plot_clip, plot_mel, plot_mfcc, plot_waveform
 from preprocessing.plots.style import EMOTION_COLOURS
-
-__all__ = [
-    "EMOTION_COLOURS",
-    "PART_COLOURS",
-    "plot_actor_table",
-    "plot_class_balance",
-    "plot_clip",
-    "plot_contact_sheet",
-    "plot_detection",
-    "plot_feature_by_emotion",
-    "plot_folds",
-    "plot_frames",
-    "plot_mel",
-    "plot_mfcc",
-    "plot_sampling",
-    "plot_waveform",
-]

@@ -5,16 +5,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import ScaledTranslation
 
-from preprocessing.plots.style import (
-    ACCENT,
-    ALARM,
-    EMOTION_COLOURS,
-    INK,
-    label_groups,
-    open_axes,
-    spread_points,
-    strip_spines,
-)
+from preprocessing.plots import style
 
 
 def plot_sampling(times_by_strategy, frame_times, *, ax=None):
@@ -24,18 +15,18 @@ def plot_sampling(times_by_strategy, frame_times, *, ax=None):
         times_by_strategy: Dict from a strategy's name to its instants in seconds (time,).
         frame_times: float (frames,), when the clip's frames are shown, in seconds.
     """
-    ax = open_axes(ax, 9, 1.2 + 0.36 * len(times_by_strategy))
+    ax = style.open_axes(ax, 9, 1.2 + 0.36 * len(times_by_strategy))
     frame_times = np.asarray(frame_times)
     for row, instants in enumerate(times_by_strategy.values()):
         ax.axhline(row, color="#DDE3EA", lw=1, zorder=0)
-        ax.plot(instants, np.full(len(instants), row), "o", color=ACCENT, ms=5)
+        ax.plot(instants, np.full(len(instants), row), "o", color=style.ACCENT, ms=5)
     last = len(times_by_strategy)
-    ax.vlines(frame_times, last - 0.3, last + 0.3, color=INK, lw=0.7)
+    ax.vlines(frame_times, last - 0.3, last + 0.3, color=style.INK, lw=0.7)
     labels = [f"{name} ({len(instants)})" for name, instants in times_by_strategy.items()]
     ax.set_yticks(range(last + 1), [*labels, f"all frames ({len(frame_times)})"])
     ax.set(ylim=(last + 0.6, -0.6), xlabel="time in the clip (s)")
     ax.set_title("Frames that each sampling strategy takes")
-    return strip_spines(ax)
+    return style.strip_spines(ax)
 
 
 def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8, figure=None):
@@ -55,18 +46,17 @@ def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8, figure=No
     size = (cell * n_columns, n_rows * (cell * height / width + 0.25) + 0.3)
     figure = figure or plt.figure(figsize=size, layout="constrained")
     axes = np.ravel(figure.subplots(n_rows, n_columns))
-    for number, ax in enumerate(axes):
+    for ax in axes:
         ax.axis("off")
-        if number >= len(frames):
-            continue
-        ax.imshow(frames[number])
+    for number, (ax, frame) in enumerate(zip(axes, frames, strict=False)):
+        ax.imshow(frame)
         seen = found is None or bool(found[number])
         if boxes is not None and np.isfinite(boxes[number]).all():
-            _draw_box(ax, boxes[number], dashed=not seen)
-        note = "" if seen else ", no face"
-        ax.set_title(
-            f"{times[number]:.2f} s{note}", fontsize=8, pad=2, color=INK if seen else ALARM
-        )
+            x1, y1, x2, y2 = boxes[number]
+            line = {"ls": "-", "ec": "#3CFF6B"} if seen else {"ls": "--", "ec": style.ALARM}
+            ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, lw=1.6, **line))
+        title, colour = (" s", style.INK) if seen else (" s, no face", style.ALARM)
+        ax.set_title(f"{times[number]:.2f}{title}", fontsize=8, pad=2, color=colour)
     figure.suptitle("Sampled frames" + (" and face boxes" if boxes is not None else ""))
     return figure
 
@@ -84,7 +74,7 @@ def plot_contact_sheet(faces, titles, *, emotions=None, every=1, ax=None):
     faces = faces[:, ::every]
     n_clips, n_times, height, width = faces.shape[:4]
     cell = min(0.75, 11 / n_times)
-    ax = open_axes(ax, 1.6 + cell * n_times, 0.8 + cell * n_clips * height / width)
+    ax = style.open_axes(ax, 1.6 + cell * n_times, 0.8 + cell * n_clips * height / width)
     gap = max(height // 24, 1)
     frame = ((0, 0), (0, 0), (0, gap), (0, gap)) + ((0, 0),) * (faces.ndim - 4)
     padded = np.pad(faces, frame, constant_values=255)
@@ -95,7 +85,7 @@ def plot_contact_sheet(faces, titles, *, emotions=None, every=1, ax=None):
     ax.set_yticks(middles, titles)
     ax.tick_params(length=0)
     if emotions is not None:  # a mark, since some of the colours cannot be read as text
-        colours = [EMOTION_COLOURS[emotion] for emotion in emotions]
+        colours = [style.EMOTION_COLOURS[emotion] for emotion in emotions]
         places = ax.get_yaxis_transform()
         offset = ScaledTranslation(-7 / 72, 0, ax.figure.dpi_scale_trans)
         marks = np.zeros(n_clips), middles
@@ -126,20 +116,14 @@ def plot_detection(rate, confidence, clips, *, figure=None):
     for ax, (name, values) in zip(axes, panels.items(), strict=True):
         for column, actor in enumerate(actors):
             rows = np.flatnonzero(clips["actor"] == actor)
-            x = column + spread_points(len(rows), 0.6)
-            colours = np.where(rate[rows] > 0, ACCENT, ALARM)
+            x = column + style.spread_points(len(rows), 0.6)
+            colours = np.where(rate[rows] > 0, style.ACCENT, style.ALARM)
             ax.scatter(x, values[rows], c=colours, s=10, alpha=0.7)
-        strip_spines(ax).set_ylabel(name)
-    label_groups(axes[-1], actors)
+        style.strip_spines(ax).set_ylabel(name)
+    style.label_groups(axes[-1], actors)
     axes[-1].set_xlabel("actor")
     axes[0].set_title(
         f"Faces found in {rate.mean():.0%} of the frames of {len(clips)} clips; "
         f"{(rate == 0).sum()} without a face (red)"
     )
     return figure
-
-
-def _draw_box(ax, box, *, dashed):
-    x1, y1, x2, y2 = box
-    style = {"ls": "--", "ec": ALARM} if dashed else {"ls": "-", "ec": "#3CFF6B"}
-    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, lw=1.6, **style))

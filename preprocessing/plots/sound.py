@@ -5,10 +5,8 @@ import numpy as np
 
 from preprocessing.plots.style import ACCENT, open_axes, strip_spines
 
-LEVELS_DB = (-100.0, -20.0)
-"""Levels between which every spectrogram is coloured, so that the quietest clip looks quietest."""
-LOWEST_HZ = 50.0
-"""Lower edge of the lowest mel band, as in ``spectra.MEL_MIN_HZ``."""
+LEVELS_DB = (-100.0, -20.0)  # of every spectrogram, so that the quietest clip looks quietest
+LOWEST_HZ = 50.0  # lower edge of the lowest mel band, as in ``spectra.MEL_MIN_HZ``
 MAX_FACES = 16
 
 
@@ -27,9 +25,7 @@ def plot_mel(mel, hop_ms, *, rate_hz=None, bar=True, ax=None):
     Args:
         mel: float (time, mel), dB relative to full scale.
         hop_ms: Step between rows, in milliseconds.
-        rate_hz: Sampling rate of the waveform; labels the bands in Hz, supposing that they reach
-            from ``LOWEST_HZ`` to half the rate on Slaney's mel scale, as ``spectra.log_mel``
-            makes them.
+        rate_hz: Sampling rate of the waveform; labels the bands of ``spectra.log_mel`` in Hz.
         bar: Whether a colour bar stands beside it.
     """
     ax = open_axes(ax, 9, 2.6)
@@ -50,10 +46,8 @@ def plot_mel(mel, hop_ms, *, rate_hz=None, bar=True, ax=None):
 def plot_mfcc(mfcc, hop_ms, *, ax=None):
     """Draw cepstral coefficients, (time, coefficient), in standard deviations from their means."""
     ax = open_axes(ax, 9, 2.6)
-    scale = np.maximum(mfcc.std(axis=0), 1e-9)
-    image = _draw_rows(
-        ax, (mfcc - mfcc.mean(axis=0)) / scale, hop_ms, cmap="RdBu_r", vmin=-3, vmax=3
-    )
+    rows = (mfcc - mfcc.mean(axis=0)) / np.maximum(mfcc.std(axis=0), 1e-9)
+    image = _draw_rows(ax, rows, hop_ms, cmap="RdBu_r", vmin=-3, vmax=3)
     ax.figure.colorbar(image, ax=ax, label="standard deviations", pad=0.01)
     ax.set(ylabel="coefficient", title="MFCC")
     return ax
@@ -89,7 +83,7 @@ def plot_clip(
     end = max(lengths_s, default=0.0)
     if faces is not None:
         shown = np.arange(0, len(faces), -(-len(faces) // MAX_FACES))
-        step = _find_step(np.asarray(face_times)[shown])
+        step = float(np.median(np.diff(face_times[shown]))) if len(shown) > 1 else 0.5
         start = min(start, face_times[0] - step / 2)
         end = max(end, face_times[shown[-1]] + step / 2)
         step = min(step, 0.17 * (end - start))
@@ -98,13 +92,15 @@ def plot_clip(
     panels |= {"mel": 2.0} if mel is not None else {}
     size = (11, sum(panels.values()) + 1.1)
     figure = figure or plt.figure(figsize=size, layout="constrained")
-    axes = figure.subplots(
-        len(panels), 1, sharex=True, squeeze=False, height_ratios=list(panels.values())
-    )[:, 0]
-    axes = dict(zip(panels, axes, strict=True))
+    heights = list(panels.values())
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
+    axes = dict(zip(panels, axes[:, 0], strict=True))
     if faces is not None:
+        options = {"aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 255}
         for number in shown:
-            _draw_face(axes["faces"], faces[number], face_times[number], step)
+            middle = face_times[number]
+            extent = (middle - 0.48 * step, middle + 0.48 * step, 0, 1)
+            axes["faces"].imshow(faces[number], extent=extent, **options)
         axes["faces"].set(ylim=(0, 1), yticks=[], ylabel="face", box_aspect=step / (end - start))
         strip_spines(axes["faces"])
     if waveform is not None:
@@ -116,16 +112,6 @@ def plot_clip(
     ax.set_xlabel("time (s)")
     figure.suptitle(title)
     return figure
-
-
-def _find_step(times):
-    """Return the usual distance of instants in seconds."""
-    return float(np.median(np.diff(times))) if len(times) > 1 else 0.5
-
-
-def _draw_face(ax, face, time_s, step_s):
-    extent = (time_s - 0.48 * step_s, time_s + 0.48 * step_s, 0, 1)
-    ax.imshow(face, extent=extent, aspect="auto", cmap="gray", vmin=0, vmax=255)
 
 
 def _draw_rows(ax, rows, hop_ms, **options):

@@ -10,13 +10,9 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import binary_opening
 
-F0_MIN_HZ, F0_MAX_HZ = 65.0, 700.0
-"""Pitch range searched: a low male voice to a frightened or surprised female one."""
-VOICED_APERIODICITY = 0.4
-"""Largest share of aperiodic power in a voiced frame."""
-SILENCE_RMS = 1e-4
-"""Frames below this root mean square (-80 dB) are never voiced."""
-
+F0_MIN_HZ, F0_MAX_HZ = 65.0, 700.0  # a low male voice to a frightened or surprised female one
+VOICED_APERIODICITY = 0.4  # largest share of aperiodic power in a voiced frame
+SILENCE_RMS = 1e-4  # frames below this root mean square (-80 dB) are never voiced
 _WINDOW_S = 0.025  # YIN's integration window
 _N_CANDIDATES = 5  # lags considered per frame
 _JUMP_COST = 0.3  # aperiodicity that a pitch jump of one octave must save
@@ -55,9 +51,6 @@ def track_pitch(waveform, rate_hz, *, hop):
         waveform: float32 (samples,), in [-1, 1].
         rate_hz: Samples per second.
         hop: Samples from frame to frame.
-
-    Returns:
-        Pitch.
     """
     lag_max = int(np.ceil(rate_hz / F0_MIN_HZ))
     window = int(_WINDOW_S * rate_hz)
@@ -78,10 +71,7 @@ def track_pitch(waveform, rate_hz, *, hop):
 
 
 def frame_centred(waveform, length, hop):
-    """Return overlapping frames of a waveform, with zeros beyond both ends.
-
-    A read-only view, (1 + samples // hop, length).
-    """
+    """Return frames with zeros beyond both ends, a read-only view (1 + samples // hop, length)."""
     padded = np.pad(waveform, (length // 2, length))
     windows = np.lib.stride_tricks.sliding_window_view(padded, length)
     return windows[::hop][: 1 + len(waveform) // hop]

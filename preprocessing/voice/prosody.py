@@ -24,14 +24,11 @@ _MAX_PERIOD_FACTOR, _MAX_PEAK_FACTOR = 1.3, 1.6  # between neighbouring periods,
 
 
 def measure_intonation(pitch):
-    """Return statistics of a ``pitch.Pitch``.
+    """Return statistics of the voiced frames of a ``pitch.Pitch``, by ``INTONATION_NAMES``.
 
-    Returns:
-        dict: ``f0_mean_hz``, ``f0_low_hz`` and ``f0_high_hz`` (5th and 95th percentile),
-        ``f0_std_semitones``, ``f0_range_semitones`` (between those percentiles),
-        ``f0_slope_semitones_per_s`` (least squares over the voiced frames), ``voiced_fraction``,
-        ``voiced_run_s`` (mean length of a voiced stretch) and ``harmonicity_db`` (periodic over
-        aperiodic power, mean of the voiced frames).
+    Low and high are the 5th and 95th percentile, the range is between them, the slope that of
+    least squares; ``voiced_run_s`` is the mean length of a voiced stretch, ``harmonicity_db`` the
+    mean of periodic over aperiodic power.
     """
     if not pitch.voiced.any():
         return dict.fromkeys(INTONATION_NAMES, 0.0)
@@ -63,9 +60,6 @@ def measure_perturbation(waveform, pitch):
     Args:
         waveform: float32 (samples,).
         pitch: The ``pitch.Pitch`` of this waveform.
-
-    Returns:
-        dict: ``jitter_local`` and ``shimmer_local``, ratios.
     """
     periods, heights = [], []
     for first, last in _find_runs(pitch.voiced):
@@ -121,17 +115,13 @@ def _relative_change(pairs, max_factor):
 
 
 def measure_rhythm(level_db, speech, voiced, *, frame_s):
-    """Return how much of a clip is speech, how much of that pauses, and how fast it is.
+    """Return the share of speech, that of pauses between its ends, and syllables a second there.
 
     Args:
         level_db: float (time,), level of each frame in decibels.
         speech: bool (time,), the frames with speech.
         voiced: bool (time,), the voiced frames.
         frame_s: Seconds from frame to frame.
-
-    Returns:
-        dict: ``speech_fraction`` of the clip, ``pause_fraction`` of the span from the
-        first to the last speech frame, ``speaking_rate_hz`` (syllables per second of that span).
     """
     if not speech.any():
         return {"speech_fraction": 0.0, "pause_fraction": 0.0, "speaking_rate_hz": 0.0}
@@ -164,13 +154,9 @@ def count_syllables(level_db, voiced, *, frame_s):
 def measure_balance(power, rate_hz):
     """Return the tilt of the spectrum, which follows vocal effort (Eyben et al. 2016, eGeMAPS).
 
-    Args:
-        power: float (frequency, time), powers of lines evenly spaced from 0 to half the rate.
-        rate_hz: Samples per second.
-
-    Returns:
-        dict, mean and deviation over time: ``alpha_ratio_..._db``, 1-5 kHz over
-        50-1000 Hz, and ``hammarberg_index_..._db``, strongest line of 0-2 over that of 2-5 kHz.
+    It is given by mean and deviation over time of the alpha ratio, 1-5 kHz over 50-1000 Hz, and of
+    the Hammarberg index, the strongest line of 0-2 over that of 2-5 kHz. ``power`` is float
+    (frequency, time), of lines evenly spaced from 0 to half the rate.
     """
     lines = np.linspace(0, rate_hz / 2, len(power))
     level_db = 10 * np.log10(power + 1e-12)

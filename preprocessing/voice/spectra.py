@@ -5,7 +5,8 @@ Everything spectral comes from one short-time Fourier transform. Frames are cent
 puts time last, this project first: its results are transposed here and nowhere else.
 
 Waveforms are float (samples,), in [-1, 1]; one that is empty, not one-dimensional or not finite is
-a ValueError. Windows and hops are in milliseconds.
+a ValueError. Rates are samples per second, windows (a frame's length) and hops (the step between
+frames) milliseconds.
 
 Levels are decibels relative to full scale: 0 dB is a mean square of 1, so a full-scale sine has
 -3 dB. The bands of a log-mel frame share out its power: added up, they give the frame's level.
@@ -18,19 +19,12 @@ import numpy as np
 
 from preprocessing.voice import pitch, prosody
 
-FLOOR_DB = -100.0
-"""Lowest level written; digital silence reads as this."""
-MEL_MIN_HZ = 50.0
-"""Lower edge of the mel bands: below any voice, above mains hum and offset."""
-MIN_RATE_HZ = 16000
-"""Lowest sampling rate for the named features, whose bands reach 6.4 kHz."""
-SPEECH_RANGE_DB = 30.0
-"""A frame counts as speech within this distance of the loudest frame."""
-SILENT_PEAK = 1e-3
-"""A clip whose largest sample stays below this (-60 dB) is silent."""
-HIGHEST_SNR_DB = 80.0
-"""Highest ratio of speech to noise that is written; digital silence between words has none."""
-
+FLOOR_DB = -100.0  # lowest level written; digital silence reads as this
+MEL_MIN_HZ = 50.0  # lower edge of the mel bands: below any voice, above mains hum and offset
+MIN_RATE_HZ = 16000  # lowest sampling rate for the named features, whose bands reach 6.4 kHz
+SPEECH_RANGE_DB = 30.0  # a frame counts as speech within this distance of the loudest frame
+SILENT_PEAK = 1e-3  # a clip whose largest sample stays below this (-60 dB) is silent
+HIGHEST_SNR_DB = 80.0  # highest that is written; digital silence between words has none
 _FEATURE_MELS = 40  # of the named features, whatever the arrays use
 _CONTRAST = {"fmin": 200.0, "n_bands": 5}  # octaves from 200 Hz to 6.4 kHz, and what lies below
 _PITCH_CLASSES = ("c", "c_sharp", "d", "d_sharp", "e", "f")
@@ -62,15 +56,24 @@ def count_frames(n_samples, rate_hz, *, hop_ms=16):
     return 1 + n_samples // _samples(hop_ms, rate_hz, "hop_ms")
 
 
-def log_mel(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16):
-    """Return the log-mel spectrogram of a mono waveform, time first.
+def check_waveform(waveform):
+    """Return the waveform as contiguous float32, or say what is wrong with it."""
+    waveform = np.asarray(waveform)
+    is_float = np.issubdtype(waveform.dtype, np.floating)
+    if waveform.ndim != 1 or waveform.size == 0 or not is_float:
+        raise ValueError(
+            f"The waveform is {waveform.dtype} of shape {waveform.shape}; expected floats "
+            "(samples,) in [-1, 1], at least one. Mix channels to mono, and divide integer samples "
+            "by their full scale."
+        )
+    if not np.isfinite(waveform).all():
+        n_bad = np.count_nonzero(~np.isfinite(waveform))
+        raise ValueError(f"The waveform holds {n_bad} samples that are NaN or infinite.")
+    return np.ascontiguousarray(waveform, dtype=np.float32)
 
-    Args:
-        waveform: float (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-        n_mels: Number of mel bands between 50 Hz and half the sampling rate.
-        window_ms: Length of a frame, in milliseconds.
-        hop_ms: Step between frames, in milliseconds.
+
+def log_mel(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16):
+    """Return the log-mel spectrogram of a mono waveform, its bands from 50 Hz to half the rate.
 
     Returns:
         float32 (time, mel), in decibels relative to full scale, at least ``FLOOR_DB``.
@@ -78,22 +81,18 @@ def log_mel(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16):
     Raises:
         ValueError: The window is too short for so many bands.
     """
-    waveform = _checked(waveform)
+    waveform = check_waveform(waveform)
     _, power = _transform(waveform, rate_hz, window_ms, hop_ms)
     return _log_mel(power, rate_hz, n_mels)
 
 
 def mfcc(mel_db, *, n_mfcc=20, deltas=True):
-    """Return mel-frequency cepstral coefficients, time first.
+    """Return mel-frequency cepstral coefficients, float32 (time, coefficient).
 
     Args:
         mel_db: float32 (time, mel), as ``log_mel`` returns it.
-        n_mfcc: Number of coefficients, usually 13 to 40, at most the number of bands. The first
-            follows the level.
-        deltas: Whether each coefficient's slope over nine frames is appended.
-
-    Returns:
-        float32 (time, coefficient): ``n_mfcc`` columns, or twice as many with the slopes last.
+        n_mfcc: Number of coefficients, usually 13 to 40. The first follows the level.
+        deltas: Whether each coefficient's slope over nine frames is appended: twice as many.
 
     Raises:
         ValueError: More coefficients than bands are wanted.
@@ -111,28 +110,24 @@ def mfcc(mel_db, *, n_mfcc=20, deltas=True):
 
 
 def named_features(waveform, rate_hz, *, window_ms=32, hop_ms=16):
-    """Return one row of named features of a clip's voice.
+    """Return the named features of a clip's voice: dict of finite floats by ``FEATURE_NAMES``.
 
     Spectral statistics are taken over the frames with speech (within 30 dB of the loudest), over
-    all frames if there is none. The 13 MFCCs come from 40 bands; the first follows the level.
-    Intonation, voice quality, rhythm and spectral balance are explained in ``prosody``; in a clip
-    without voice ``voiced_fraction`` is 0, and so are the ``f0_``, ``jitter_``, ``shimmer_`` and
-    ``harmonicity_`` features.
-
-    Returns:
-        dict of float, keys ``FEATURE_NAMES`` in that order, all finite.
+    all frames if there is none. The 13 MFCCs come from 40 bands. Intonation, voice quality, rhythm
+    and spectral balance are explained in ``prosody``; in a clip without voice the
+    ``voiced_fraction``, ``f0_``, ``jitter_``, ``shimmer_`` and ``harmonicity_`` features are 0.
 
     Raises:
         ValueError: The rate is below 16000 Hz.
     """
-    waveform = _checked(waveform)
+    waveform = check_waveform(waveform)
     magnitude, power = _transform(waveform, rate_hz, window_ms, hop_ms)
     return _features(waveform, magnitude, power, rate_hz, _samples(hop_ms, rate_hz, "hop_ms"))
 
 
 def analyse(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16, n_mfcc=20, deltas=True):
     """Return what ``log_mel``, ``mfcc`` and ``named_features`` do, from one Fourier transform."""
-    waveform = _checked(waveform)
+    waveform = check_waveform(waveform)
     magnitude, power = _transform(waveform, rate_hz, window_ms, hop_ms)
     mel_db = _log_mel(power, rate_hz, n_mels)
     hop = _samples(hop_ms, rate_hz, "hop_ms")
@@ -151,7 +146,7 @@ def measure_quality(waveform, rate_hz):
         frames over that of the quietest tenth of all frames, which is taken for the noise that is
         always there; 0 if silent or where nothing stands out).
     """
-    waveform = _checked(waveform)
+    waveform = check_waveform(waveform)
     peaks = np.abs(waveform)
     silent = bool(peaks.max() < SILENT_PEAK)
     frames = pitch.frame_centred(waveform, _samples(32, rate_hz, ""), _samples(16, rate_hz, ""))
@@ -166,25 +161,6 @@ def measure_quality(waveform, rate_hz):
         "speech_fraction": 0.0 if silent else float(speech.mean()),
         "snr_db": 0.0 if silent else float(min(10 * np.log10(ratio), HIGHEST_SNR_DB)),
     }
-
-
-def _checked(waveform):
-    """Return the waveform as contiguous float32, or say what is wrong with it."""
-    waveform = np.asarray(waveform)
-    if waveform.ndim != 1 or waveform.size == 0:
-        raise ValueError(
-            f"The waveform has the shape {waveform.shape}; expected (samples,), at least one. "
-            "Mix channels to mono first."
-        )
-    if not np.issubdtype(waveform.dtype, np.floating):
-        raise ValueError(
-            f"The waveform is {waveform.dtype}; expected floats in [-1, 1]. "
-            "Divide integer samples by their full scale."
-        )
-    if not np.isfinite(waveform).all():
-        n_bad = np.count_nonzero(~np.isfinite(waveform))
-        raise ValueError(f"The waveform holds {n_bad} samples that are NaN or infinite.")
-    return np.ascontiguousarray(waveform, dtype=np.float32)
 
 
 def _samples(milliseconds, rate_hz, name):

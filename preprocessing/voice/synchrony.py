@@ -7,34 +7,23 @@ first: positive if the second one's clock started later.
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-MAX_LAG_S = 1.0
-"""Longest lag looked for between two recordings of one scene, in seconds."""
-
+MAX_LAG_S = 1.0  # longest lag looked for between two recordings of one scene, either way
+PEAK_S = 0.002  # half the width of a peak
 CLEAR_PEAK = 10.0
 """Least height of a clear peak, in standard deviations of the correlation beside it. Unrelated
 sounds reach 4 to 6 among the tens of thousands of lags; RAVDESS's recordings over 100."""
-
-RIVAL = 0.6
-"""A second peak this high relative to the first makes the lag ambiguous, as for a pure tone."""
-
-PEAK_S = 0.002
-"""Half the width of a peak, in seconds."""
+RIVAL = 0.6  # a second peak of this share of the first makes the lag ambiguous, as of a pure tone
 
 MOUTH_ROWS, MOUTH_COLUMNS = (0.68, 0.9), (0.34, 0.66)
 """Where the mouth lies in a face crop without margin, as shares of its side."""
-
-GRID_HZ = 100
-"""Rate at which two signals are compared."""
-
-ENERGY_S = 0.1
-"""Length of the window of one value of the energy: about half a syllable."""
-
+GRID_HZ = 100  # rate at which two signals are compared
+ENERGY_S = 0.1  # length of the window of one value of the energy: about half a syllable
 DRIFT_S = 0.5
 """Changes slower than this (expression, posture, light) are no lip movement: the standard deviation
 of the Gaussian whose mean is taken off, in seconds."""
 
 
-def estimate_lag(reference, recording, rate_hz, *, max_lag_s=MAX_LAG_S):
+def estimate_lag(reference, recording, rate_hz):
     """Return by how many seconds a recording started later than a reference of the same sound.
 
     The generalised cross-correlation with phase transform (Knapp & Carter 1976, "The generalized
@@ -45,7 +34,6 @@ def estimate_lag(reference, recording, rate_hz, *, max_lag_s=MAX_LAG_S):
         reference: float32 (samples,).
         recording: float32 (samples,), the length may differ.
         rate_hz: Samples per second of both.
-        max_lag_s: Longest lag looked for, either way.
 
     Returns:
         Seconds, a whole number of samples; None without a clear peak.
@@ -56,7 +44,7 @@ def estimate_lag(reference, recording, rate_hz, *, max_lag_s=MAX_LAG_S):
     cross = np.fft.rfft(reference, n) * np.conj(np.fft.rfft(recording, n))
     size = np.abs(cross)
     correlation = np.fft.irfft(cross / (size + 0.01 * size.mean()), n)
-    reach = min(round(max_lag_s * rate_hz), n // 2 - 1)
+    reach = min(round(MAX_LAG_S * rate_hz), n // 2 - 1)
     near = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
     best = int(near.argmax())
     beside = near[np.abs(np.arange(len(near)) - best) > PEAK_S * rate_hz]
@@ -66,49 +54,26 @@ def estimate_lag(reference, recording, rate_hz, *, max_lag_s=MAX_LAG_S):
     return (best - reach) / rate_hz if is_clear else None
 
 
-def correlate_signals(times_a, a, times_b, b, *, max_lag_s=0.5):
+def correlate_signals(a, b, *, max_lag_s=0.5):
     """Return how alike two signals are when the second one is moved in time.
 
-    Both are put on one grid of `GRID_HZ` by straight lines between their values.
-
     Args:
-        times_a: float (time,), seconds, increasing, at least two.
-        a: float (time,).
-        times_b: float (other time,), seconds on the same clock, increasing, at least two.
-        b: float (other time,).
-        max_lag_s: Longest lag, either way; a lag that leaves less than half of the shorter
-            signal in common is left out.
+        a: float (time,), at `GRID_HZ`.
+        b: float (time,), as many values from the same instant on.
+        max_lag_s: Longest lag, either way; at most half of the signals' length is taken.
 
     Returns:
-        lags: float64 (lag,), seconds added to ``times_b``.
-        correlations: float64 (lag,), Pearson's over the seconds in common, 0 where a signal is
-            constant. The best lag is ``lags[correlations.argmax()]``.
-
-    Raises:
-        ValueError: A signal is too short, its times do not increase, or nothing is in common.
+        float64 (lag,), seconds added to the times of ``b``, and float64 (lag,), Pearson's
+        correlation over the seconds in common, 0 where a signal is constant.
     """
-    for name, times, values in (("a", times_a, a), ("b", times_b, b)):
-        if len(times) != len(values) or len(times) < 2 or not (np.diff(times) > 0).all():
-            raise ValueError(
-                f"Signal {name} has {len(values)} values at {len(times)} times; expected as many "
-                "increasing times as values, at least two."
-            )
-    shorter_s = min(times_a[-1] - times_a[0], times_b[-1] - times_b[0])
-    reach = round(max_lag_s * GRID_HZ)
-    lags, correlations = [], []
-    for lag in np.arange(-reach, reach + 1) / GRID_HZ:
-        start_s = max(times_a[0], times_b[0] + lag)
-        end_s = min(times_a[-1], times_b[-1] + lag)
-        if end_s - start_s < max(shorter_s / 2, 2 / GRID_HZ):
-            continue
-        grid = np.arange(start_s, end_s, 1 / GRID_HZ)
-        lags.append(lag)
-        correlations.append(
-            _correlate(np.interp(grid, times_a, a), np.interp(grid - lag, times_b, b))
-        )
-    if not lags:
-        raise ValueError("The two signals share less than half of the shorter one at any lag.")
-    return np.array(lags), np.array(correlations)
+    n_values = len(a)
+    reach = min(round(max_lag_s * GRID_HZ), n_values // 2)
+    lags = np.arange(-reach, reach + 1)
+    correlations = [
+        _correlate(a[max(lag, 0) : n_values + lag], b[max(-lag, 0) : n_values - lag])
+        for lag in lags
+    ]
+    return lags / GRID_HZ, np.array(correlations)
 
 
 def _correlate(a, b):
@@ -121,12 +86,9 @@ def _correlate(a, b):
 def measure_mouth_opening(faces):
     """Return how much of a mouth's inside shows: dark between the lips, or bright teeth.
 
-    Args:
-        faces: uint8 (time, size, size), grey, upright, cropped to the face without margin.
-
-    Returns:
-        float64 (time,): how far the darkest twelfth of the mouth's region lies below the face's
-        median grey, plus how far the brightest 25th lies above it, as shares of full scale.
+    Of faces, uint8 (time, size, size), grey, upright, cropped without margin, it is float64
+    (time,): how far the darkest twelfth of the mouth's region lies below the face's median grey,
+    plus how far the brightest 25th lies above it, as shares of full scale.
     """
     size = faces.shape[1]
     top, bottom = (int(share * size) for share in MOUTH_ROWS)
@@ -139,15 +101,14 @@ def measure_mouth_opening(faces):
     return (dark + np.maximum(bright, 0)) / 255
 
 
-def compare_mouth_and_voice(faces, times, waveform, rate_hz, *, max_lag_s=0.5):
+def compare_mouth_and_voice(faces, times, waveform, rate_hz):
     """Return what a picture of the synchrony of mouth and voice shows.
 
     Args:
-        faces: uint8 (time, size, size), grey, of all frames of a clip.
+        faces: As for `measure_mouth_opening`, of all frames of a clip.
         times: float (time,), seconds, increasing, at least two.
         waveform: float32 (samples,), sample 0 at 0 s.
         rate_hz: Samples per second.
-        max_lag_s: Longest lag, either way.
 
     Returns:
         Dict: ``times`` (seconds on a grid of `GRID_HZ`), ``opening`` and ``loudness`` (there, slow
@@ -158,7 +119,7 @@ def compare_mouth_and_voice(faces, times, waveform, rate_hz, *, max_lag_s=0.5):
     grid = np.arange(times[0], times[-1], 1 / GRID_HZ)
     opening = _standardise(np.interp(grid, times, measure_mouth_opening(faces)))
     loudness = _standardise(np.sqrt(measure_energy(waveform, rate_hz, grid)))
-    lags, correlations = correlate_signals(grid, opening, grid, loudness, max_lag_s=max_lag_s)
+    lags, correlations = correlate_signals(opening, loudness)
     return {
         "times": grid,
         "opening": opening,
