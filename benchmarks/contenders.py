@@ -33,13 +33,16 @@ def decode_all(path):
     return n_frames
 
 
-def process_clip(row, path, detector):
+def describe_work(detector):
+    """Return what ours is told to do with each clip."""
+    return extract.describe_choices(CHOICES, detector, WINDOW_S, None)["faces"]
+
+
+def process_clip(row, path, parameters):
     """Ours: one clip's rows of all arrays, and its record."""
     clip = {"video": path.name, "audio": path.name}
     clip |= {f"{kind}_bytes": path.stat().st_size for kind in extract.MODALITIES}
-    row, rows, record = extract._extract_clip(
-        row, path.parent, clip, CHOICES, *detector, WINDOW_S, None
-    )
+    row, rows, record = extract._extract_clip(row, path.parent, clip, parameters)
     if "waveforms" not in rows or "faces" not in rows:
         raise RuntimeError(f"{path.name}: {record['clip']['reason']}")
     n_samples = round(record["clip"]["window_s"] * RATE_HZ)
@@ -99,7 +102,7 @@ class Contenders:
     def __init__(self, paths, children, folder):
         self.paths, self.children, self.folder = paths * REPEATS, children, Path(folder)
         self.detector = resnet_ssd.open_detector("resnet_ssd")
-        self.names = (self.detector.name, self.detector.weights_sha256)
+        self.parameters = describe_work(self.detector)
 
     def time_floor(self, n_jobs):
         """Seconds a clip that decoding takes."""
@@ -107,7 +110,7 @@ class Contenders:
 
     def time_ours(self, n_jobs):
         """Seconds a clip that ours takes, writing included."""
-        tasks = [(row, path, self.names) for row, path in enumerate(self.paths)]
+        tasks = [(row, path, self.parameters) for row, path in enumerate(self.paths)]
         silence = analyse.make_silence(376, RATE_HZ, SPECTRA)
         specs = extract.shape_arrays(len(self.paths), CHOICES, WINDOW_S)
         specs |= {k: ((len(self.paths), *v.shape), v.dtype) for k, v in silence.items()}

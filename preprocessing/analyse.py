@@ -1,7 +1,4 @@
-"""Waveforms on disk become spectrograms, MFCCs and a table of named features, for a whole corpus.
-
-Workers are pure functions from a waveform to small arrays; only the process that called writes.
-"""
+"""A corpus's waveforms on disk become spectrograms, MFCCs and a table of named features."""
 
 import time
 from contextlib import closing
@@ -19,21 +16,13 @@ QUALITY = ("rms_db", "clipping", "speech_fraction", "snr_db")
 
 
 def analyse_corpus(
-    corpus,
-    *,
-    n_mels=64,
-    window_ms=32,
-    hop_ms=16,
-    n_mfcc=20,
-    deltas=True,
-    **workers,
+    corpus, *, n_mels=64, window_ms=32, hop_ms=16, n_mfcc=20, deltas=True, **workers
 ):
     """Turn a corpus's waveforms into ``mels.npy``, ``mfcc.npy`` and ``features.csv``.
 
-    Each clip is analysed for as long as it lasts, without the zeros behind it; behind its end,
-    and in clips without a voice, stands what silence gives. Does nothing where the arrays on disk
-    were made with the same options from the same waveforms; goes on where it was if it was
-    killed.
+    Each clip is analysed for as long as it lasts; behind its end, and in clips without a voice,
+    stands what silence gives. Does nothing where the arrays on disk were made with the same options
+    from the same waveforms; goes on where it was if it was killed.
 
     Args:
         corpus: A name of ``corpora.NAMES``, extracted before.
@@ -42,8 +31,7 @@ def analyse_corpus(
         hop_ms: Step between spectra, in milliseconds.
         n_mfcc: Number of cepstral coefficients.
         deltas: Whether the slopes of the coefficients are appended.
-        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
-            ``parallel.stream_results``.
+        **workers: As ``index.index_corpus`` takes them.
 
     Returns:
         The table of clips with the columns of ``QUALITY``, as written to ``clips.csv``.
@@ -89,11 +77,8 @@ def list_voices(clips, waveforms, rate_hz):
 
     Args:
         clips: DataFrame with ``has_voice`` and ``window_s``, as the extraction leaves it.
-        waveforms: float32 (clip, samples).
+        waveforms: float32 (clip, samples); the values of the returned dict by row are views of it.
         rate_hz: Samples per second.
-
-    Returns:
-        Dict from row number to float32 (samples,), views of ``waveforms``.
     """
     voices = {}
     for row in np.flatnonzero(clips["has_voice"]):
@@ -103,11 +88,7 @@ def list_voices(clips, waveforms, rate_hz):
 
 
 def make_silence(n_times, rate_hz, options):
-    """Return ``mels`` and ``mfcc`` of a clip without a voice, float32 (time, value).
-
-    Raises:
-        ValueError: One of the options of ``spectra.analyse`` is out of its range.
-    """
+    """Return ``mels`` and ``mfcc`` of a clip without a voice, float32 (time, value)."""
     mel, coefficients, _ = spectra.analyse(np.zeros(rate_hz, np.float32), rate_hz, **options)
     return {"mels": np.tile(mel[0], (n_times, 1)), "mfcc": np.tile(coefficients[0], (n_times, 1))}
 
@@ -116,8 +97,7 @@ def _analyse_voice(row, waveform, rate_hz, options):
     """Return the row, a voice's spectra by array name, and numbers by name."""
     mel, coefficients, named = spectra.analyse(waveform, rate_hz, **options)
     quality = spectra.measure_quality(waveform, rate_hz)
-    numbers = {name: float(quality[name]) for name in QUALITY}
-    numbers |= {name: float(value) for name, value in named.items()}
+    numbers = {name: float(value) for name, value in (quality | named).items()}
     return row, {"mels": mel, "mfcc": coefficients}, {"numbers": numbers}
 
 
@@ -151,7 +131,7 @@ def _finish_analysis(folder, clips, writer, parameters):
     features = pd.concat([clips["clip_id"], numbers[list(spectra.FEATURE_NAMES)]], axis=1)
     files.write_table(folder / "features.csv", features)
     shapes = {name: shape for name, (shape, _) in writer.specs.items()}
-    made = ["mels.npy", "mfcc.npy", "features.csv"]
-    arrays.write_facts(folder, "audio", parameters=parameters, files=made, shapes=shapes)
+    tables = ["features"]
+    arrays.write_facts(folder, "audio", parameters=parameters, shapes=shapes, tables=tables)
     writer.discard_journal()
     return arrays.read_clips(folder)

@@ -1,11 +1,8 @@
-"""Many clips become arrays: in parallel, resumable, failures listed.
-
-Workers are pure functions from a clip to small arrays; only the process that called writes.
-"""
+"""Many clips become arrays: in parallel, resumable, failures listed."""
 
 import csv
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -21,49 +18,34 @@ from preprocessing.faces import crop
 from preprocessing.index import read_base
 from preprocessing.workers.parallel import explain_error, stream_results
 
-LONGEST_WINDOW_S = 6.0
-"""The window where none is asked for: the longest clip's length, but at most this."""
-
+LONGEST_WINDOW_S = 6.0  # where none is asked for
 MODALITIES = ("video", "audio")
+FILE_COLUMNS = ["video", "audio", "video_bytes", "audio_bytes"]
 FRAME_COLUMNS = ("clip_id", "frame", "time_s", "x1", "y1", "x2", "y2", "confidence", "found")
+CROP_OPTIONS = ("size", "margin", "grey", "min_confidence", "detect")
+READ_OPTIONS = ("strategy", "n_frames", "window_s", "rate_hz")
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the notebook's parameters cell says about the extraction.
+    """What the notebook's parameters cell says about the extraction."""
 
-    Attributes:
-        strategy: A key of ``sampling.STRATEGIES``.
-        n_frames: Frames of every clip.
-        size: Height and width of a face crop, in pixels.
-        margin: Margin around the face, as a fraction of its size.
-        grey: Grey crops, else RGB.
-        min_confidence: Least confidence of a detection, in [0, 1].
-        detect: "track" or "every", see ``faces.crop_clip``.
-        window_s: Seconds of every clip that are used, from its middle.
-        trim_db: Silence at both ends is cut off, face and voice alike: what is so many decibels
-            softer than the loudest; 0 for no cut.
-        rate_hz: Samples per second of the waveforms.
-        detector: Name of the detector, as ``resnet_ssd.open_detector`` takes it.
-        seed: For strategies that draw instants at random.
-    """
-
-    strategy: str = "temporal_average"
-    n_frames: int = 8
-    size: int = 64
-    margin: float = 0.0
-    grey: bool = True
-    min_confidence: float = 0.5
-    detect: str = "track"
-    window_s: float = 0.0
-    trim_db: float = 0.0
-    rate_hz: int = 16000
-    detector: str = "auto"
-    seed: int = 7
+    strategy: str = "temporal_average"  # a key of ``sampling.STRATEGIES``
+    n_frames: int = 8  # of every clip
+    size: int = 64  # height and width of a face crop, in pixels
+    margin: float = 0.0  # around the face, as a fraction of its size
+    grey: bool = True  # crops in grey, else in RGB
+    min_confidence: float = 0.5  # of a detection, in [0, 1]
+    detect: str = "track"  # or "every", see ``faces.crop_clip``
+    window_s: float = 0.0  # seconds of every clip from its middle; 0: see ``choose_window``
+    trim_db: float = 0.0  # what is so much softer than the loudest is cut off both ends; 0: nothing
+    rate_hz: int = 16000  # samples per second of the waveforms
+    detector: str = "auto"  # as ``resnet_ssd.open_detector`` takes it
+    seed: int = 7  # of strategies that draw instants at random
 
 
 def choose_window(clips, window_s):
-    """Return the seconds that every clip is given: those asked for, or the longest clip's."""
+    """Return the seconds of every clip: those asked for, or the longest clip's up to a limit."""
     if window_s:
         return float(window_s)
     longest = clips["duration_s"].max()
@@ -75,14 +57,13 @@ def extract_corpus(corpus, choices, **workers):
 
     Does nothing where the arrays on disk were made with the same choices from the same clips;
     goes on where it was if it was killed. Rows of clips without a face or voice are zeros, and
-    ``has_face`` or ``has_voice`` is false. The arrays do not depend on how many workers there are
-    or where they run.
+    ``has_face`` or ``has_voice`` is false.
 
     Args:
         corpus: A name of ``corpora.NAMES``, indexed before.
         choices: The ``Choices``.
-        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
-            ``parallel.stream_results``; a cluster's workers see the clips under the same paths.
+        **workers: As ``index.index_corpus`` takes them; a cluster's workers see the clips under
+            the same paths.
 
     Returns:
         The table of clips with ``status``, ``reason``, ``has_face``, ``has_voice`` and the
@@ -98,8 +79,7 @@ def extract_corpus(corpus, choices, **workers):
     clips = arrays.read_clips(folder)
     detector = resnet_ssd.open_detector(choices.detector)
     window_s = choose_window(clips, choices.window_s)
-    lag_s = corpora.get(corpus).audio_lag_s
-    parameters = describe_choices(choices, detector, window_s, lag_s)
+    parameters = describe_choices(choices, detector, window_s, corpora.get(corpus).audio_lag_s)
     if all(arrays.is_current(folder, stage, parameters[stage]) for stage in parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same clips, same parameters.")
         return clips
@@ -112,25 +92,17 @@ def extract_corpus(corpus, choices, **workers):
     n_todo = len(clips) - writer.n_done
     if writer.n_done:
         print(f"Going on where an earlier run stopped: {writer.n_done} of {len(clips)} are done.")
-    tasks = list_tasks(clips, writer, read_base(corpus), choices, detector, window_s, lag_s)
+    base, files_of = read_base(corpus), clips[FILE_COLUMNS].to_dict("records")
+    todo = (row for row in range(len(clips)) if not writer.is_done(row))
+    tasks = ((row, base, files_of[row], parameters["faces"]) for row in todo)
     workers |= {"title": "extracting", "n_tasks": n_todo}
     with closing(writer):
         for _, done in stream_results(_extract_clip, tasks, lost=_list_lost, **workers):
             writer.write_row(*done)
-        clips = finish_extraction(folder, clips, writer, parameters, detector)
+        clips = finish_extraction(folder, clips, writer, parameters)
     elapsed = time.perf_counter() - started
     print(f"{n_todo} clips in {elapsed:.0f} s ({n_todo / elapsed:.1f} clips a second).")
     return clips
-
-
-def list_tasks(clips, writer, base, choices, detector, window_s, lag_s):
-    """Yield the arguments of ``_extract_clip`` for every clip that is not finished."""
-    files = ("video", "audio", "video_bytes", "audio_bytes")
-    for row in range(len(clips)):
-        if not writer.is_done(row):
-            clip = {name: clips[name][row] for name in files}
-            names = (detector.name, detector.weights_sha256)
-            yield row, base, clip, choices, *names, window_s, lag_s
 
 
 def describe_choices(choices, detector, window_s, lag_s):
@@ -152,22 +124,22 @@ def shape_arrays(n_clips, choices, window_s):
     }
 
 
-def finish_extraction(folder, clips, writer, parameters, detector):
+def finish_extraction(folder, clips, writer, parameters):
     """Rename the finished arrays, write the tables and the facts, and return the clips."""
     for stage in parameters:
         (folder / f"{stage}.json").unlink(missing_ok=True)
-    found = [writer.read_record(row)["clip"] for row in range(len(clips))]
-    found = pd.DataFrame(found, index=clips.index)
+    found = pd.DataFrame([writer.read_record(row)["clip"] for row in clips.index])
     write_boxes(folder, clips["clip_id"], writer)
     writer.finish()
     clips = clips.drop(columns=[name for name in found if name in clips]).join(found)
     arrays.write_clips(folder, clips)
-    for stage, facts in {"faces": {"detector": detector.name}, "waveforms": {}}.items():
-        shapes = {name: writer.specs[name][0] for name in arrays.STAGES[stage].axes}
-        facts |= {"parameters": parameters[stage], "shapes": shapes}
-        tables = ["face_quality.csv"] if stage == "faces" else []
-        made = [*(f"{name}.npy" for name in shapes), *tables]
-        arrays.write_facts(folder, stage, files=made, **facts)
+    for stage in parameters:
+        names = [name for name in writer.specs if arrays.STAGE_OF[name] == stage]
+        shapes = {name: writer.specs[name][0] for name in names}
+        facts = {"parameters": parameters[stage], "shapes": shapes}
+        if stage == "faces":
+            facts |= {"tables": ["face_quality"], "detector": parameters[stage]["detector"]}
+        arrays.write_facts(folder, stage, **facts)
     writer.discard_journal()
     return arrays.read_clips(folder)
 
@@ -203,40 +175,31 @@ def _open_detector_once(name, sha256):
     return detector
 
 
-def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, window_s, lag_s):
+def _extract_clip(row, base, clip, parameters):
     """Return one clip's rows and its record; whatever is wrong with the clip ends in the record."""
-    detector = _open_detector_once(detector_name, detector_sha256)
+    detector = _open_detector_once(parameters["detector"], parameters["detector_sha256"])
     rows, problems, frames, found = {}, [], [], {}
     try:
         problems += _find_changes(base, clip)
         read = decode.read_clip(
             *(locations.join(base, clip[kind]) if clip[kind] else None for kind in MODALITIES),
-            strategy=choices.strategy,
-            n_frames=choices.n_frames,
-            window_s=window_s,
-            rate_hz=choices.rate_hz,
-            rng=np.random.default_rng([choices.seed, row]),
-            audio_lag_s=lag_s if clip["video"] != clip["audio"] else None,
-            trim_db=choices.trim_db or None,
+            **{name: parameters[name] for name in READ_OPTIONS},
+            rng=np.random.default_rng([parameters["seed"], row]),
+            audio_lag_s=parameters["audio_lag_s"] if clip["video"] != clip["audio"] else None,
+            trim_db=parameters["trim_db"] or None,
             as_frames=True,
         )
         problems += read.problems
         found |= {"fps": read.fps, "start_s": read.start_s, "window_s": read.duration_s}
         found["audio_lag_s"] = round(read.audio_lag_s, 5)
         if read.waveform is not None:
-            heard = read.waveform[: round(window_s * choices.rate_hz)]
-            n_silent = round(window_s * choices.rate_hz) - len(heard)
-            rows["waveforms"] = np.pad(heard, (0, n_silent))
+            waveform = np.zeros(round(parameters["window_s"] * parameters["rate_hz"]), np.float32)
+            heard = read.waveform[: len(waveform)]
+            waveform[: len(heard)] = heard
+            rows["waveforms"] = waveform
         if read.frames is not None:
-            track = crop.crop_clip(
-                read.frames,
-                detector,
-                size=choices.size,
-                margin=choices.margin,
-                grey=choices.grey,
-                min_confidence=choices.min_confidence,
-                detect=choices.detect,
-            )
+            options = {name: parameters[name] for name in CROP_OPTIONS}
+            track = crop.crop_clip(read.frames, detector, **options)
             rows |= {"faces": track.faces, "face_times": read.frame_times}
             found |= track.quality
             frames = _tabulate_track(track, read.frame_times)
@@ -249,7 +212,7 @@ def _extract_clip(row, base, clip, choices, detector_name, detector_sha256, wind
     return row, rows, _make_record(clip, rows, problems, frames, found)
 
 
-def _list_lost(reason, row, base, clip, *_):
+def _list_lost(reason, row, base, clip, parameters):
     """Return what ``_extract_clip`` would of a clip whose worker did not survive it."""
     return row, {}, _make_record(clip, {}, [reason], [], {})
 
@@ -260,36 +223,28 @@ def _make_record(clip, rows, problems, frames, found):
     promised = [has[name] for name, kind in zip(has, MODALITIES, strict=True) if clip[kind]]
     status = "ok" if all(promised) else "partial" if any(promised) else "failed"
     reason = "; ".join(dict.fromkeys(problems))
-    record = {**has, **found, "status": status, "reason": reason}
-    return {"clip": _to_json(record), "frames": frames}
+    return {"clip": {**has, **found, "status": status, "reason": reason}, "frames": frames}
 
 
 def _find_changes(base, clip):
     """Return a problem for each file that is no longer of the size that was indexed."""
     problems = []
     for kind in [kind for kind in MODALITIES if clip[kind]]:
-        try:
-            n_bytes = locations.measure_size(locations.join(base, clip[kind]))
-        except OSError:
-            continue  # reading it will say what is wrong
-        if n_bytes != clip[f"{kind}_bytes"]:
-            problems.append(
-                f"{kind} file has changed since it was indexed: {n_bytes} bytes, not "
-                f"{clip[f'{kind}_bytes']}; rerun 10_corpus.ipynb"
-            )
+        with suppress(OSError):  # reading it will say what is wrong
+            found = locations.measure_size(locations.join(base, clip[kind]))
+            expected = clip[f"{kind}_bytes"]
+            if found != expected:
+                problems.append(
+                    f"{kind} file has changed since it was indexed: {found} bytes, not {expected}; "
+                    "rerun 10_corpus.ipynb"
+                )
     return problems
 
 
 def _tabulate_track(track, times):
     """Return one dictionary a frame: time, box, confidence, found."""
     return [
-        _to_json(
-            dict(zip(("x1", "y1", "x2", "y2"), np.round(box, 1), strict=True))
-            | {"time_s": round(float(t), 4), "confidence": round(float(c), 4), "found": bool(f)}
-        )
+        dict(zip(("x1", "y1", "x2", "y2"), np.round(box, 1), strict=True))
+        | {"time_s": round(float(t), 4), "confidence": round(float(c), 4), "found": bool(f)}
         for t, box, c, f in zip(times, track.boxes, track.confidence, track.found, strict=True)
     ]
-
-
-def _to_json(record):
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in record.items()}

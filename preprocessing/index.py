@@ -12,15 +12,12 @@ from preprocessing.disk import arrays, files
 from preprocessing.workers.parallel import collect_results, explain_error
 
 UNKNOWN = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes": 0}
-"""Columns of ``clips.csv`` of a clip whose headers say nothing."""
 
 
 def find_source(corpus, source=""):
     """Return the folder (or CSV) that holds a corpus's raw clips: an absolute Path, or a URL.
 
-    Args:
-        corpus: A name of ``corpora.NAMES``.
-        source: The notebook's ``DATA``, a path or a URL; empty for ``data/<corpus>/clips``.
+    ``source`` is the notebook's ``DATA``, a path or a URL; empty for ``data/<corpus>/clips``.
     """
     return locations.find_location(source) if source else arrays.corpus_folder(corpus) / "clips"
 
@@ -58,10 +55,7 @@ def index_corpus(corpus, source="", **workers):
 
 
 def read_base(corpus):
-    """Return the folder that the paths in ``clips.csv`` start from, as last indexed.
-
-    Returns:
-        A Path, or a URL as str: ``locations.join`` adds a clip's path to either.
+    """Return the folder, Path or URL, that the paths in ``clips.csv`` start from, as last indexed.
 
     Raises:
         FileNotFoundError: The corpus has not been indexed.
@@ -72,20 +66,17 @@ def read_base(corpus):
 
 
 def read_examples(corpus, clips, **options):
-    """Read the clips that every notebook shows; one that cannot be read is named and left out.
+    """Return the clips that every notebook shows, by id; one that cannot be read is named instead.
 
     Args:
         corpus: A name of ``corpora.NAMES``.
         clips: DataFrame of ``clips.csv``.
         **options: As ``decode.read_clip`` takes them.
-
-    Returns:
-        Dict from clip id to ``decode.Clip``.
     """
-    base, examples = read_base(corpus), {}
+    base, examples, rows = read_base(corpus), {}, clips.set_index("clip_id")
     for clip_id in arrays.choose_examples(clips):
-        row = clips[clips["clip_id"] == clip_id].iloc[0]
-        paths = [locations.join(base, name) if name else "" for name in row[["video", "audio"]]]
+        names = rows.loc[clip_id, ["video", "audio"]]
+        paths = [locations.join(base, name) if name else "" for name in names]
         try:
             examples[clip_id] = decode.read_clip(*paths, **options)
         except decode.MediaError as error:
@@ -95,11 +86,9 @@ def read_examples(corpus, clips, **options):
 
 def _probe_clip(base, video, audio):
     """Return what the headers of a clip's files say, as columns of ``clips.csv``."""
-    facts = dict(UNKNOWN)
-    problems, durations = [], []
-    for kind, name in (("video", video), ("audio", audio)):
-        if not name:
-            continue
+    facts, problems, shortest = dict(UNKNOWN), [], np.inf
+    named = {kind: name for kind, name in (("video", video), ("audio", audio)) if name}
+    for kind, name in named.items():
         try:
             location = locations.join(base, name)
             facts[f"{kind}_bytes"] = locations.measure_size(location)
@@ -107,16 +96,14 @@ def _probe_clip(base, video, audio):
         except (decode.MediaError, OSError) as error:
             problems.append(("" if video == audio else f"{kind}: ") + explain_error(error))
             continue
-        if not getattr(probe, f"has_{kind}"):
+        if kind not in probe.durations_s:
             problems.append(f"no {kind} stream")
             continue
-        durations.append(getattr(probe, f"{kind}_duration_s"))
+        shortest = min(shortest, probe.durations_s[kind] or np.inf)
         if kind == "video":
             facts["fps"] = probe.fps
-    durations = [seconds for seconds in durations if seconds]
-    facts["duration_s"] = round(min(durations), 3) if durations else np.nan
-    wanted = sum(1 for name in (video, audio) if name)
-    status = "failed" if len(problems) == wanted else "indexed"
+    facts["duration_s"] = round(shortest, 3) if np.isfinite(shortest) else np.nan
+    status = "failed" if len(problems) == len(named) else "indexed"
     return facts | {"status": status, "reason": "; ".join(dict.fromkeys(problems))}
 
 

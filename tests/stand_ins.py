@@ -33,6 +33,17 @@ def refuse(_):
     raise KeyError("refused")
 
 
+class OddError(Exception):
+    """Cannot be made anew from its message, as another process must."""
+
+    def __init__(self, what, why):
+        super().__init__(f"{what}, {why}")
+
+
+def raise_odd_error(_):
+    raise OddError("odd", "very")
+
+
 def answer_unpicklable(_):
     return lambda: None
 

@@ -17,8 +17,7 @@ def test_contenders_give_faces_and_features_of_the_same_clip(real_data, monkeypa
     detector = open_detector("resnet_ssd")
     path = sorted((real_data / "ravdess").rglob("*.mp4"))[0]
     assert contenders.decode_all(path) == 93
-    names = (detector.name, detector.weights_sha256)
-    _, rows, record = contenders.process_clip(0, path, names)
+    _, rows, record = contenders.process_clip(0, path, contenders.describe_work(detector))
     assert rows["faces"].shape == (16, 64, 64)
     assert rows["mels"].shape[1] == 64
     assert set(spectra.FEATURE_NAMES) <= set(record["numbers"])

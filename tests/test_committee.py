@@ -52,6 +52,15 @@ def test_members_test_as_their_protocol_and_share_the_validation(name):
     assert sorted(held) == sorted(set(clips["actor"][whole != "test"]))
 
 
+def test_each_member_has_the_fifth_of_its_number():
+    clips = make_clips(RAVDESS)
+    rest = [actor for actor in RAVDESS if actor not in {"02", "05", "14", "15", "16"}]
+    women_first = sorted(rest, key=lambda actor: (int(actor) % 2, actor))
+    for number in range(1, N_MEMBERS + 1):
+        parts = split_clips(clips, protocol=f"luna5/{number}", fold=1)
+        assert list_actors(clips, parts)["val"] == set(women_first[number - 1 :: N_MEMBERS])
+
+
 @pytest.mark.parametrize("name", ["luna5/0", "luna5/6", "luna5/", "luna5/two", "luna5/1/2"])
 def test_a_member_that_does_not_exist_is_refused(name):
     with pytest.raises(ValueError, match="members luna5/1 to luna5/5"):
@@ -119,3 +128,24 @@ def test_a_member_that_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="luna5/1"):
         committee.seat_committee("ravdess", "audio_made", protocol="luna5", fold=1)
+
+
+def test_a_committee_is_scored_on_its_test_clips(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    tested = [f"t{number}" for number in range(4)]
+    for number in range(1, N_MEMBERS + 1):
+        table = make_table({f"v{number}": "val", **dict.fromkeys(tested, "test")}, 0.6)
+        right = (table["part"] == "test") & (table["clip_id"] != "t0")
+        table["true"] = np.where(right, "calm", "sad")
+        protocol = committee.name_member("luna5", number)
+        facts = {"corpus": "ravdess", "protocol": protocol, "fold": 1, "parameters": {}}
+        run = runs.Run("audio_made", modality="voice", **facts)
+        run.facts |= {"inputs": {}, "detector": ""}
+        run.save_predictions(table)
+        run.finish({})
+    committee.seat_committee("ravdess", "audio_made", protocol="luna5", fold=1)
+    facts = runs.find_run("ravdess", "audio_made_committee", protocol="luna5", fold=1)
+    assert facts["scores"]["accuracy"] == 0.75
+    assert (facts["scores"]["n_clips"], facts["scores"]["n_actors"]) == (4, 4)
+    table = runs.read_predictions(facts["folder"])
+    assert table["part"].value_counts().to_dict() == {"val": N_MEMBERS, "test": 4}

@@ -1,17 +1,20 @@
+import itertools
 import json
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 
-from opencv_model import resnet_ssd
+from opencv_model import resnet_ssd, weights
 from preprocessing import corpora
 from preprocessing.clips import decode
 from preprocessing.corpora import drawn
-from preprocessing.corpora.drawn import clip, expression, face, phones, prosody, voice
+from preprocessing.corpora.drawn import clip, expression, face, phones, portrait, prosody, voice
 from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.clip import Take
+from preprocessing.corpora.drawn.painting import get_lightness
 
 QUICK = {"n_actors": 2, "n_takes": 1, "n_jobs": 1, "progress": False}
 
@@ -210,7 +213,7 @@ def test_voice_fits_into_the_clip(statement):
 def test_angry_is_louder_and_faster_than_sad():
     def say(emotion):
         rng = np.random.default_rng(1)
-        plain = prosody.choose_prosody(emotion, rng, overlap=0, noise=0)
+        plain = prosody.choose_prosody(emotion, rng, overlap=0)
         return voice.speak("01", plain, cast_actor(2).voice, rng)
 
     angry, sad = say("angry"), say("sad")
@@ -236,15 +239,60 @@ def test_action_units_move_the_face():
         face.draw_face(1, {"AU99": 1})
 
 
+@pytest.mark.parametrize("number", [1, 4, 6, 11])
+def test_every_emotion_looks_its_own_way(number):
+    faces = {}
+    for emotion, units in expression.FACES.items():
+        faces[emotion] = face.draw_face(number, units)[50:160, 110:210].astype(int)
+    apart = {
+        pair: np.abs(faces[pair[0]] - faces[pair[1]]).mean()
+        for pair in itertools.combinations(faces, 2)
+    }
+    usual = np.median(list(apart.values()))
+    assert apart["neutral", "calm"] > 0.4 * usual
+    assert apart["angry", "disgust"] > 0.8 * usual
+    assert min(apart.values()) > 0.35 * usual
+
+
+def test_lips_and_brows_stand_out_alike_on_every_skin():
+    rows = []
+    for number in range(1, 13):
+        actor = cast_actor(number)
+        if actor.beard < 0.5:
+            rows.append((get_lightness(actor.skin), *measure_contrast(number)))
+    rows = np.array(sorted(rows))
+    dark, light = rows[:4, 1:], rows[-4:, 1:]
+    assert rows[0, 0] < 45 < 80 < rows[-1, 0]
+    assert (rows[:, 1:] > [24, 36]).all()  # steps of CIE L*: lips, brows
+    assert (dark.mean(axis=0) > 0.95 * light.mean(axis=0)).all()
+
+
+def measure_contrast(number):
+    """Return how much darker than the skin beside them lips and brows are, in steps of CIE L*."""
+    actor = cast_actor(number)
+    image = face.draw_face(number).astype(np.float32) / 255
+    lightness = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 0]
+
+    def look(x, y, width, height):
+        """Return a box of the frame round a place in face units."""
+        scale = portrait.SCALE * actor.size
+        left, top = np.rint(portrait.CENTRE + scale * np.array([x - width, y - height]))
+        right, bottom = np.rint(portrait.CENTRE + scale * np.array([x + width, y + height]))
+        return lightness[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
+
+    low, lift = actor.shape["mouth_low"], actor.shape["brow_lift"]
+    lips = np.median(look(0, 106 + low, 14, 3)) - np.median(look(0, 74 + low, 14, 14).min(axis=0))
+    brows = look(-40, lift - 66, 10, 12).min(axis=0)
+    return lips, np.median(look(-40, lift - 84, 10, 3)) - np.median(brows)
+
+
 def test_haar_cascade_finds_the_faces(corpus):
     detector = resnet_ssd.open_detector("haar", quiet=True)
     assert find_faces(corpus, detector) >= 0.9
 
 
-@pytest.mark.real_data
-def test_network_finds_the_faces(corpus, real_data, monkeypatch):
-    weights = real_data / "face_detector" / "opencv_face_detector_uint8.pb"
-    monkeypatch.setenv("EMOTION_DETECTOR", str(weights))
+def test_network_finds_the_faces(corpus, monkeypatch):
+    monkeypatch.setenv("EMOTION_DETECTOR", str(weights.find_installed()))
     assert find_faces(corpus, resnet_ssd.open_detector("resnet_ssd")) >= 0.98
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from modeling.split import leak_meter
+from modeling.split import leak_meter, protocol
 from modeling.training import functionals
 from preprocessing.corpora import COLUMNS
 from preprocessing.disk import arrays
@@ -79,3 +79,27 @@ def test_the_leak_meter_shows_what_hearing_a_speaker_before_is_worth():
     leak = leak_meter.measure_leak(clips, features, model, split="group_kfold")["accuracy"]
     assert leak["by actor, actors centred"] == 1
     assert leak["by actor"] < 0.9
+
+
+def test_the_leak_meter_gives_means_over_folds_that_train_on_all_that_is_not_tested():
+    clips, features = make_clips(n_actors=7)  # folds of two, two, two actors and one
+    kept = ~((clips["emotion"] == "sad") & (clips["clip_id"].str[-1] > "2")).to_numpy()
+    clips, features = clips[kept].reset_index(drop=True), features[kept]
+    model = LogisticRegression(max_iter=500)
+    leak = leak_meter.measure_leak(clips, features, model, split="group_kfold")
+    words = clips["emotion"].to_numpy()
+    for title, name in {"random split": "random", "by actor": "group_kfold"}.items():
+        shares, recalls, n_train = [], [], []
+        for fold in range(1, protocol.count_folds(name, clips) + 1):
+            parts = protocol.split_clips(clips, protocol=name, fold=fold, allow_leak=True)
+            test = parts == "test"
+            said = model.fit(features[~test], words[~test]).predict(features[test])
+            right = said == words[test]
+            shares.append(right.mean())
+            recalls.append(np.mean([right[words[test] == word].mean() for word in set(words)]))
+            n_train.append((~test).sum())
+        assert leak.loc[title, "accuracy"] == pytest.approx(np.mean(shares))
+        assert leak.loc[title, "unweighted_recall"] == pytest.approx(np.mean(recalls))
+        assert leak.loc[title, "train_clips"] == n_train[0]
+    assert len(set(n_train)) > 1
+    assert leak["accuracy"].ne(leak["unweighted_recall"]).all()

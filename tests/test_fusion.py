@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from modeling.fusion import experts as fusion
 from modeling.fusion import heads
 from modeling.split.protocol import LeakError
+from modeling.training import runs
 
 THREE = ("neutral", "happy", "sad")
 
@@ -124,6 +125,19 @@ def test_clip_with_one_modality_gets_a_prediction_and_one_with_none_gets_nan():
         assert fused[0, 0] >= 0.7 - 1e-12
 
 
+@settings(max_examples=60, deadline=None)
+@given(experts(min_experts=2), st.data())
+def test_a_row_with_a_gap_is_no_judgement(posteriors, data):
+    row = data.draw(st.integers(0, len(posteriors[0]) - 1))
+    column = data.draw(st.integers(0, posteriors[0].shape[1] - 1))
+    holed, empty = posteriors[0].copy(), posteriors[0].copy()
+    holed[row, column], empty[row] = np.nan, np.nan
+    for fuse in (fusion.average_posteriors, fusion.multiply_experts):
+        fused = fuse([holed, *posteriors[1:]])
+        np.testing.assert_array_equal(fused, fuse([empty, *posteriors[1:]]))
+        np.testing.assert_allclose(fused[row], fuse(posteriors[1:])[row])
+
+
 @pytest.mark.parametrize("posteriors", [[], [np.ones((2, 3)), np.ones((3, 3))]])
 def test_unfit_posteriors_are_refused(posteriors):
     with pytest.raises(ValueError, match="array"):
@@ -159,6 +173,20 @@ def test_temperature_one_is_the_identity():
     posteriors = softmax(np.random.default_rng(0).normal(size=(5, 4)), axis=1)
     same = fusion.apply_temperature(fusion.take_log(posteriors), 1.0)
     np.testing.assert_allclose(same, posteriors)
+
+
+@pytest.mark.parametrize("small", [1e-2, 1e-4, 1e-6])
+def test_an_expert_may_be_almost_sure(small):
+    posteriors = np.array([[1 - small, small]])
+    np.testing.assert_allclose(fusion.multiply_experts([posteriors]), posteriors, rtol=1e-6)
+    nobody = np.array([[0.5, 0.5]])
+    np.testing.assert_allclose(fusion.multiply_experts([posteriors, nobody]), posteriors, rtol=1e-6)
+
+
+def test_no_expert_forbids_what_many_others_say():
+    certain, others = np.array([[1.0, 0.0]]), [np.array([[0.05, 0.95]])] * 8
+    assert fusion.multiply_experts([certain, *others[:2]])[0, 0] > 0.99
+    assert fusion.multiply_experts([certain, *others])[0, 1] > 0.99
 
 
 def test_unfit_calibration_is_refused():
@@ -284,6 +312,86 @@ def test_with_many_validation_actors_the_freedom_is_chosen_on_them(monkeypatch):
     assert {size for size, _ in asked[:-1]} == {240}, "each fit leaves a fifth of the actors out"
     assert {strength for _, strength in asked} == set(heads.STRENGTHS)
     assert asked[-1][0] == 300, "the last fit takes all"
+
+
+def make_many_actors(posteriors, labels):
+    """Return a table of validation clips of ten actors, who speak one after the other."""
+    table = make_table(labels, posteriors, parts=["val"] * len(labels))
+    return table.assign(actor=[str(10 * i // len(labels)) for i in range(len(labels))])
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Return a list that fills with what each logistic regression is fitted on, and how freely."""
+    calls, fit = [], heads.fit_logistic
+
+    def record(posteriors, labels, *, inverse_l2):
+        calls.append((posteriors[0], inverse_l2))
+        return fit(posteriors, labels, inverse_l2=inverse_l2)
+
+    monkeypatch.setattr(heads, "fit_logistic", record)
+    return calls
+
+
+def test_freedom_is_chosen_on_actors_that_the_fit_has_not_met(asked):
+    labels, logits = draw_clips(np.random.default_rng(5), n=300, n_emotions=3)
+    table = make_many_actors(softmax(logits, axis=1), labels)
+    heads.fit_on_validation([table], THREE)
+    actor_of = dict(zip(table["p_neutral"], table["actor"], strict=True))
+    n_clips = table["actor"].value_counts()
+    for posteriors, _ in asked:
+        met = pd.Series([actor_of[first] for first in posteriors[:, 0]]).value_counts()
+        assert (met == n_clips[met.index]).all(), "an actor is met whole or not at all"
+    assert sorted({len(posteriors) for posteriors, _ in asked}) == [240, 300]
+
+
+def test_timid_posteriors_need_a_free_fit_and_noise_a_tight_one(asked):
+    rng = np.random.default_rng(5)
+    labels, logits = draw_clips(rng, n=300, n_emotions=3, skill=2.5)
+    timid = make_many_actors(softmax(logits / 30, axis=1), labels)
+    heads.fit_on_validation([timid], THREE)
+    assert asked[-1][1] == max(heads.STRENGTHS)
+    noise = make_many_actors(softmax(rng.normal(size=(300, 3)) * 4, axis=1), labels)
+    heads.fit_on_validation([noise], THREE)
+    assert asked[-1][1] == min(heads.STRENGTHS)
+
+
+def test_a_missing_modality_weighs_as_much_as_one_that_knows_nothing():
+    rng = np.random.default_rng(0)
+    labels, logits = draw_clips(rng, n=200)
+    _, others = draw_clips(rng, n=200)
+    posteriors = [softmax(logits, axis=1), softmax(others, axis=1)]
+    fuse = heads.fit_logistic(posteriors, labels, inverse_l2=0.1)
+    nothing, missing = (np.full_like(posteriors[0], value) for value in (0.25, np.nan))
+    np.testing.assert_allclose(fuse([posteriors[0], missing]), fuse([posteriors[0], nothing]))
+    np.testing.assert_allclose(fuse([missing, posteriors[1]]), fuse([nothing, posteriors[1]]))
+
+
+def test_embeddings_are_scaled_by_the_training_clips_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    rng = np.random.default_rng(0)
+    parts = np.repeat(["train", "val", "test"], [40, 10, 10])
+    shift = np.select([parts == "val", parts == "test"], [5.0, -20.0])
+    made = {"voice": rng.normal(2, 3, (60, 4)) + shift[:, None], "face": rng.normal(0, 1, (60, 2))}
+    table = make_table(rng.integers(0, 3, 60), np.full((60, 3), 1 / 3), parts=parts)
+    facts = {"corpus": "drawn", "protocol": "luna5", "fold": 1, "parameters": {}}
+    for name, embeddings in made.items():
+        run = runs.Run(name, modality=name, **facts)
+        run.save_predictions(table, embeddings)
+        run.finish({})
+    found = heads.find_branches("drawn", "voice face", protocol="luna5", fold=1)
+    stacked, scales = heads.stack_embeddings(found, THREE)
+    for position, (name, embeddings) in enumerate(made.items()):
+        train = embeddings[:40]
+        expected = (embeddings - train.mean(axis=0)) / train.std(axis=0)
+        np.testing.assert_allclose(scales[name][0], train.mean(axis=0), rtol=1e-4)
+        for part, rows in {"train": slice(40), "val": slice(40, 50), "test": slice(50, 60)}.items():
+            x = stacked[part].x[:, position]
+            np.testing.assert_allclose(x[:, : train.shape[1]], expected[rows], rtol=0.01, atol=0.01)
+            assert not x[:, train.shape[1] :].any()
+    hidden = heads.hide_branches(stacked["test"], [0])
+    assert not hidden.x[:, 0].any()
+    np.testing.assert_array_equal(hidden.x[:, 1], stacked["test"].x[:, 1])
 
 
 def test_every_emotion_gets_a_posterior_also_one_never_trained():

@@ -39,6 +39,8 @@ def test_a_lost_call_says_why_and_the_next_one_works(children, function, argumen
 def test_what_a_function_raises_is_raised_here(children):
     with pytest.raises(KeyError, match="refused"):
         children.call(stand_ins.refuse, (0,))
+    with pytest.raises(RuntimeError, match="OddError: odd, very"):
+        children.call(stand_ins.raise_odd_error, (0,))
     with pytest.raises(TypeError, match="cannot be pickled"):
         children.call(stand_ins.answer_unpicklable, (0,))
 

@@ -124,6 +124,14 @@ def test_labels_are_names_or_positions():
         metrics.encode_labels([3], THREE)
 
 
+def test_actors_and_clips_are_counted():
+    actors = np.array(["01", "02", "02", "03", "03", "03", "01", "02"])
+    scores = metrics.score_predictions(
+        make_predictions(TRUE, np.eye(3)[TRUE], actors=actors), THREE
+    )
+    assert (scores["n_clips"], scores["n_actors"]) == (8, 3)
+
+
 def test_breakdown_by_a_column_of_the_clips():
     table = make_predictions(TRUE, np.eye(3)[PREDICTED])
     clips = pd.DataFrame({"clip_id": table["clip_id"], "gender": ["female", "male"] * 4})
@@ -168,6 +176,20 @@ def test_chance_is_what_uniform_guessing_scores():
     assert metrics.accuracy(true, guesses) == pytest.approx(chance["accuracy"], abs=0.02)
     assert metrics.unweighted_recall(true, guesses, 3) == pytest.approx(1 / 3, abs=0.02)
     assert metrics.macro_f1(true, guesses) == pytest.approx(chance["macro_f1"], abs=0.02)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=8))
+def test_chance_is_what_guessing_each_emotion_once_for_every_clip_scores(counts):
+    emotions = EMOTIONS[: len(counts)]
+    true = np.repeat(np.arange(len(counts)), counts)
+    chance = metrics.score_baselines(true, emotions)["chance"]
+    every_clip = np.repeat(true, len(counts))
+    every_guess = np.tile(np.arange(len(counts)), len(true))
+    assert chance["accuracy"] == pytest.approx(metrics.accuracy(every_clip, every_guess))
+    assert chance["macro_f1"] == pytest.approx(metrics.macro_f1(every_clip, every_guess))
+    recall = metrics.unweighted_recall(every_clip, every_guess, len(counts))
+    assert chance["unweighted_recall"] == pytest.approx(recall)
 
 
 @settings(max_examples=40, deadline=None)
@@ -319,6 +341,28 @@ def test_p_value_is_two_sided():
     scores = [bootstrap.score_resamples(*run, groups, weights)["accuracy"] for run in runs]
     below, above = (scores[1] <= scores[0]).sum(), (scores[1] >= scores[0]).sum()
     assert result["accuracy_p"] == pytest.approx(min(1, 2 * (1 + min(below, above)) / 1000))
+
+
+def test_interval_of_a_difference_is_that_of_the_resamples_alone():
+    n_right = np.array([3, 9, 14, 20, 26, 30]), np.array([8, 12, 15, 26, 20, 11])
+    true, actors = np.zeros(180, int), np.repeat([f"{a:02d}" for a in range(6)], 30)
+    first, second = (
+        make_predictions(
+            true,
+            np.where((np.arange(30) < n[:, None]).reshape(-1, 1), [[1.0, 0.0]], [[0.0, 1.0]]),
+            emotions=THREE[:2],
+            actors=actors,
+        )
+        for n in n_right
+    )
+    found = bootstrap.compare_predictions(
+        first, second, THREE[:2], rng=np.random.default_rng(6), n=41
+    )
+    draws = np.random.default_rng(6).multinomial(6, np.full(6, 1 / 6), size=41)
+    differences = np.sort(draws @ (n_right[1] - n_right[0]) / 180)
+    assert found["accuracy_difference"] == pytest.approx(-10 / 180)
+    assert found["accuracy_difference_low"] == pytest.approx(differences[1])
+    assert found["accuracy_difference_high"] == pytest.approx(differences[-2])
 
 
 def test_runs_that_cannot_be_compared_are_refused():

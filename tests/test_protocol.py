@@ -136,8 +136,9 @@ def test_group_kfold_balances_genders(n_actors, n_folds):
     for fold in range(1, n_folds + 1):
         actors = list_actors(clips, split_clips(clips, protocol="group_kfold", fold=fold))
         assert len(actors["val"]) == max(1, round(n_actors / 6))
-        women = sum(int(actor) % 2 == 0 for actor in actors["test"])
-        assert abs(2 * women - len(actors["test"])) <= 1
+        for part in ("test", "val"):
+            women = sum(int(actor) % 2 == 0 for actor in actors[part])
+            assert abs(2 * women - len(actors[part])) <= 1
         assert abs(len(actors["test"]) - n_actors / n_folds) < 1
 
 
@@ -209,11 +210,30 @@ def test_leak_of_a_take_raises():
         check_leak(pd.concat([clips, twins], ignore_index=True), parts, group=None)
 
 
-def test_split_refuses_a_file_shared_by_two_actors():
-    clips = make_clips(RAVDESS)
-    clips["audio"] = "one.wav"
+@pytest.mark.parametrize(
+    "actors", [("01", "02"), ("01", "03"), ("02", "03")], ids=["test", "val", "test and val"]
+)
+def test_split_refuses_a_file_shared_by_two_parts(actors):
+    clips = make_clips(RAVDESS)  # luna5, fold 1: 01 trains, 03 validates, 02 tests
+    clips.loc[clips["actor"].isin(["01", "04"]), "audio"] = "both train.wav"
+    assert set(split_clips(clips, protocol="luna5", fold=1)) == set(protocol.PARTS)
+    clips.loc[clips["actor"].isin(actors), "audio"] = "one.wav"
     with pytest.raises(LeakError, match=r"File in two parts: one\.wav"):
         split_clips(clips, protocol="luna5", fold=1)
+
+
+@pytest.mark.parametrize("column", ["actor", "emotion", "intensity", "statement", "repetition"])
+def test_clips_that_differ_in_any_fact_are_two_takes(column):
+    clips = make_clips(["05"], emotions=["happy"], statements=["kids"], repetitions="1")
+    other = clips.assign(**{"clip_id": "other", column: "otherwise"})
+    takes = protocol.name_takes(pd.concat([clips, clips.assign(clip_id="form"), other]))
+    assert takes[0] == takes[1] != takes[2]
+
+
+@pytest.mark.parametrize("column", ["statement", "repetition"])
+def test_a_clip_of_which_too_little_is_known_is_a_take_of_its_own(column):
+    clips = make_clips(["05"]).assign(**{column: ""})
+    assert protocol.name_takes(clips).tolist() == clips["clip_id"].tolist()
 
 
 def test_leaky_protocols_must_be_asked_for():
@@ -223,6 +243,31 @@ def test_leaky_protocols_must_be_asked_for():
             split_clips(clips, protocol=name, fold=1)
         actors = list_actors(clips, split_clips(clips, protocol=name, fold=1, allow_leak=True))
         assert actors["test"] & actors["train"]
+
+
+def test_a_random_split_must_be_asked_for_with_one_actor_too():
+    clips = make_clips(["05"])
+    with pytest.raises(LeakError, match="random tests on speakers that were trained on"):
+        split_clips(clips, protocol="random", fold=1)
+    assert set(split_clips(clips, protocol="statement", fold=1)) == set(protocol.PARTS)
+
+
+def test_random_folds_are_of_one_size():
+    clips = make_clips(["05", "06", "07"], statements=["kids"])  # 6 takes of each of 8 emotions
+    sizes = [
+        (split_clips(clips, protocol="random", fold=fold, allow_leak=True) == "test").sum()
+        for fold in range(1, protocol.N_RANDOM_FOLDS + 1)
+    ]
+    assert sum(sizes) == len(clips)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_what_validates_is_not_what_comes_first_by_name():
+    clips = make_clips(["05"], statements=("kids", "dogs", "door"), repetitions="1234")
+    validates = clips[split_clips(clips, protocol="statement", fold=1) == "val"]
+    assert len(validates) == 16
+    assert set(validates["statement"]) == {"kids", "door"}
+    assert set(validates["repetition"]) == set("1234")
 
 
 def test_random_split_is_stratified():

@@ -1,4 +1,5 @@
 import hashlib
+import re
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from opencv_model import graph, resnet_ssd, weights
+from opencv_model import resnet_ssd, weights
 from opencv_model.resnet_ssd import DetectorError, open_detector
 
 BLACK = np.zeros((60, 80, 3), np.uint8)
@@ -22,7 +23,7 @@ BLACK = np.zeros((60, 80, 3), np.uint8)
 @pytest.fixture(autouse=True)
 def _fresh_process(monkeypatch):
     monkeypatch.delenv("EMOTION_DETECTOR", raising=False)
-    monkeypatch.setattr(resnet_ssd, "_notices", set())
+    resnet_ssd._notify.cache_clear()
     monkeypatch.setattr(weights, "PACKAGE", "no-such-package")
 
 
@@ -67,37 +68,47 @@ def refused():
 # The graph
 
 
-def test_every_layer_reads_layers_listed_before_it():
+def list_layers(ending, *, close):
+    """Return (name, names of the inputs, the whole line) of each layer of a graph."""
+    lines = resnet_ssd.read_graph(ending, close=close).splitlines()
+    lines = [line for line in lines if line.startswith(("layer", "node"))]
+    read = re.compile(r' (?:bottom|input): "([^"]+)"')
+    return [(re.search(r'name: "([^"]+)"', line)[1], read.findall(line), line) for line in lines]
+
+
+@pytest.mark.parametrize("close", [False, True])
+@pytest.mark.parametrize("ending", ["pbtxt", "prototxt"])
+def test_every_layer_reads_layers_listed_before_it(ending, close):
     known = {"data"}
-    for row in graph.list_layers():
-        assert set(row.inputs) <= known
-        assert row.name not in known
-        known.add(row.name)
+    for name, inputs, line in list_layers(ending, close=close):
+        assert {read for read in inputs if "/" not in read} <= known  # others may be weights
+        assert name not in known - {"data"}
+        assert line.count("{") == line.count("}") > 0
+        known.add(name)
+    assert "detection_out" in known
 
 
 def test_priors_are_those_of_the_ssd_paper():
     cells = (38, 19, 10, 5, 3, 1)
-    n_priors = [2 + 2 * len(head[4]) for head in graph.HEADS]
+    rows = {name: line for name, _, line in list_layers("prototxt", close=False)}
+    priors = {name: line for name, line in rows.items() if name.endswith("_mbox_priorbox")}
+    n_priors = [2 + 2 * line.count("aspect_ratio:") for line in priors.values()]
     assert sum(side**2 * n for side, n in zip(cells, n_priors, strict=True)) == 8732
-    for head, n in zip(graph.HEADS, n_priors, strict=True):
-        rows = {row.name: row.options for row in graph.list_layers() if row.kind == "conv"}
-        assert rows[f"{head[0]}_mbox_loc"]["num_output"] == 4 * n
-        assert rows[f"{head[0]}_mbox_conf"]["num_output"] == 2 * n
+    for name, n in zip(priors, n_priors, strict=True):
+        head = name.removesuffix("_priorbox")
+        assert f"num_output: {4 * n} " in rows[f"{head}_loc"]
+        assert f"num_output: {2 * n} " in rows[f"{head}_conf"]
 
 
-@pytest.mark.parametrize("write", [graph.write_tensorflow_graph, graph.write_caffe_graph])
-def test_graphs_are_whole_texts(write):
-    text = write()
-    assert text.count("{") == text.count("}") > 100
-    assert "None" not in text
-    assert "True" not in text
-
-
-def test_message_is_the_text_form_of_protocol_buffers():
-    fields = {"name": "a", "kind": graph.Word("MAX"), "dim": (1, 2), "inner": {"clip": False}}
-    assert graph.write_message(fields) == (
-        'name: "a"\nkind: MAX\ndim: 1\ndim: 2\ninner {\n  clip: false\n}\n'
-    )
+@pytest.mark.parametrize(("close", "n_heads"), [(False, 6), (True, 4)])
+@pytest.mark.parametrize("ending", ["pbtxt", "prototxt"])
+def test_reduced_graph_has_the_first_four_heads(ending, close, n_heads):
+    rows = list_layers(ending, close=close)
+    assert sum(name.endswith("_mbox_priorbox") for name, _, _ in rows) == n_heads
+    concats = [
+        inputs for name, inputs, _ in rows if name in ("mbox_loc", "mbox_conf", "mbox_prior")
+    ]
+    assert [len([read for read in inputs if "mbox" in read]) for inputs in concats] == [n_heads] * 3
 
 
 def test_input_is_blue_green_red_without_their_means():
@@ -331,7 +342,7 @@ def read_tensorflow(path, text):
 def test_boxes_are_those_of_the_reference_graph(tensorflow_weights, real_frames):
     reference = tensorflow_weights.with_name("opencv_face_detector.pbtxt").read_text()
     reference = read_tensorflow(tensorflow_weights, reference)
-    own = read_tensorflow(tensorflow_weights, graph.write_tensorflow_graph())
+    own = read_tensorflow(tensorflow_weights, resnet_ssd.read_graph("pbtxt"))
     for frame in real_frames:
         expected, found = run_network(reference, frame), run_network(own, frame)
         expected, found = (boxes[boxes[:, 2] > 0.5] for boxes in (expected, found))
@@ -340,28 +351,26 @@ def test_boxes_are_those_of_the_reference_graph(tensorflow_weights, real_frames)
 
 
 @pytest.mark.real_data
-def test_all_boxes_agree_once_padded_like_the_reference(
-    tensorflow_weights, real_frames, close_ups, monkeypatch
-):
-    padded = [(*row[:4], 1) for row in graph.EXTRA_PAIRS]
-    monkeypatch.setattr(graph, "EXTRA_PAIRS", padded)
+def test_all_boxes_agree_once_padded_like_the_reference(tensorflow_weights, real_frames, close_ups):
+    text = resnet_ssd.read_graph("pbtxt")
+    padded = re.sub("(conv[89]_2_h/sum.*)VALID", r"\1SAME", text)
+    assert padded != text
     reference = tensorflow_weights.with_name("opencv_face_detector.pbtxt").read_text()
     reference = read_tensorflow(tensorflow_weights, reference)
-    own = read_tensorflow(tensorflow_weights, graph.write_tensorflow_graph())
+    own = read_tensorflow(tensorflow_weights, padded)
     for frame in real_frames + close_ups:
         expected = run_network(reference, frame)
         np.testing.assert_allclose(run_network(own, frame), expected, atol=1e-5)
 
 
 @pytest.mark.real_data
-def test_caffe_boxes_are_those_of_the_reference_graph(
-    caffe_weights, real_frames, close_ups, monkeypatch
-):
-    monkeypatch.setitem(graph.DETECTION, "clip", True)  # the reference cuts boxes at the frame
+def test_caffe_boxes_are_those_of_the_reference_graph(caffe_weights, real_frames, close_ups):
     reference = cv2.dnn.readNetFromCaffe(
         str(caffe_weights.with_name("deploy.prototxt")), str(caffe_weights)
     )
-    text = np.frombuffer(graph.write_caffe_graph().encode(), np.uint8)
+    text = resnet_ssd.read_graph("prototxt")  # the reference cuts boxes at the frame
+    text = text.replace("detection_output_param {", "detection_output_param { clip: true")
+    text = np.frombuffer(text.encode(), np.uint8)
     own = cv2.dnn.readNetFromCaffe(text, np.fromfile(caffe_weights, np.uint8))
     for frame in real_frames + close_ups:
         expected = run_network(reference, frame)
@@ -430,4 +439,4 @@ def test_haar_finds_frontal_faces(real_frames, tensorflow_weights, monkeypatch):
 
 
 def test_folder_is_the_package():
-    assert Path(graph.__file__).parent == weights.FOLDER
+    assert Path(resnet_ssd.__file__).parent == weights.FOLDER

@@ -266,7 +266,7 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(source, tmp_path, monk
     folder = arrays.corpus_folder("folder")
     before = read_bytes(folder)
     for path in (folder, *folder.parents):
-        if path.is_relative_to(tmp_path.parents[1]):
+        if "pytest-of-" in path.as_posix():
             path.chmod(0o555 if path == folder else 0o755)
     context = multiprocessing.get_context("fork")
     answers = context.Queue()

@@ -13,18 +13,10 @@ from scipy.ndimage import median_filter
 
 from preprocessing.clips import sampling
 
-SILENCE = 1e-4
-"""Peak below which sound is silence and no voice (RAVDESS's video-only clips have such a track)."""
-
-CLIPPED = 1.5
-"""Peak above which sound is not just an encoder's overshoot, but lies outside [-1, 1]."""
-
-FRAME_HOP_S = 0.01
-"""Step of the energy by which speech is told from silence; its windows are two steps long."""
-
-CLICK_FRAMES = 7
-"""Windows of a median that no click passes: one of 10 ms touches three of the seven."""
-
+SILENCE = 1e-4  # peak below which sound is silence (RAVDESS's video-only clips have such a track)
+CLIPPED = 1.5  # peak above which sound is not just an encoder's overshoot
+FRAME_HOP_S = 0.01  # step of the energy by which speech is told from silence
+CLICK_FRAMES = 7  # steps of a median that no click passes: one of 10 ms touches three of them
 PAD_S = 0.1
 """Kept on either side of the speech: breath and voiceless consonants before and after it are
 weak (they last about 50 to 100 ms), and the median can eat 30 ms of a sudden start."""
@@ -43,22 +35,13 @@ class _Track:
 
 @dataclass
 class Pictures(_Track):
-    """When each frame comes on screen.
+    """When each frame comes on screen."""
 
-    Attributes:
-        ticks: Time of each frame, sorted, each once; at least one.
-        durations: Ticks that a frame stays, by its tick, where the container says so.
-        usual_ticks: Ticks that a frame usually stays, by the frame rate.
-        time_base: Seconds a tick, a Fraction.
-        origin_s: Start of the container on the clock of the ticks, in seconds.
-        promised_end_s: End of the pictures by the header, or None.
-    """
-
-    ticks: list[int]
-    durations: dict[int, int]
-    usual_ticks: float
-    time_base: Fraction
-    origin_s: float = 0.0
+    ticks: list[int]  # time of each frame, sorted, each once; at least one
+    durations: dict[int, int]  # ticks that a frame stays, by its tick, where the container says so
+    usual_ticks: float  # that a frame stays, by the frame rate
+    time_base: Fraction  # seconds a tick
+    origin_s: float = 0.0  # start of the container on the clock of the ticks
     promised_end_s: float | None = None
     name = "video"
 
@@ -88,11 +71,7 @@ class Pictures(_Track):
         return len(self.ticks) / (self.end_s - self.start_s)
 
     def plan(self, window, choose):
-        """Return which frames a strategy wants of a window.
-
-        Args:
-            window: (start, end) in seconds.
-            choose: Function of (duration_s, frame_times) as `sampling.choose_frames` gives it.
+        """Return which frames ``choose`` wants of a window, (start, end) in seconds.
 
         Returns:
             groups: A tuple of ticks for each frame to be returned, to be averaged.
@@ -111,14 +90,7 @@ class Pictures(_Track):
 
 @dataclass
 class Sound(_Track):
-    """Mono sound as unbroken runs.
-
-    Attributes:
-        runs: (start in seconds, float32 (samples,)) of each, at least one, none empty.
-        rate_hz: Samples per second.
-        promised_end_s: End of the sound by the header, or None.
-        lag_s: How much its times were moved, see `shift`.
-    """
+    """Mono sound as unbroken runs: (start in seconds, float32 (samples,)), none of them empty."""
 
     runs: list[tuple[float, np.ndarray]]
     rate_hz: int
@@ -167,13 +139,10 @@ def find_fault(samples):
 def find_speech(waveform, rate_hz, trim_db):
     """Return the seconds between the leading and the trailing silence of a voice.
 
-    Energy in windows of 20 ms every 10 ms, then the median of `CLICK_FRAMES` of them, which a
-    click does not pass. What lies less than ``trim_db`` below the loudest window counts as speech.
-
     Args:
         waveform: float32 (samples,).
         rate_hz: Samples per second.
-        trim_db: Decibels below the loudest window.
+        trim_db: What is less than so many decibels softer than the loudest moment is speech.
 
     Returns:
         (start, end) in seconds since the first sample, `PAD_S` wider than the speech where there
@@ -185,8 +154,7 @@ def find_speech(waveform, rate_hz, trim_db):
     if n_hops < 2 * CLICK_FRAMES:
         return whole
     hops = np.square(waveform[: n_hops * hop], dtype=np.float64).reshape(n_hops, hop).mean(axis=1)
-    energy = (hops[:-1] + hops[1:]) / 2
-    energy = median_filter(energy, CLICK_FRAMES, mode="nearest")
+    energy = median_filter((hops[:-1] + hops[1:]) / 2, CLICK_FRAMES, mode="nearest")
     if energy.max() < SILENCE**2:
         return whole
     speech = np.flatnonzero(energy >= energy.max() * 10 ** (-trim_db / 10))
@@ -195,16 +163,13 @@ def find_speech(waveform, rate_hz, trim_db):
 
 
 def find_window(tracks, *, window_s, max_seconds, trim_db=None):
-    """Return the seconds that all tracks share, or the first track's if they share none.
+    """Return the start and end that all tracks share, or the first track's if they share none.
 
     Args:
         tracks: `Pictures` and `Sound`, at least one.
         window_s: Length to keep from the middle, if shorter; None keeps all.
         max_seconds: Longest window.
         trim_db: Leave out the silence at both ends first, see `find_speech`; None keeps it.
-
-    Returns:
-        (start, end) in seconds.
     """
     start_s = max(track.start_s for track in tracks)
     end_s = min(track.end_s for track in tracks)
@@ -233,16 +198,16 @@ def find_mismatch(tracks):
 
 
 def average_frames(decoded, groups):
-    """Return the mean frame of each group, converting no other frame.
+    """Return the mean frame of each group of ticks, converting no other frame.
 
     Args:
         decoded: Iterable of (tick, function of the wanted shape or None that gives uint8 (height,
-            width, channel)), in order.
+            width, channel)), in any order.
         groups: A tuple of ticks for each frame wanted.
 
     Returns:
-        frames: uint8 (group, height, width, channel); None if no wanted frame came. The frames of
-            a group with missing ticks are undefined.
+        frames: uint8 (group, height, width, channel), undefined where ticks are missing; None if
+            no wanted frame came.
         ticks: Sorted list of all ticks that came.
     """
     slots = defaultdict(list)
@@ -254,35 +219,30 @@ def average_frames(decoded, groups):
     for tick, convert in decoded:
         wanted_by = () if tick in seen else slots.get(tick, ())
         seen.add(tick)
-        frame = convert(None if frames is None else frames.shape[1:]) if wanted_by else None
-        if wanted_by and frames is None:
+        if not wanted_by:
+            continue
+        frame = convert(None if frames is None else frames.shape[1:])
+        if frames is None:
             frames = np.empty((len(groups), *frame.shape), dtype=np.uint8)
         for slot in wanted_by:
             size = len(groups[slot])
-            if size > 1 and slot not in sums:
-                sums[slot] = np.zeros(frame.shape, dtype=np.uint32)
-            if size > 1:
-                sums[slot] += frame
+            total = frame if size == 1 else sums.pop(slot, 0) + frame.astype(np.uint32)
             missing[slot] -= 1
-            if missing[slot] == 0:
-                frames[slot] = (sums.pop(slot) + size // 2) // size if size > 1 else frame
+            if missing[slot]:
+                sums[slot] = total
+            else:
+                frames[slot] = (total + size // 2) // size
     return frames, sorted(seen)
 
 
 def keep_frames(decoded, groups):
-    """Return each wanted frame as it is, converting none.
+    """Return a list of the frames of groups of one tick each, None where one did not come.
 
-    Args:
-        decoded: Iterable of (tick, frame), in order.
-        groups: A tuple of one tick for each frame wanted.
-
-    Returns:
-        frames: List of frames, None where one did not come.
-        ticks: Sorted list of all ticks that came.
+    Otherwise as `average_frames`, but whatever is ``decoded`` with a tick is given as it is.
     """
     wanted, kept, seen = {tick for (tick,) in groups}, {}, set()
     for tick, frame in decoded:
-        if tick in wanted and tick not in seen:
-            kept[tick] = frame
         seen.add(tick)
+        if tick in wanted:
+            kept.setdefault(tick, frame)
     return [kept.get(tick) for (tick,) in groups], sorted(seen)

@@ -1,7 +1,7 @@
 """Open a media file, wherever it lies, and tell what its header promises.
 
-By PyAV, that is FFmpeg's libraries; no ffmpeg program is needed. Whatever is wrong with a file
-becomes a ``MediaError`` with a short reason.
+By PyAV; no ffmpeg program is needed. Whatever is wrong with a file becomes a ``MediaError`` with
+a short reason.
 """
 
 import io
@@ -13,20 +13,19 @@ import av
 from av.stream import Disposition
 
 from preprocessing.clips import locations
+from preprocessing.workers.isolation import explain_error
 
 av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters becomes a problem
 
 FORMATS = "mov,mp4,m4a,3gp,avi,flv,matroska,webm,mpegts,asf,ogg,wav,w64,aiff,flac,mp3,aac"
 """Containers that may be opened. Playlists are not among them: they would open further files."""
 
-INDEXED = (".mp4", ".mov", ".m4a", ".m4v")
-"""Containers whose index says all about their streams."""
+INDEXED = (".mp4", ".mov", ".m4a", ".m4v")  # their index says all about their streams
+QUICK = {"probesize": "32"}  # keeps FFmpeg from decoding the first pictures of what it opens
+MAX_REMOTE_BYTES = 1 << 30  # of a file at a URL, which is held in memory as a whole
 
-QUICK = {"probesize": "32"}
-"""Options that keep FFmpeg from decoding the first pictures when a container is opened."""
-MAX_REMOTE_BYTES = 1 << 30
-"""Largest file at a URL that is read: it is held in memory as a whole."""
-DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)
+DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, MemoryError)
+DECODER_ERRORS += (ArithmeticError, LookupError)
 """What PyAV raises on damaged files."""
 
 
@@ -36,23 +35,10 @@ class MediaError(Exception):
 
 @dataclass(frozen=True)
 class Probe:
-    """What a container promises; None where it does not say. Seconds since the container's start.
+    """What a container promises; None where it does not say."""
 
-    ``n_frames_hint`` is 0 where unknown (FLV, Matroska); ``fps`` is the average rate promised.
-    """
-
-    has_video: bool = False
-    has_audio: bool = False
-    video_start_s: float | None = None
-    video_duration_s: float | None = None
-    fps: float | None = None
-    width: int | None = None
-    height: int | None = None
-    n_frames_hint: int = 0
-    audio_start_s: float | None = None
-    audio_duration_s: float | None = None
-    rate_hz: int | None = None
-    n_channels: int | None = None
+    durations_s: dict[str, float | None]  # of its "video" and its "audio", where there is one
+    fps: float | None  # on average
 
 
 def probe(path):
@@ -64,65 +50,47 @@ def probe(path):
         MediaError: The file cannot be opened or holds neither video nor audio.
     """
     with open_media(path, whole=False) as container:
-        video, audio = find_video(container), find_audio(container)
-        found = _probe_span(container, video) | _probe_span(container, audio)
-        if video is not None:
-            rate = video.average_rate or video.guessed_rate
-            found |= {"width": video.width, "height": video.height, "n_frames_hint": video.frames}
-            found["fps"] = float(rate) if rate else None
-        if audio is not None:
-            found |= {"rate_hz": audio.rate, "n_channels": audio.channels}
-        if not found:
+        streams = {kind: find_stream(container, kind) for kind in ("video", "audio")}
+        streams = {kind: stream for kind, stream in streams.items() if stream is not None}
+        if not streams:
             raise MediaError("holds neither video nor audio")
-        return Probe(**found)
+        durations_s = {kind: _find_duration(container, streams[kind]) for kind in streams}
+        video = streams.get("video")
+        rate = video and (video.average_rate or video.guessed_rate)
+        return Probe(durations_s, float(rate) if rate else None)
 
 
-def _probe_span(container, stream):
-    """Return that there is such a stream, when it starts, and how long it promises to last."""
-    if stream is None:
-        return {}
+def _find_duration(container, stream):
+    """Return how long a stream lasts by its header, else by its container's, in seconds."""
     start_s = float((stream.start_time or 0) * stream.time_base) - find_origin(container)
     end_s = find_promised_end(container, stream)
     if end_s is None and container.duration:
         end_s = container.duration / av.time_base
-    return {
-        f"has_{stream.type}": True,
-        f"{stream.type}_start_s": start_s,
-        f"{stream.type}_duration_s": None if end_s is None else end_s - start_s,
-    }
-
-
-def explain_fault(error):
-    """Return an exception's message, short and without path or error number."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text[:1].lower() + text[1:]
+    return None if end_s is None else end_s - start_s
 
 
 @contextmanager
 def open_media(location, *, whole=True):
-    """Yield the container of a file; what PyAV raises there or later becomes a MediaError.
+    """Yield the container of a Path or URL; what PyAV raises there or later becomes a MediaError.
 
-    Args:
-        location: Path, or a URL that fsspec reads.
-        whole: Of a URL, fetch all at once; False: only what is asked for, where the server can.
+    ``whole`` fetches a URL's file at once; without it, only what is asked for, where possible.
     """
     with ExitStack() as stack:
         try:
             if locations.is_url(location):
                 file = stack.enter_context(_open_remote(location, whole=whole))
-                suffix = locations.get_path(location).suffix
             else:
                 file = _find_file(location)
-                suffix = Path(location).suffix
+            suffix = locations.get_path(location).suffix
             container = stack.enter_context(_open_container(file, suffix))
         except OSError as error:
-            raise MediaError(explain_fault(error)) from error
+            raise MediaError(explain_error(error)) from error
         except DECODER_ERRORS as error:
             raise MediaError("not a media file of a known kind, or damaged at its start") from error
         try:
             yield container
         except DECODER_ERRORS as error:
-            raise MediaError(explain_fault(error)) from error
+            raise MediaError(explain_error(error)) from error
 
 
 def _find_file(path):
@@ -167,19 +135,12 @@ def _open_container(file, suffix):
     return av.open(file, options=options, metadata_errors="ignore")
 
 
-def find_video(container):
-    """Return the first stream of moving pictures (no cover art) with a decoder, or None."""
-    for stream in container.streams.video:
-        is_cover = bool(stream.disposition & Disposition.attached_pic)
-        if stream.codec_context is not None and stream.codec_context.width and not is_cover:
-            return stream
-    return None
-
-
-def find_audio(container):
-    """Return the first stream of sound with a decoder, or None."""
-    for stream in container.streams.audio:
-        if stream.codec_context is not None and stream.codec_context.sample_rate:
+def find_stream(container, kind):
+    """Return the first stream of "video" (no cover art) or "audio" with a decoder, or None."""
+    size = "width" if kind == "video" else "sample_rate"
+    for stream in getattr(container.streams, kind):
+        is_cover = stream.disposition & Disposition.attached_pic
+        if getattr(stream.codec_context, size, 0) and not is_cover:
             return stream
     return None
 

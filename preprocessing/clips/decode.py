@@ -1,63 +1,44 @@
 """One decode of a clip: the chosen frames and the waveform, cut to the same seconds.
 
-A container is demuxed once. Sound is decoded on the way (``sounds``), pictures when the length of
-the sound and the times of all frames are known (``pictures``). All times come from timestamps,
-never from a frame rate.
+A container is demuxed once. Sound is decoded on the way, pictures when the length of the sound and
+the times of all frames are known. All times come from timestamps, never from a frame rate.
 """
 
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import av
 import numpy as np
 
-from preprocessing.clips import locations, sampling
+from preprocessing.clips import containers, locations, sampling
 from preprocessing.clips.clock import find_fault, find_mismatch, find_window
-from preprocessing.clips.containers import (
-    DECODER_ERRORS,
-    MediaError,
-    Probe,
-    explain_fault,
-    find_audio,
-    find_origin,
-    find_video,
-    open_media,
-    probe,
-)
+from preprocessing.clips.containers import DECODER_ERRORS, MediaError
+from preprocessing.clips.containers import probe as probe
 from preprocessing.clips.pictures import collect_pictures, decode_packets, take_frames
 from preprocessing.clips.sounds import collect_sound
 from preprocessing.voice.synchrony import estimate_lag
-
-__all__ = ["Clip", "MediaError", "Probe", "probe", "read_clip", "read_frame_times"]
+from preprocessing.workers.isolation import explain_error
 
 
 @dataclass
 class Clip:
     """Frames and waveform of the same seconds, on one clock: 0 is the start of the shared window.
 
-    Attributes:
-        frames: uint8 (time, height, width, 3), RGB, upright; None without pictures.
-        frame_times: float64 (time,), seconds at which each frame comes on screen (0 if it already
-            is when the window starts; for ``window_mean`` the mean over the averaged frames).
-        waveform: float32 (samples,), mono in [-1, 1]; sample 0 is at 0 s. None without a voice.
-        rate_hz: Samples per second.
-        start_s: Start of the window, seconds since the container's start.
-        duration_s: Length of the window in seconds.
-        fps: Mean rate of all frames, by their timestamps; None without pictures.
-        audio_lag_s: How much later than the picture's clock the sound's clock was taken to start.
-        problems: What is missing or damaged, in words; empty for a sound clip.
+    ``frame_times`` are the seconds at which each frame comes on screen: 0 if it already is when
+    the window starts; for ``window_mean`` the mean over the averaged frames.
     """
 
-    frames: np.ndarray | None
-    frame_times: np.ndarray
-    waveform: np.ndarray | None
-    rate_hz: int
-    start_s: float
-    duration_s: float
-    fps: float | None
-    problems: list[str] = field(default_factory=list)
-    audio_lag_s: float = 0.0
+    frames: np.ndarray | None  # uint8 (time, height, width, 3), RGB, upright
+    frame_times: np.ndarray  # float64 (time,)
+    waveform: np.ndarray | None  # float32 (samples,), mono in [-1, 1]; sample 0 is at 0 s
+    rate_hz: int  # samples per second
+    start_s: float  # of the window, seconds since the container's start
+    duration_s: float  # of the window
+    fps: float | None  # mean rate of all frames, by their timestamps
+    problems: list[str] = field(default_factory=list)  # what is missing or damaged, in words
+    audio_lag_s: float = 0.0  # how much later than the picture's clock the sound's starts
 
 
 def read_clip(
@@ -96,21 +77,18 @@ def read_clip(
             (`synchrony.estimate_lag`), and to take 0 where that cannot be measured.
         trim_db: Cut what is quieter than this many decibels below the loudest moment off both ends
             of picture and sound, before ``window_s`` (`clock.find_speech`); None cuts nothing.
-        as_frames: Leave the frames as ``frames.Frames``, which are converted when looked at,
-            instead of an array; ``window_mean`` always gives an array.
+        as_frames: Give ``frames.Frames``, which are converted when looked at, instead of an array;
+            ``window_mean`` always gives an array.
 
     Returns:
-        Clip.
+        A ``Clip``.
 
     Raises:
         MediaError: Neither picture nor sound can be had.
         ValueError: An option is out of its range.
     """
-    lengths = {"window_s": window_s, "max_seconds": max_seconds}
-    for name, value in (lengths | {"rate_hz": rate_hz, "trim_db": trim_db}).items():
-        if value is not None and not value > 0:
-            raise ValueError(f"{name} = {value}; expected a positive number.")
-    _check_lag(audio_lag_s)
+    span = {"window_s": window_s, "max_seconds": max_seconds, "trim_db": trim_db}
+    _check_options(audio_lag_s, rate_hz=rate_hz, **span)
     seed = None if rng is None else int(rng.integers(2**63))
 
     def choose(duration_s, frame_times):
@@ -120,24 +98,20 @@ def read_clip(
         )
 
     choose(1.0, [0.0])  # a wrong option is an error before any file is opened
-    problems = []
-    frames, frame_times, waveform = None, np.empty(0), None
+    problems, frames, frame_times, waveform = [], None, np.empty(0), None
     with ExitStack() as stack:
         pictures, sound, decode = _read_tracks(
             stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems
         )
         tracks = [track for track in (pictures, sound) if track is not None]
-
-        def window():
-            return find_window(tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db)
-
+        window = partial(find_window, tracks, **span)
         if pictures is not None:
             try:
                 frames, frame_times = take_frames(
                     pictures, decode, window, choose, problems, as_frames=as_frames
                 )
             except (MediaError, *DECODER_ERRORS) as error:
-                problems.append(f"video cannot be decoded ({explain_fault(error)})")
+                problems.append(f"video cannot be decoded ({explain_error(error)})")
                 tracks.remove(pictures)
     problems += [problem for track in tracks if (problem := track.find_truncation())]
     start_s, end_s = window() if tracks else (0.0, 0.0)
@@ -165,17 +139,14 @@ def read_clip(
 def read_frame_times(
     video, audio=None, *, window_s=None, max_seconds=60.0, audio_lag_s=None, trim_db=None
 ):
-    """Return when each frame of a clip comes on screen, decoding no picture.
+    """Return the length of `read_clip`'s window in seconds, and when each frame comes on screen.
 
-    The arguments are those of `read_clip`, whose window and clock these times share.
-
-    Returns:
-        The window's length in seconds, and float64 (frame,), seconds since its start.
+    The times are float64 (frame,), seconds since the window's start; no picture is decoded.
 
     Raises:
         MediaError: There are no pictures.
     """
-    _check_lag(audio_lag_s)
+    _check_options(audio_lag_s)
     problems = []
     with ExitStack() as stack:
         pictures, sound, _ = _read_tracks(
@@ -184,40 +155,36 @@ def read_frame_times(
     if pictures is None:
         raise MediaError("; ".join(problems) or "no video file is given")
     tracks = [track for track in (pictures, sound) if track is not None]
-    start_s, end_s = find_window(
-        tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db
-    )
-    _, times = pictures.plan(
-        (start_s, end_s), lambda _, times: [(i, i + 1) for i in range(len(times))]
-    )
-    return end_s - start_s, times
+    window = find_window(tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db)
+    _, times = pictures.plan(window, lambda _, times: [(i, i + 1) for i in range(len(times))])
+    return window[1] - window[0], times
 
 
-def _check_lag(audio_lag_s):
-    """Raise ValueError for a lag that is no finite number."""
+def _check_options(audio_lag_s, **lengths):
+    """Raise ValueError for a lag that is no finite number and for lengths that are not positive."""
+    for name, value in lengths.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} = {value}; expected a positive number.")
     if audio_lag_s is not None and not math.isfinite(audio_lag_s):
         raise ValueError(f"audio_lag_s = {audio_lag_s}; expected finite seconds, or None.")
 
 
 def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems):
-    """Demux one container or two, left open on ``stack``; the sound is put on the picture's clock.
-
-    Returns:
-        Pictures or None; Sound or None; the function that decodes the pictures, or None.
-    """
+    """Return Pictures, Sound on their clock, and what decodes the pictures; None each without."""
     video, audio = (locations.find_location(path) if path else None for path in (video, audio))
-    measures_lag = audio_lag_s is None and video and audio and video != audio
+    are_two = bool(video and audio and video != audio)
+    measures_lag = are_two and audio_lag_s is None
     pictures = sound = decode = beside = None
     for path in dict.fromkeys(path for path in (video, audio) if path):
         try:
-            container = stack.enter_context(open_media(path))
-            video_stream = find_video(container) if path == video else None
-            audio_stream = find_audio(container) if path == audio or measures_lag else None
-            found = problems if path == audio or not measures_lag else []
-            packets, heard = _demux(container, video_stream, audio_stream, max_seconds, found)
-            problems += [
-                problem for problem in found if found is not problems and "audio" not in problem
-            ]
+            container = stack.enter_context(containers.open_media(path))
+            video_stream = containers.find_stream(container, "video") if path == video else None
+            hears = path == audio or measures_lag
+            audio_stream = containers.find_stream(container, "audio") if hears else None
+            packets, heard, found = _demux(container, video_stream, audio_stream, max_seconds)
+            if path != audio:  # what is wrong with the sound beside the pictures is of no concern
+                found = [problem for problem in found if "audio" not in problem]
+            problems += found
             if path == video:
                 pictures, decode = collect_pictures(container, video_stream, packets, problems)
                 if measures_lag and audio_stream is not None:
@@ -228,30 +195,23 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
             _limit_promises(container, read, max_seconds)
         except (MediaError, *DECODER_ERRORS) as error:
             role = "video file: " if path == video else "audio file: "
-            problems.append(
-                (role if video and audio and video != audio else "") + explain_fault(error)
-            )
+            problems.append((role if are_two else "") + explain_error(error))
     if sound is not None:
-        if audio_lag_s is None:
-            audio_lag_s = _measure_lag(beside, sound) if beside is not None else None
+        if beside is not None:
+            heard = [track.cut(0.0, track.end_s) for track in (beside, sound)]
+            audio_lag_s = estimate_lag(*heard, rate_hz)
         sound.shift(audio_lag_s or 0.0)
     return pictures, sound, decode
 
 
-def _measure_lag(beside, sound):
-    """Return the lag of a recording by the sound beside the pictures, or None if it is unclear."""
-    reference, recording = (track.cut(0.0, track.end_s) for track in (beside, sound))
-    return estimate_lag(reference, recording, sound.rate_hz)
-
-
-def _demux(container, video, audio, max_seconds, problems):
-    """Return the compressed pictures and the decoded sound of one pass through a container."""
+def _demux(container, video, audio, max_seconds):
+    """Return the packets of pictures, the frames of sound and the problems of one pass."""
     streams = [stream for stream in (video, audio) if stream is not None]
     for stream in streams:
         stream.codec_context.thread_count = 1  # equal bytes each time; the workers are processes
-    packets, heard, failures = [], [], []
+    packets, heard, failures, problems = [], [], [], []
     seconds_a_tick = {stream.index: float(stream.time_base) for stream in streams}
-    origin_s = find_origin(container)
+    origin_s = containers.find_origin(container)
     running = {stream.index for stream in streams}
     try:
         for packet in container.demux(streams) if streams else ():
@@ -267,14 +227,14 @@ def _demux(container, video, audio, max_seconds, problems):
             else:
                 packets.append(packet)
     except DECODER_ERRORS as error:
-        problems.append(f"reading stopped early ({explain_fault(error)})")
+        problems.append(f"reading stopped early ({explain_error(error)})")
     if len(running) < len(streams):
         problems.append(f"longer than {max_seconds:g} s: the rest was not read")
     if audio is not None:
         heard += decode_packets([None], audio, failures)
     if failures:
         problems.append(f"audio damaged: packets that cannot be decoded: {len(failures)}")
-    return packets, heard
+    return packets, heard, problems
 
 
 def _limit_promises(container, read, max_seconds):

@@ -1,12 +1,10 @@
 """Where raw clips lie: on this machine (a Path), or at a URL that fsspec reads (a str with "://").
 
-All that differs between the two is here, so an index need not know which it lists. fsspec speaks
-http and https at once; others want a package of theirs (``s3://``: s3fs, ``gs://``: gcsfs) and
-say so. Links may be chained as fsspec writes them: ``simplecache::s3://bucket/ravdess``.
+fsspec speaks http and https at once; others want a package of theirs (``s3://``: s3fs, ``gs://``:
+gcsfs) and say so. Links may be chained as fsspec writes them: ``simplecache::s3://bucket/ravdess``.
 
-universal-pathlib would not make this shorter: its names keep a link's query and "%20", it joins
-"a#1.mp4" unescaped, cannot go on below ``simplecache::https://``, and whatever cannot be reached
-is for it a file that does not exist.
+universal-pathlib is no substitute: its names keep a link's query and "%20", it joins "a#1.mp4"
+unescaped, and whatever cannot be reached is for it a file that does not exist.
 """
 
 import io
@@ -35,18 +33,14 @@ def is_url(location):
 
 
 def find_location(text):
-    """Return what a user's text names: a URL as it is, else an absolute Path.
-
-    Links are resolved; a loop of links is left for the reader of the file to complain of.
-    """
+    """Return what a user's text names: a URL as it is, else an absolute Path without links."""
     return text if is_url(text) else Path(os.path.realpath(Path(text).expanduser()))
 
 
 def join(base, name):
-    """Return the location, Path or URL, of a file that a list at ``base`` names.
+    """Return the location, Path or URL, of a file that a list in the folder ``base`` names.
 
-    ``name`` is relative to the folder ``base``, and is escaped where that is of the web; an
-    absolute path or a URL stands for itself (below a URL, a path is never one of this machine).
+    An absolute path or a URL stands for itself; below a URL, a path is never of this machine.
     """
     if is_url(name):
         return name
@@ -109,8 +103,7 @@ def is_file(location):
     """Return whether there is a file, followed through links."""
     if not is_url(location):
         return Path(location).is_file()
-    with _clear_errors(location):
-        system, path = fsspec.core.url_to_fs(location)
+    with _reach(location) as (system, path):
         return system.isfile(path)
 
 
@@ -118,8 +111,7 @@ def measure_size(location):
     """Return a file's size in bytes, 0 where a web server does not say; OSError if it is absent."""
     if not is_url(location):
         return Path(location).stat().st_size
-    with _clear_errors(location):
-        system, path = fsspec.core.url_to_fs(location)
+    with _reach(location) as (system, path):
         return system.info(path)["size"] or 0
 
 
@@ -136,8 +128,7 @@ def open_file(location):
         with Path(location).open("rb") as file:
             yield file
         return
-    with _clear_errors(location):
-        system, path = fsspec.core.url_to_fs(location)
+    with _reach(location) as (system, path):
         file = system.open(path, "rb", block_size=BLOCK_BYTES)
     with file, io.BufferedReader(_Remote(file, location)) as reader:
         yield reader
@@ -146,9 +137,8 @@ def open_file(location):
 def list_files(folder, *, skips):
     """Return the sorted POSIX names, relative to a folder (Path or URL), of all files below it.
 
-    A linked folder is followed once, so a loop of links ends. A web server is listed by the links
-    of its index pages. Where ``skips(name)`` is true, the file or folder of that name is passed
-    over.
+    A linked folder is followed once. A web server is listed by the links of its index pages. What
+    ``skips(name)`` is true of is passed over.
 
     Raises:
         OSError: There is no such folder (FileNotFoundError), it is a file (NotADirectoryError),
@@ -190,8 +180,7 @@ def _walk(source, skips):
 
 def _find_remote(url):
     """Return the files below a URL, relative to it; a list may leave out a link's "%20"."""
-    with _clear_errors(url):
-        system, path = fsspec.core.url_to_fs(url)
+    with _reach(url) as (system, path):
         root = path.rstrip("/")
         files = system.find(root, maxdepth=MAX_DEPTH)
     if files in ([root], [root.lstrip("/")]):
@@ -209,6 +198,13 @@ def _split_chain(url):
 
 def _drop_query(url):
     return re.split("[?#]", url, maxsplit=1)[0] if url.startswith(WEB) else url
+
+
+@contextmanager
+def _reach(url):
+    """Yield the file system of a URL, and its path there; what goes wrong is an OSError."""
+    with _clear_errors(url):
+        yield fsspec.core.url_to_fs(url)
 
 
 @contextmanager

@@ -10,18 +10,12 @@ from functools import partial
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from preprocessing.clips import containers
 from preprocessing.clips.clock import Pictures, average_frames, keep_frames
-from preprocessing.clips.containers import (
-    DECODER_ERRORS,
-    MediaError,
-    find_origin,
-    find_promised_end,
-)
+from preprocessing.clips.containers import DECODER_ERRORS, MediaError
 from preprocessing.faces.frames import Frames
 
-MAX_PIXELS = 4096 * 2304
-"""Larger frames (than 4K) come from damaged headers, and sixteen would fill the memory."""
-
+MAX_PIXELS = 4096 * 2304  # larger frames (than 4K) come from damaged headers
 SKIPPING_DECODERS = ("h264", "mpeg4")
 """Decoders whose pictures without references to them can be left out, the others unchanged.
 (HEVC's temporal layers may refer to pictures that are marked as not referred to.)"""
@@ -40,10 +34,9 @@ def collect_pictures(container, stream, packets, problems):
     """Return a stream's Pictures by its packets, and a function that decodes them, or two None.
 
     The function takes a list for errors and yields ticks, each with a frame and what converts it;
-    given a set of wanted ticks, it may leave out others. It can be called again. In containers
-    without presentation times (AVI; FFmpeg's guesses are often wrong) frames come at the decoding
-    times of their packets, earlier by the decoder's delay, and those held back until the end take
-    the times left over.
+    given a set of wanted ticks, it may leave out others. In containers without presentation times
+    (AVI; FFmpeg's guesses are often wrong) frames come at the decoding times of their packets,
+    earlier by the decoder's delay, and those held back until the end take the times left over.
     """
     has_pts = stream is not None and container.format.name != "avi"
     stamps = {
@@ -73,16 +66,14 @@ def collect_pictures(container, stream, packets, problems):
             yield tick, (frame, partial(_to_rgb, frame, reformatter))
 
     usual_ticks = float(1 / (stream.guessed_rate or 25) / stream.time_base)
-    origin_s, promised_s = find_origin(container), find_promised_end(container, stream)
-    pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base, origin_s, promised_s)
+    pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base)
+    pictures.origin_s = containers.find_origin(container)
+    pictures.promised_end_s = containers.find_promised_end(container, stream)
     return pictures, decode
 
 
 def _skip_unwanted(packets, stream, wanted):
-    """Yield packets, the decoder told before each whether it may leave the picture out.
-
-    It leaves out only what no other picture refers to, so those that come are the same.
-    """
+    """Yield packets; before each the decoder is told whether it may leave the picture out."""
     context = stream.codec_context
     try:
         for packet in packets:
@@ -106,10 +97,9 @@ def _to_rgb(frame, reformatter, shape):
 def take_frames(pictures, decode, window, choose, problems, *, as_frames):
     """Return the chosen frames of a window, and their times in it.
 
-    The choice is made from the times of the packets. Where the frames turn out to lie elsewhere
-    (damaged packets), it is made again, and they are decoded again. In a file without
-    problems so far, nothing after the last chosen frame is decoded: damage there is seen only by
-    the times of its packets.
+    The choice is made from the times of the packets, and again where the frames turn out to lie
+    elsewhere (damaged packets). In a file without problems so far, nothing after the last chosen
+    frame is decoded.
     """
     groups, frame_times = pictures.plan(window(), choose)
     if not problems:

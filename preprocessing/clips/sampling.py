@@ -1,11 +1,9 @@
 """Which moments of a clip to look at: named strategies from frame times to instants in seconds.
 
-Every strategy is a pure function of the clip's duration in seconds and its frame times, float64
-(frame,), seconds on the clip's own clock; it always gives exactly ``n_frames`` instants, float64
-(n_frames,), non-decreasing and within the clip. Nothing assumes a frame rate: a frame is on screen
-from its time until the next one's (the last until the clip ends, the first also before its time),
-and the frame nearest an instant is the one on screen then. So variable frame rates, one-frame clips
-and clips with fewer frames than ``n_frames`` need no special case: frames repeat.
+Every strategy is a pure function of the clip's duration and its frame times (see
+`choose_instants`). Nothing assumes a frame rate: a frame is on screen from its time until the next
+one's, the last until the clip ends, the first also before its time. So variable frame rates and
+clips with fewer frames than ``n_frames`` need no special case: frames repeat.
 """
 
 import numpy as np
@@ -18,10 +16,8 @@ round times (FLV to 1 ms), and an instant exactly between two frames must not de
 def temporal_average(duration_s, frame_times, *, n_frames):
     """Return the centres of ``n_frames`` equal spans of the clip.
 
-    Every clip is seen at its own average rate, ``n_frames / duration_s``, and never loses its
-    tail: the last instant lies half a span before the end. The deterministic form of the segment
-    sampling of temporal segment networks (Wang et al. 2016, "Temporal Segment Networks: Towards
-    Good Practices for Deep Action Recognition", ECCV).
+    The deterministic form of the segment sampling of temporal segment networks (Wang et al. 2016,
+    "Temporal Segment Networks: Towards Good Practices for Deep Action Recognition", ECCV).
     """
     return (np.arange(n_frames) + 0.5) * (duration_s / n_frames)
 
@@ -29,9 +25,8 @@ def temporal_average(duration_s, frame_times, *, n_frames):
 def stride(duration_s, frame_times, *, n_frames):
     """Return the times of every ``max(frames // n_frames, 1)``-th frame, from the first one on.
 
-    The classic of many code bases (no paper), kept for comparison: it loses up to ``n_frames - 1``
-    strides of the tail (half the clip for 31 frames and 16 instants), and what it sees depends on
-    the frame rate.
+    The classic of many code bases (no paper): it loses up to half of the clip (31 frames, 16
+    instants), and what it sees depends on the frame rate.
     """
     step = max(len(frame_times) // n_frames, 1)
     return frame_times[np.minimum(np.arange(n_frames) * step, len(frame_times) - 1)]
@@ -40,8 +35,7 @@ def stride(duration_s, frame_times, *, n_frames):
 def linspace(duration_s, frame_times, *, n_frames):
     """Return the times of frames evenly spaced by number, the first and the last included.
 
-    Common practice (no paper). Spaced by number and not by time, it follows a variable frame rate,
-    and it gives the weakest moments of an acted emotion, its first and last frame, a place.
+    Common practice (no paper); an acted emotion is weakest in its first and last frame.
     """
     chosen = np.rint(np.linspace(0, len(frame_times) - 1, n_frames)).astype(np.int64)
     return frame_times[chosen]
@@ -51,11 +45,7 @@ def fixed_fps(duration_s, frame_times, *, n_frames, fps=5.0):
     """Return instants ``1 / fps`` apart, centred in the clip; a short clip's last one repeats.
 
     Keeps the true speed of motion, as video networks trained at one rate want (Carreira & Zisserman
-    2017, "Quo Vadis, Action Recognition?", CVPR, train at 25 frames a second), at the price of not
-    seeing the ends of a clip longer than ``n_frames / fps``.
-
-    Raises:
-        ValueError: ``fps`` is not positive.
+    2017, "Quo Vadis, Action Recognition?", CVPR), and misses the ends of a longer clip.
     """
     if not fps > 0:
         raise ValueError(f"fps = {fps}; expected a positive number of frames a second.")
@@ -64,11 +54,7 @@ def fixed_fps(duration_s, frame_times, *, n_frames, fps=5.0):
 
 
 def window_mean(duration_s, frame_times, *, n_frames):
-    """Return the centres of equal spans, whose frames are to be averaged (see `frame_spans`).
-
-    The mean over a span is a box filter before the reduction in rate: motion becomes blur instead
-    of aliasing, and noise falls.
-    """
+    """Return the centres of equal spans, whose frames are to be averaged: motion becomes blur."""
     return temporal_average(duration_s, frame_times, n_frames=n_frames)
 
 
@@ -76,9 +62,6 @@ def random_segment(duration_s, frame_times, *, n_frames, rng):
     """Return one uniformly drawn instant in each of ``n_frames`` equal spans, for training.
 
     The segment sampling of temporal segment networks (Wang et al. 2016, see `temporal_average`).
-
-    Raises:
-        ValueError: ``rng`` is None.
     """
     if rng is None:
         raise ValueError("random_segment draws instants: give it rng=np.random.default_rng(seed).")
@@ -90,7 +73,6 @@ STRATEGIES = {
     function.__name__: function
     for function in (temporal_average, stride, linspace, fixed_fps, window_mean, random_segment)
 }
-"""Every strategy by name; `choose_instants` calls them."""
 
 
 def choose_instants(strategy, duration_s, frame_times, *, n_frames, rng=None, fps=5.0):
@@ -110,7 +92,9 @@ def choose_instants(strategy, duration_s, frame_times, *, n_frames, rng=None, fp
     Raises:
         ValueError: The strategy is unknown, or an argument is out of its range.
     """
-    check_strategy(strategy)
+    if strategy not in STRATEGIES:
+        names = ", ".join(STRATEGIES)
+        raise ValueError(f"Sampling strategy {strategy!r} is unknown; expected one of {names}.")
     frame_times = _check_clip(duration_s, frame_times, n_frames)
     options = {"random_segment": {"rng": rng}, "fixed_fps": {"fps": fps}}.get(strategy, {})
     return STRATEGIES[strategy](duration_s, frame_times, n_frames=n_frames, **options)
@@ -141,15 +125,7 @@ def pick_frames(instants, frame_times):
 
 
 def frame_spans(duration_s, frame_times, *, n_frames):
-    """Return the frames of each of ``n_frames`` equal spans; an empty span takes the one on screen.
-
-    Returns:
-        int64 (n_frames, 2): first frame of each span and the one after its last. Where no span is
-        empty, every frame belongs to exactly one.
-
-    Raises:
-        ValueError: An argument is out of its range, see `choose_instants`.
-    """
+    """Return the frames of equal spans, as `choose_frames`; an empty one takes that on screen."""
     frame_times = _check_clip(duration_s, frame_times, n_frames)
     inner = np.arange(1, n_frames) * (duration_s / n_frames) - SNAP_S
     edges = np.concatenate([[0], np.searchsorted(frame_times, inner), [len(frame_times)]])
@@ -158,13 +134,6 @@ def frame_spans(duration_s, frame_times, *, n_frames):
     shown = np.maximum(spans[empty, 0] - 1, 0)  # no frame starts in it: the one before stays
     spans[empty] = np.stack([shown, shown + 1], axis=1)
     return spans
-
-
-def check_strategy(strategy):
-    """Raise ValueError, listing the names, unless ``strategy`` is one of `STRATEGIES`."""
-    if strategy not in STRATEGIES:
-        names = ", ".join(STRATEGIES)
-        raise ValueError(f"Sampling strategy {strategy!r} is unknown; expected one of {names}.")
 
 
 def _check_clip(duration_s, frame_times, n_frames):

@@ -6,8 +6,7 @@ import numpy as np
 from preprocessing.clips.clock import CLIPPED, Sound, find_fault
 from preprocessing.clips.containers import DECODER_ERRORS, find_origin, find_promised_end
 
-GAP_S = 0.02
-"""A larger jump in the timestamps of sound is a gap or an overlap, a smaller one is rounding."""
+GAP_S = 0.02  # a larger jump in the timestamps of sound is a gap or an overlap, no rounding
 
 
 def collect_sound(container, stream, heard, rate_hz, problems):

@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,69 +18,44 @@ import numpy as np
 import pandas as pd
 
 from preprocessing import corpora
-from preprocessing.disk.files import (
-    compute_digest,
-    measure_files,
-    write_array,
-    write_json,
-    write_table,
-)
+from preprocessing.disk.files import compute_digest, measure_files, write_array, write_json
 from preprocessing.disk.files import replace_file as replace_file
+from preprocessing.disk.files import write_table as write_table
 
 STARTED_S = time.monotonic()
 
-
-class Stage:
-    """Arrays and tables that are made together.
-
-    Attributes:
-        made_by: The notebook that writes them.
-        made_from: The stage they come from, "" for the clips.
-        axes: Names of the axes of each array, by its name.
-    """
-
-    def __init__(self, made_by, made_from="", **axes):
-        self.made_by, self.made_from = made_by, made_from
-        self.axes = {name: tuple(names.split()) for name, names in axes.items()}
-
-
-STAGES = {
-    "clips": Stage("preprocessing/10_corpus.ipynb"),
-    "faces": Stage(
-        "preprocessing/11_faces.ipynb",
-        "clips",
-        faces="clip time height width channel",  # no channel where grey
-        face_times="clip time",
-    ),
-    "waveforms": Stage("preprocessing/11_faces.ipynb", "clips", waveforms="clip sample"),
-    "audio": Stage(
-        "preprocessing/12_audio.ipynb",
-        "waveforms",
-        mels="clip time mel",
-        mfcc="clip time coefficient",
-    ),
-    "augmented": Stage(
-        "data_augmentation/21_augment_audio.ipynb",
-        "audio",
-        mels_augmented="clip copy time mel",
-        waveforms_augmented="clip copy sample",
-    ),
-    "expressions": Stage(  # of the faces, or, where none are at hand, another network's
-        "modeling/31_expression_network.ipynb",
-        "clips",
-        expressions="clip time class",
-        expression_times="clip time",
-        expression_embeddings="clip time feature",
-        expression_summary="clip feature",
-    ),
-    "action_units": Stage(
-        "modeling/31_expression_network.ipynb", "clips", action_units="clip unit"
-    ),
+MADE_BY = {
+    "clips": "preprocessing/10_corpus.ipynb",
+    "faces": "preprocessing/11_faces.ipynb",
+    "waveforms": "preprocessing/11_faces.ipynb",
+    "audio": "preprocessing/12_audio.ipynb",
+    "augmented": "data_augmentation/21_augment_audio.ipynb",
+    "expressions": "modeling/31_expression_network.ipynb",
+    "action_units": "modeling/31_expression_network.ipynb",
 }
-AXES = {name: axes for stage in STAGES.values() for name, axes in stage.axes.items()}
-STAGE_OF = {name: key for key, stage in STAGES.items() for name in stage.axes}
-"""The stage that owns each array: its facts are in ``<stage>.json``."""
-MADE_BY = {key: stage.made_by for key, stage in STAGES.items()}
+"""The notebook that writes each stage."""
+
+MADE_FROM = {"audio": "waveforms", "augmented": "audio"}
+"""The stage that a stage comes from, where that is not the clips."""
+
+ARRAYS = {
+    "faces": ("faces", "clip time height width channel"),  # no channel where grey
+    "face_times": ("faces", "clip time"),
+    "waveforms": ("waveforms", "clip sample"),
+    "mels": ("audio", "clip time mel"),
+    "mfcc": ("audio", "clip time coefficient"),
+    "mels_augmented": ("augmented", "clip copy time mel"),
+    "waveforms_augmented": ("augmented", "clip copy sample"),
+    "expressions": ("expressions", "clip time class"),
+    "expression_times": ("expressions", "clip time"),
+    "expression_embeddings": ("expressions", "clip time feature"),
+    "expression_summary": ("expressions", "clip feature"),
+    "action_units": ("action_units", "clip unit"),
+}
+"""The stage and the axes of each array."""
+
+STAGE_OF = {name: stage for name, (stage, _) in ARRAYS.items()}
+AXES = {name: axes.split() for name, (_, axes) in ARRAYS.items()}
 
 EXAMPLE_ORDER = ("happy", "angry", "sad", "surprised", "fearful", "disgust", "neutral", "calm")
 """Emotions in the order in which the notebooks show an example of each."""
@@ -95,10 +71,7 @@ class NotEnoughClipsError(ValueError):
 
 
 def find_home():
-    """Return the folder that holds ``data/`` and ``results/``.
-
-    It is the repository root, or the folder named by the variable ``EMOTION_HOME``.
-    """
+    """Return the folder of ``data/`` and ``results/``: ``$EMOTION_HOME`` or the repository root."""
     return Path(os.environ.get("EMOTION_HOME") or Path(__file__).resolve().parents[2])
 
 
@@ -114,42 +87,29 @@ def shorten_path(path):
 
 
 def find_made(folder, name, stage):
-    """Return the path of a file that a stage has written.
-
-    Raises:
-        FileNotFoundError: The stage has not been made; the message says what to run.
-    """
+    """Return the path of a file that a stage has written; FileNotFoundError says what to run."""
     path = Path(folder) / name
     if not path.is_file():
-        raise FileNotFoundError(
-            f"No {shorten_path(path)}. Run {MADE_BY[stage]} with "
-            f"CORPUS = {path.parent.name!r} first."
-        )
+        hint = f"Run {MADE_BY[stage]} with CORPUS = {path.parent.name!r} first."
+        raise FileNotFoundError(f"No {shorten_path(path)}. {hint}")
     return path
 
 
 def read_clips(folder):
     """Return the table of ``clips.csv`` in a corpus folder, one row a clip.
 
-    The columns of ``corpora.COLUMNS`` and ``status``, ``reason`` are text (empty where unknown),
-    the others as pandas reads them.
+    The columns of ``TEXT_COLUMNS`` are text, empty where unknown.
 
     Raises:
         FileNotFoundError: The corpus has not been indexed.
     """
     path = find_made(folder, "clips.csv", "clips")
     clips = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str))
-    present = [column for column in TEXT_COLUMNS if column in clips]
-    clips[present] = clips[present].fillna("")
-    return clips
+    return clips.fillna(dict.fromkeys(TEXT_COLUMNS, ""))
 
 
 def write_clips(folder, clips):
-    """Write the table of clips; clip ids must be unique.
-
-    Raises:
-        ValueError: Two rows bear the same clip id.
-    """
+    """Write the table of clips; ValueError where two rows bear the same clip id."""
     twice = clips["clip_id"][clips["clip_id"].duplicated()]
     if len(twice):
         raise ValueError(f"Clip ids must be unique; found twice: {', '.join(twice[:5])}.")
@@ -167,8 +127,7 @@ def choose_examples(clips, n_clips=4):
 
     The first clip of each emotion, in ``EXAMPLE_ORDER``, that has both picture and voice (or,
     where no clip has both, the one it has), of the first such actor who shows that emotion, strong
-    rather than normal. Only names, sizes of files and whether a file can be read at all decide, so
-    that the choice is the same at every stage. There are ``n_clips`` at most.
+    rather than normal. The choice is the same at every stage. There are ``n_clips`` at most.
     """
     readable = clips[clips["status"] != "failed"]
     clips = clips if readable.empty else readable
@@ -185,8 +144,7 @@ def choose_examples(clips, n_clips=4):
 
 def identify_clips(clips):
     """Return the digest of which clips a table holds: names, labels, sizes of files."""
-    present = [column for column in IDENTITY_COLUMNS if column in clips]
-    return compute_digest(clips[present].to_csv(index=False))
+    return compute_digest(clips.filter(IDENTITY_COLUMNS).to_csv(index=False))
 
 
 def compute_stage_digest(folder, stage):
@@ -198,12 +156,8 @@ def compute_stage_digest(folder, stage):
 
 
 def sign_stage(folder, stage, parameters):
-    """Return the digest that a stage made now, with these parameters, would carry.
-
-    It covers all that the stage comes from, down to the clips: when those change, every stage
-    above them is of another state, whether the stages between have been made anew or not.
-    """
-    source = STAGES[stage].made_from
+    """Return the digest that a stage made now would carry: of all it comes from, down to clips."""
+    source = MADE_FROM.get(stage, "clips")
     if source == "clips":
         upstream = identify_clips(read_clips(folder))
     elif (Path(folder) / f"{source}.json").is_file():
@@ -230,34 +184,30 @@ def read_facts(folder, stage):
     return json.loads(find_made(folder, f"{stage}.json", stage).read_text("utf-8"))
 
 
-def write_facts(folder, stage, *, parameters, files, shapes, **facts):
-    """Write ``<stage>.json``, the last file of a stage.
+def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
+    """Write ``<stage>.json`` in a corpus folder, the last file of a stage.
 
     Args:
-        folder: A corpus folder.
-        stage: A key of ``STAGES``.
+        folder, stage: The corpus folder, a key of ``MADE_BY``.
         parameters: The choices that the stage was made with.
-        files: Names of the stage's files; the facts keep their sizes.
-        shapes: Shape of each array by name.
+        shapes: Shape of each of its arrays by name.
+        tables: Names of its tables, ``<name>.csv``.
         **facts: Whatever else a reader of the arrays should know.
     """
     folder = Path(folder)
-    clips = read_clips(folder)
-    axes = {name: AXES[name][: len(shape)] for name, shape in shapes.items()}
-    write_json(
-        folder / f"{stage}.json",
-        {
-            "stage": stage,
-            "digest": sign_stage(folder, stage, parameters),
-            "parameters": parameters,
-            **facts,
-            "axes": axes,
-            "shapes": shapes,
-            "files": measure_files(folder, sorted(files)),
-            "clips_per_emotion": clips["emotion"].value_counts().sort_index().to_dict(),
-            "versions": list_versions(),
-        },
-    )
+    files = [f"{name}.npy" for name in shapes] + [f"{name}.csv" for name in tables]
+    facts = {
+        "stage": stage,
+        "digest": sign_stage(folder, stage, parameters),
+        "parameters": parameters,
+        **facts,
+        "axes": {name: AXES[name][: len(shape)] for name, shape in shapes.items()},
+        "shapes": shapes,
+        "files": measure_files(folder, sorted(files)),
+        "clips_per_emotion": dict(sorted(Counter(read_clips(folder)["emotion"]).items())),
+        "versions": list_versions(),
+    }
+    write_json(folder / f"{stage}.json", facts)
 
 
 def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
@@ -281,9 +231,8 @@ def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
         write_array(folder / f"{name}.npy", array)
     for name, table in tables.items():
         write_table(folder / f"{name}.csv", table)
-    files = [f"{name}.npy" for name in arrays] + [f"{name}.csv" for name in tables]
     shapes = {name: array.shape for name, array in arrays.items()}
-    write_facts(folder, stage, parameters=parameters, files=files, shapes=shapes, **facts)
+    write_facts(folder, stage, parameters=parameters, shapes=shapes, tables=tables, **facts)
 
 
 def read_array(folder, name):
@@ -291,14 +240,13 @@ def read_array(folder, name):
 
     Raises:
         FileNotFoundError: Its stage has not been made.
-        ValueError: It was made from other clips or from an older stage, or is not what its facts
-            say.
+        ValueError: It was made from another state of what it comes from, or is not whole.
     """
     folder, stage, file = Path(folder), STAGE_OF[name], f"{name}.npy"
     facts = read_facts(folder, stage)
     fault = ""
     if facts["digest"] != sign_stage(folder, stage, facts["parameters"]):
-        fault = f"was made from another state of the {STAGES[stage].made_from}"
+        fault = f"was made from another state of the {MADE_FROM.get(stage, 'clips')}"
     elif measure_files(folder, [file])[file] != facts["files"][file]:
         fault = f"is not whole: its size is not what {stage}.json says"
     else:
@@ -325,10 +273,7 @@ def list_versions():
 
 
 def say_duration():
-    """Return how long this process has worked, for its reader, such as "31 s on 2 cores".
-
-    The seconds count from the import of this module, the first thing that a notebook does.
-    """
+    """Return how long ago this module was imported, for people, such as "31 s on 2 cores"."""
     n_cores = joblib.cpu_count()
     cores = "1 core" if n_cores == 1 else f"{n_cores} cores"
     return f"{time.monotonic() - STARTED_S:.0f} s on {cores}"

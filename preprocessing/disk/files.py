@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,7 @@ import numpy as np
 def replace_file(path):
     """Yield a temporary path that replaces ``path`` when the block ends without an error.
 
-    It lies in the same folder, which is made if absent, ends in ``.partial``, and is removed if
-    the block fails.
+    It lies in the same folder, which is made if absent, and is removed if the block fails.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,20 +30,18 @@ def replace_file(path):
 
 def sync_folder(folder):
     """Wait until a folder's renames are on disk, where the system lets one wait for that."""
-    try:
+    with suppress(OSError):  # Windows opens no folders
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return  # Windows opens no folders
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_json(path, facts):
     """Write a dictionary as indented JSON."""
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(facts, indent=2, default=_to_builtin) + "\n", "utf-8")
+        temporary.write_text(json.dumps(facts, indent=2, default=to_builtin) + "\n", "utf-8")
 
 
 def write_table(path, table):
@@ -61,7 +58,7 @@ def write_array(path, array):
 
 def compute_digest(facts):
     """Return the SHA-256 of a JSON-like value, whatever the order of its keys."""
-    text = json.dumps(facts, sort_keys=True, default=_to_builtin)
+    text = json.dumps(facts, sort_keys=True, default=to_builtin)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -71,7 +68,7 @@ def measure_files(folder, names):
     return {name: path.stat().st_size if path.is_file() else None for name, path in paths.items()}
 
 
-def _to_builtin(value):
+def to_builtin(value):
     """Turn NumPy scalars, arrays and paths into what JSON knows."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()

@@ -1,9 +1,9 @@
 """Arrays that grow clip by clip and survive being killed.
 
 Rows go into ``<name>.npy.partial`` in any order. A journal, one JSON line a row, names the rows
-that are written and their checksums. What the journal names is checked when a run goes on: after a
-kill at any instant, or a power cut that kept one file and cut another short, a row that is not
-whole is made anew. At most the rows in flight are lost.
+that are written and their checksums, which are checked when a run goes on: after a kill at any
+instant, or a power cut that kept one file and cut another short, a row that is not whole is made
+anew.
 """
 
 import io
@@ -16,17 +16,16 @@ from zlib import crc32
 
 import numpy as np
 
-from preprocessing.disk.files import sync_folder
+from preprocessing.disk.files import sync_folder, to_builtin
 
-ROWS_PER_SYNC = 64
-"""After so many rows the disk is waited for: what a power cut can cost, a kill costs less."""
-COMPLETE = b'{"complete": true}\n'
+ROWS_PER_SYNC = 64  # after so many the disk is waited for: so many a power cut can cost
+COMPLETE = {"complete": True}
 
 
 class ResumableArrays:
     """Several arrays with one row a clip, written row by row, resumed after a kill.
 
-    Memory does not grow with the number of rows, but for eight bytes each: records stay on disk.
+    Records stay on disk: memory grows by eight bytes a row.
 
     Args:
         folder: Where the arrays go.
@@ -37,16 +36,15 @@ class ResumableArrays:
 
     def __init__(self, folder, specs, signature, *, journal):
         self.folder = Path(folder)
-        self.specs = {
-            name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in specs.items()
-        }
+        self.specs = {name: (tuple(shape), np.dtype(kind)) for name, (shape, kind) in specs.items()}
         self.journal_path = self.folder / journal
         self._headers = {name: _make_header(*spec) for name, spec in self.specs.items()}
         self._offsets = np.full(next(iter(self.specs.values()))[0][0], -1, np.int64)
         self._open, self._n_unsynced = ExitStack(), 0
-        is_known, is_complete = self._read_beginning(signature)
+        is_known = any(True for _ in self._read_earlier(signature))
+        is_complete = any(entry == COMPLETE for entry in self._read_earlier(signature))
         self.files = {name: self._open_array(name, is_known, is_complete) for name in self.specs}
-        self.journal = self._open.enter_context(self._rewrite_journal(signature, is_known))
+        self.journal = self._open.enter_context(self._rewrite_journal(signature))
 
     @property
     def n_done(self):
@@ -75,7 +73,7 @@ class ResumableArrays:
             data = values.tobytes()
             _write_all(self._find_row(name, row), data)
             checksums[name] = crc32(data)
-        self._append_record(row, {"row": row, "crc32": checksums, "record": record})
+        self._offsets[row] = self._append({"row": row, "crc32": checksums, "record": record})
         self._n_unsynced += 1
         if self._n_unsynced >= ROWS_PER_SYNC:
             self._sync()
@@ -87,8 +85,7 @@ class ResumableArrays:
 
     def finish(self):
         """Rename the arrays to ``<name>.npy``; facts, then no journal, are up to the caller."""
-        self.journal.seek(0, os.SEEK_END)
-        _write_all(self.journal, COMPLETE)
+        self._append(COMPLETE)
         self._sync()
         for name in self.specs:
             self.files[name].close()
@@ -126,53 +123,41 @@ class ResumableArrays:
         _write_all(handle, self._headers[name])
         return handle
 
-    def _read_beginning(self, signature):
-        """Return whether the journal on disk is of this signature, and whether it says complete."""
+    def _read_earlier(self, signature):
+        """Yield the entries of an earlier journal of this signature, until one is cut short."""
         try:
             with self.journal_path.open("rb") as journal:
-                if json.loads(journal.readline())["signature"] != signature:
-                    return False, False
-                return True, COMPLETE in journal
+                if json.loads(journal.readline())["signature"] == signature:
+                    yield from map(json.loads, journal)
         except (OSError, ValueError, KeyError, TypeError):
-            return False, False
+            return  # cut short by a kill or a power cut: what stands before it is whole
 
-    def _rewrite_journal(self, signature, is_known):
+    def _rewrite_journal(self, signature):
         """Write the journal afresh with the rows that are whole; return it, open."""
         temporary = self.journal_path.with_name(f"{self.journal_path.name}.partial")
-        journal = temporary.open("w+b", buffering=0)
-        self.journal = journal
-        _write_all(journal, json.dumps({"signature": signature}).encode() + b"\n")
-        if is_known:
-            with self.journal_path.open("rb") as old:
-                next(old)
-                for entry in self._list_whole_rows(old):
-                    self._append_record(entry["row"], entry)
-        os.fsync(journal.fileno())
+        self.journal = temporary.open("w+b", buffering=0)
+        self._append({"signature": signature})
+        for entry in self._read_earlier(signature):
+            if "row" in entry and self._is_whole(entry):
+                self._offsets[entry["row"]] = self._append(entry)
+        os.fsync(self.journal.fileno())
         temporary.replace(self.journal_path)
-        return journal
-
-    def _list_whole_rows(self, lines):
-        """Yield the journal's entries whose rows on disk have the checksums they had."""
-        for line in lines:
-            try:
-                entry = json.loads(line)
-                if "complete" not in entry and self._is_whole(entry):
-                    yield entry
-            except (ValueError, KeyError, TypeError, AttributeError):
-                return  # cut short by a kill or a power cut: what stands before it is whole
+        return self.journal
 
     def _is_whole(self, entry):
+        """Say whether a row on disk has the checksums that it had when it was written."""
         for name, checksum in entry["crc32"].items():
             shape, dtype = self.specs[name]
             row = self._find_row(name, entry["row"]).read(prod(shape[1:]) * dtype.itemsize)
             if crc32(row) != checksum:
                 return False
-        return 0 <= entry["row"] < len(self._offsets) and "record" in entry
+        return True
 
-    def _append_record(self, row, entry):
+    def _append(self, entry):
+        """Write a line at the end of the journal; return where it starts."""
         offset = self.journal.seek(0, os.SEEK_END)
-        _write_all(self.journal, json.dumps(entry).encode() + b"\n")
-        self._offsets[row] = offset
+        _write_all(self.journal, json.dumps(entry, default=to_builtin).encode() + b"\n")
+        return offset
 
     def _sync(self):
         for handle in (*self.files.values(), self.journal):

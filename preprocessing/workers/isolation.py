@@ -12,38 +12,26 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 START = f"from {__name__} import serve; serve()"
-ATTEMPTS = 3
-"""A child that dies may have been killed for another's sake (memory ran out): it is tried again."""
-
-ORPHAN_GRACE_S = 30
-"""How much longer than its limit a child may run when its parent is no longer there to stop it."""
-
+ATTEMPTS = 3  # a child may have been killed for another's sake, when memory ran out
+ORPHAN_GRACE_S = 30  # how much longer than its limit a call may run when its parent has died
 ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-        "NUMBA_NUM_THREADS",
-    )
+    f"{library}_THREADS": "1"
+    for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMBA_NUM")
 }
+DIED = (EOFError, OSError, pickle.UnpicklingError)  # raised where a child ends in a call
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one call may cost.
+    """What one call may cost, counted from the moment when its code is loaded.
 
-    Attributes:
-        time_s: Seconds, from the moment when its code is loaded.
-        memory_gb: Gigabytes of address space beyond what a child has when its code is loaded;
-            kept by the kernel on Linux, not kept on Windows and macOS.
+    Memory is address space; its limit is kept by the kernel on Linux, not on Windows and macOS.
     """
 
     time_s: float = 120.0
@@ -51,17 +39,23 @@ class Limits:
 
     def __post_init__(self):
         """Refuse limits that no call could keep."""
-        for name, unit in (("time_s", "seconds"), ("memory_gb", "gigabytes")):
-            if not getattr(self, name) > 0:
-                value = getattr(self, name)
-                raise ValueError(f"limit {name} = {value}; expected a positive number of {unit}.")
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(f"limit {name} = {value}; expected a positive number.")
 
 
 class LostError(RuntimeError):
     """A call gave no result; the message is a short reason for people."""
 
 
-class Children:
+def explain_error(error):
+    """Return an error's message on one line, without the folder it happened in."""
+    reason = getattr(error, "strerror", None)
+    text = reason[:1].lower() + reason[1:] if reason else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+class Children(AbstractContextManager):
     """Child processes, of the same limits, started when needed and used again; for threads."""
 
     def __init__(self, limits):
@@ -69,23 +63,12 @@ class Children:
         self._lock = threading.Lock()
         self._idle, self._all, self._closed = [], set(), False
 
-    def __enter__(self):
-        """Return itself."""
-        return self
-
     def __exit__(self, *_):
         """Stop the children."""
         self.close()
 
     def call(self, function, arguments):
-        """Call a function in a child.
-
-        Args:
-            function: A function of a module.
-            arguments: Its arguments; they and the result are pickled.
-
-        Returns:
-            What it returns.
+        """Return what a function of a module returns in a child; all is pickled.
 
         Raises:
             LostError: It took too long or too much memory, or crashed ``ATTEMPTS`` times.
@@ -94,20 +77,17 @@ class Children:
         for _ in range(ATTEMPTS):
             child = self._borrow()
             try:
-                answer = child.ask(function, arguments, self.limits)
-            except (EOFError, OSError, pickle.UnpicklingError):
+                is_done, value = child.ask(function, arguments, self.limits)
+            except DIED:
                 crash = self._bury(child)
                 continue
-            if child.is_stopped:
+            if child.is_late:
                 self._bury(child)
             else:
-                self._return(child)
-            kind, value = answer
-            if kind == "lost":
-                raise LostError(value)
-            if kind == "raised":
-                raise value
-            return value
+                self._idle.append(child)
+            if is_done:
+                return value
+            raise value
         raise LostError(f"its worker crashed {ATTEMPTS} times ({crash})")
 
     def close(self):
@@ -125,10 +105,6 @@ class Children:
             self._all.add(child)
         return child
 
-    def _return(self, child):
-        with self._lock:
-            self._idle.append(child)
-
     def _bury(self, child):
         """Forget a child and make sure that it is dead; return how it ended."""
         with self._lock:
@@ -141,9 +117,7 @@ def call_isolated(limits, function, arguments):
     return _open_children(limits).call(function, arguments)
 
 
-@cache
-def _open_children(limits):
-    return Children(limits)
+_open_children = cache(Children)
 
 
 class _Child:
@@ -151,7 +125,7 @@ class _Child:
 
     def __init__(self):
         paths = [path or str(Path.cwd()) for path in sys.path]
-        self.is_stopped = False
+        self.is_late = False
         self.process = subprocess.Popen(
             [sys.executable, "-c", START],
             stdin=subprocess.PIPE,
@@ -161,9 +135,8 @@ class _Child:
         )
 
     def ask(self, function, arguments, limits):
-        """Return the child's answer, or that the time was up; EOFError where the child died."""
-        call = pickle.dumps((function, arguments))
-        pickle.dump((call, limits), self.process.stdin)
+        """Return whether the call was done, and its result or error; raise where the child died."""
+        pickle.dump((pickle.dumps((function, arguments)), limits), self.process.stdin)
         self.process.stdin.flush()
         pickle.load(self.process.stdout)  # the code is loaded: from now on the time counts
         timer = threading.Timer(limits.time_s, self._stop_late)
@@ -171,10 +144,10 @@ class _Child:
         timer.start()
         try:
             return pickle.load(self.process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            if self.is_stopped:
-                return "lost", f"took longer than its limit of {limits.time_s:g} s"
-            raise
+        except DIED:
+            if not self.is_late:
+                raise
+            return False, LostError(f"took longer than its limit of {limits.time_s:g} s")
         finally:
             timer.cancel()
 
@@ -188,7 +161,7 @@ class _Child:
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
     def _stop_late(self):
-        self.is_stopped = True
+        self.is_late = True
         self.process.kill()
 
 
@@ -198,7 +171,6 @@ def serve():
     calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 1)
-    is_limited = False
     while True:
         try:
             call, limits = pickle.load(calls)
@@ -208,9 +180,7 @@ def serve():
             function, arguments = pickle.loads(call)
         except Exception as error:
             function, arguments = _fail_with, (error,)
-        if not is_limited:
-            _limit_memory(limits.memory_gb)
-            is_limited = True
+        _limit_memory(limits.memory_gb)
         _send(answers, "started")
         faulthandler.dump_traceback_later(limits.time_s + ORPHAN_GRACE_S, exit=True, file=silence)
         answer = _answer(function, arguments, limits)
@@ -219,20 +189,25 @@ def serve():
 
 
 def _answer(function, arguments, limits):
-    """Return ("done", result), ("lost", reason) or ("raised", exception)."""
+    """Return (True, result) or (False, exception)."""
     try:
-        return "done", function(*arguments)
+        return True, function(*arguments)
     except MemoryError:
-        return "lost", f"needed more than its limit of {limits.memory_gb:g} GB of memory"
+        limit = f"its limit of {limits.memory_gb:g} GB of memory"
+        return False, LostError(f"needed more than {limit}")
     except Exception as error:
-        return "raised", error
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # an error that no other process can make anew
+            error = RuntimeError(f"{type(error).__name__}: {error}")
+        return False, error
 
 
 def _send(answers, value):
     try:
         data = pickle.dumps(value)
     except Exception as error:
-        data = pickle.dumps(("raised", TypeError(f"an answer cannot be pickled: {error}")))
+        data = pickle.dumps((False, TypeError(f"an answer cannot be pickled: {error}")))
     answers.write(data)
     answers.flush()
 
@@ -241,8 +216,9 @@ def _fail_with(error):
     raise error
 
 
+@cache
 def _limit_memory(memory_gb):
-    """Let this process's address space grow by so much; where the system knows such a limit."""
+    """Let this process's address space grow by so much from the first call on, where possible."""
     try:
         import resource  # not on Windows
 

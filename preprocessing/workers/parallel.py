@@ -13,8 +13,10 @@ from tqdm.auto import tqdm
 
 from preprocessing.disk.arrays import list_versions
 from preprocessing.workers.isolation import Children, Limits, LostError, call_isolated
+from preprocessing.workers.isolation import explain_error as explain_error
 
 CONNECT_S = 10
+STREAMED = {"return_as": "generator_unordered", "batch_size": 1}
 
 
 def stream_results(
@@ -32,19 +34,16 @@ def stream_results(
 ):
     """Call a function on every task in worker processes; yield results as they come.
 
-    The last four options are what the drivers of whole corpora call ``workers``.
-
     Args:
         function: A function of a module, called with each task's items as arguments.
         tasks: Tuples, in a list or made one by one.
         lost: A function of a module that gives a result in place of the one that was lost, from
             the reason and the task's items.
-        lists_errors: Whether what the function raises is such a loss too: one bad clip must never
-            stop a run of thousands.
+        lists_errors: Whether what the function raises is such a loss too.
         title: Words before the progress bar.
         n_tasks: How many tasks there are, where ``tasks`` has no length.
-        n_jobs: Processes; -1 for one a core. Each keeps to one thread. 0 calls the function in
-            this process, without limits and protection: for debugging.
+        n_jobs: Processes of one thread; -1 for one a core; 0 calls the function in this process,
+            without limits and protection: for debugging.
         scheduler: Address of a Dask scheduler, such as "tcp://10.0.0.1:8786": its workers are
             used and ``n_jobs`` does not count.
         limits: ``isolation.Limits`` of each task; None for the usual ones.
@@ -58,17 +57,16 @@ def stream_results(
         RuntimeError: A worker of the cluster has other versions of the libraries.
         Exception: Whatever the function raises, unless ``lists_errors``.
     """
-    if lists_errors:
-        function = partial(_call_or_list, function, lost)
+    call = partial(_call, function, lost, lists_errors)
     limits, numbered = limits or Limits(), enumerate(tasks)
+    if scheduler:
+        results = _stream_cluster(scheduler, call, numbered, limits)
+    elif n_jobs == 0:
+        results = _stream_here(call, numbered)
+    else:
+        results = _stream_children(n_jobs, call, numbered, limits)
     total = len(tasks) if n_tasks is None else n_tasks
     bar = tqdm(total=total, desc=title, unit="clip", leave=False, disable=not progress)
-    if n_jobs == 0 and not scheduler:
-        results = _stream_here(function, numbered)
-    elif scheduler:
-        results = _stream_cluster(scheduler, function, numbered, lost, limits)
-    else:
-        results = _stream_children(n_jobs, function, numbered, lost, limits)
     with closing(results), closing(bar):
         for number, result in results:
             yield number, result
@@ -81,64 +79,42 @@ def collect_results(function, tasks, **options):
     return [results[number] for number in sorted(results)]
 
 
-def explain_error(error):
-    """Return an error's message on one line, without the folder it happened in."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
-
-
-def _call_or_list(function, lost, *task):
-    """Return what a function returns; where it raises, the loss with its reason."""
+def _call(function, lost, lists_errors, run, number, task):
+    """Return a task's number and its result, or what stands in the place of one that was lost."""
     try:
-        return function(*task)
-    except MemoryError:
-        raise  # of the limit of memory, which is named where it is known
+        return number, run(function, task)
+    except LostError as error:
+        return number, lost(str(error), *task)
     except Exception as error:
-        return lost(f"{type(error).__name__}: {explain_error(error)}", *task)
+        if not lists_errors:
+            raise
+        return number, lost(f"{type(error).__name__}: {explain_error(error)}", *task)
 
 
-def _stream_here(function, numbered):
+def _stream_here(call, numbered):
     """Yield results of this process, with one thread as a child has: sums then round alike."""
     with threadpool_limits(1):
         for number, task in numbered:
-            yield number, function(*task)
+            yield call(lambda function, task: function(*task), number, task)
 
 
-def _stream_children(n_jobs, function, numbered, lost, limits):
+def _stream_children(n_jobs, call, numbered, limits):
     """Yield results of this machine's children, each led by a thread."""
     with Children(limits) as children:
-        jobs = (
-            joblib.delayed(_call)(children.call, function, number, task, lost)
-            for number, task in numbered
-        )
-        parallel = joblib.Parallel(
-            n_jobs=n_jobs, backend="threading", return_as="generator_unordered", batch_size=1
-        )
-        yield from parallel(jobs)
+        jobs = (joblib.delayed(call)(children.call, *task) for task in numbered)
+        yield from joblib.Parallel(n_jobs, backend="threading", **STREAMED)(jobs)
 
 
-def _stream_cluster(scheduler, function, numbered, lost, limits):
+def _stream_cluster(scheduler, call, numbered, limits):
     """Yield results of a Dask cluster, in each of whose workers a child does the work."""
-    with open_cluster(scheduler):
-        call = partial(call_isolated, limits)
-        jobs = (
-            joblib.delayed(_call)(call, function, number, task, lost) for number, task in numbered
-        )
-        with joblib.parallel_config(backend="dask", scheduler_host=scheduler):
-            yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(jobs)
+    jobs = (joblib.delayed(call)(partial(call_isolated, limits), *task) for task in numbered)
+    with _open_cluster(scheduler), joblib.parallel_config(backend="dask", scheduler_host=scheduler):
+        yield from joblib.Parallel(**STREAMED)(jobs)
 
 
 @contextmanager
-def open_cluster(scheduler):
-    """Yield a client of a Dask cluster whose workers have the libraries that are used here.
-
-    Args:
-        scheduler: The scheduler's address.
-
-    Raises:
-        ConnectionError: The scheduler does not answer or has no workers.
-        RuntimeError: A worker has other versions, or not this project.
-    """
+def _open_cluster(scheduler):
+    """Yield a client of a Dask scheduler whose workers have the libraries that are used here."""
     from distributed import Client  # takes a second, and most runs do without it
 
     try:
@@ -149,33 +125,20 @@ def open_cluster(scheduler):
             "scheduler' and workers with 'dask worker ADDRESS', or set SCHEDULER = ''."
         ) from error
     with client:
-        _check_workers(client, scheduler)
-        yield client
-
-
-def _check_workers(client, scheduler):
-    """Raise unless every worker would give the very results that this process would."""
-    try:
-        found = client.run(list_versions)
-    except ImportError as error:
-        raise RuntimeError(
-            f"A worker of {scheduler} cannot import this project ({error}). Install it there: "
-            "pip install -e . in a clone of the same commit."
-        ) from error
-    if not found:
-        raise ConnectionError(
-            f"The Dask scheduler at {scheduler} has no workers. Start some: dask worker {scheduler}"
-        )
-    for worker, versions in found.items():
-        if other := {k: v for k, v in versions.items() if v != list_versions().get(k)}:
+        try:
+            found = client.run(list_versions)
+        except ImportError as error:
             raise RuntimeError(
-                f"Worker {worker} has other versions than this process: {other}. Install the same "
-                "requirements.txt there; else results would depend on which worker did what."
-            )
-
-
-def _call(call, function, number, task, lost):
-    try:
-        return number, call(function, task)
-    except LostError as error:
-        return number, lost(str(error), *task)
+                f"A worker of {scheduler} cannot import this project ({error}). Install it there: "
+                "pip install -e . in a clone of the same commit."
+            ) from error
+        if not found:
+            hint = f"Start some: dask worker {scheduler}"
+            raise ConnectionError(f"The Dask scheduler at {scheduler} has no workers. {hint}")
+        for worker, versions in found.items():
+            if other := {k: v for k, v in versions.items() if v != list_versions().get(k)}:
+                raise RuntimeError(
+                    f"Worker {worker} has other versions than this process: {other}. Install the "
+                    "same requirements.txt there, or results would depend on who made them."
+                )
+        yield client

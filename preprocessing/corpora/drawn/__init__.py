@@ -20,11 +20,12 @@ from tqdm.auto import tqdm
 from preprocessing.corpora import EMOTIONS, problems
 from preprocessing.corpora.corpus import Corpus, Name, match_name
 from preprocessing.corpora.drawn import clip
+from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.clip import Take
+from preprocessing.disk import files
 
 FACTS = "corpus.json"
 PATTERN = re.compile(rf"d-(\d\d)-({'|'.join(EMOTIONS)})-([1-9]\d?)\.mp4")
-MOST_ACTORS, MOST_TAKES = 99, 99
 
 
 class _Drawn(Corpus):
@@ -38,19 +39,16 @@ class _Drawn(Corpus):
         """List what is missing, unreadable, unknown or surplus, whole actors too."""
         takes, _ = self.list_takes(source)
         there = {take.row["actor"] for take in takes.values()}
-        planned = [f"{n:02}" for n in range(1, _read_facts(source).get("n_actors", 0) + 1)]
-        absent = [actor for actor in planned if actor not in there]
+        absent = self.list_expected(source, takes).keys() - there
         rows = [(f"Actor_{actor}", "missing", "no clip of this actor") for actor in absent]
         return problems.make_table([*super().validate(source).itertuples(index=False), *rows])
 
     def list_expected(self, source, takes):
         """Return the ids of all takes that were drawn, by actor."""
-        drawn = [int(take.row["repetition"]) for take in takes.values()]
-        n_takes = _read_facts(source).get("n_takes") or max(drawn, default=0)
-        return {
-            actor: [take.clip_id for take in list_takes(1, n_takes, first_actor=int(actor))]
-            for actor in {take.row["actor"] for take in takes.values()}
-        }
+        facts, expected = _read_facts(source), {}
+        for take in list_takes(facts.get("n_actors", 0), facts.get("n_takes", 0)):
+            expected.setdefault(f"{take.actor:02}", []).append(take.clip_id)
+        return expected
 
 
 def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
@@ -74,38 +72,33 @@ def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
     Raises:
         ValueError: A number out of range, or the folder holds something else.
     """
-    _check_number("n_actors", n_actors, MOST_ACTORS)
-    _check_number("n_takes", n_takes, MOST_TAKES)
+    for name, value in (("n_actors", n_actors), ("n_takes", n_takes)):
+        if not 1 <= int(value) <= 99:
+            raise ValueError(f"{name} = {value}; expected a number from 1 to 99.")
     folder = Path(folder)
-    facts = {"corpus": CORPUS.name, "seed": int(seed), "drawing": hash_sources()}
+    facts = {"corpus": CORPUS.name, "seed": int(seed), "drawing": _hash_sources()}
     facts |= {"n_actors": int(n_actors), "n_takes": int(n_takes)}
     takes = list_takes(n_actors, n_takes)
     _clear_others(folder, facts, takes)
     missing = [take for take in takes if not (folder / take.file).is_file()]
-    if not missing and _read_facts(folder) == facts:
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_facts(folder, facts)
+    files.write_json(folder / FACTS, facts)
     jobs = (delayed(clip.film_take)(str(folder), take, seed=seed) for take in missing)
     done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    bar = {"disable": not progress, "unit": "clip", "leave": False}
-    for _ in tqdm(done, "drawing clips", len(missing), **bar):
-        pass
+    list(tqdm(done, "drawing clips", len(missing), leave=False, disable=not progress))
     return folder
 
 
-def list_takes(n_actors, n_takes, *, first_actor=1):
+def list_takes(n_actors, n_takes):
     """Return every ``Take`` of a number of actors, actor by actor."""
-    actors = range(first_actor, first_actor + n_actors)
-    return [Take(*facts) for facts in itertools.product(actors, EMOTIONS, range(1, n_takes + 1))]
+    facts = range(1, n_actors + 1), EMOTIONS, range(1, n_takes + 1)
+    return [Take(*take) for take in itertools.product(*facts)]
 
 
-def hash_sources():
+def _hash_sources():
     """Return a hash of the code that draws, so that clips of older code are drawn anew."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.name != "__init__.py":
-            digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+    for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
+        digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:16]
 
 
@@ -118,7 +111,7 @@ def _read_name(path):
         "clip_id": take.clip_id,
         "emotion": take.emotion,
         "actor": f"{take.actor:02}",
-        "gender": take.gender,
+        "gender": cast_actor(take.actor).gender,
         "intensity": take.intensity,
         "statement": take.statement,
         "repetition": str(take.repetition),
@@ -126,15 +119,9 @@ def _read_name(path):
     return Name("joint", row)
 
 
-def _check_number(name, value, most):
-    if not 1 <= int(value) <= most:
-        raise ValueError(f"{name} = {value}; expected a number from 1 to {most}.")
-
-
 def _clear_others(folder, facts, takes):
     """Delete clips of another seed or of older code, and those that are not asked for."""
     known = _read_facts(folder)
-    mine = list(folder.glob("Actor_*/d-*.mp4")) + list(folder.glob("Actor_*/d-*.partial"))
     if folder.is_dir() and not known and any(folder.iterdir()):
         raise ValueError(
             f"{folder} holds files but no {FACTS}; expected an empty folder or one that "
@@ -142,7 +129,7 @@ def _clear_others(folder, facts, takes):
         )
     same = all(known.get(name) == facts[name] for name in ("corpus", "seed", "drawing"))
     wanted = {folder / take.file for take in takes} if same else set()
-    for path in mine:
+    for path in folder.glob("Actor_*/d-*.mp4*"):
         if path not in wanted:
             path.unlink()
 
@@ -154,12 +141,6 @@ def _read_facts(folder):
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
-
-
-def _write_facts(folder, facts):
-    partial = Path(folder, f"{FACTS}.partial")
-    partial.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
-    partial.replace(Path(folder, FACTS))
 
 
 CORPUS = _Drawn(

@@ -1,8 +1,8 @@
 """Film a take: an actor says a statement with an emotion; picture and sound into one mp4."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import cv2
@@ -12,20 +12,16 @@ from preprocessing import corpora
 from preprocessing.corpora.drawn import expression, prosody, voice
 from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.face import draw_face
-from preprocessing.corpora.drawn.portrait import FRAME_HEIGHT, FRAME_WIDTH
+from preprocessing.disk import files
 
 FPS = (15, 25)
 """Slowest and fastest rate of frames; each clip has one of its own."""
 
 
-@dataclass(frozen=True)
-class Take:
+class Take(NamedTuple):
     """What is filmed, all but the randomness: the facts that a file's name carries.
 
-    Attributes:
-        actor: Number, from 1.
-        emotion: A name of ``corpora.EMOTIONS``.
-        repetition: From 1.
+    Actor and repetition count from 1; the emotion is a name of ``corpora.EMOTIONS``.
     """
 
     actor: int
@@ -43,11 +39,6 @@ class Take:
         return f"Actor_{self.actor:02}/{self.clip_id}.mp4"
 
     @property
-    def gender(self):
-        """Women have odd numbers, men even ones."""
-        return "female" if self.actor % 2 else "male"
-
-    @property
     def intensity(self):
         """Every second repetition is strong; neutral never is, as in RAVDESS."""
         return "strong" if self.repetition % 2 == 0 and self.emotion != "neutral" else "normal"
@@ -60,19 +51,12 @@ class Take:
 
 
 def perform_take(take, *, seed=7):
-    """Return a take's frames and voice.
+    """Return a ``Take``'s frames, their rate in frames per second, and its ``voice.Speech``.
 
-    Args:
-        take: A ``Take``.
-        seed: Seed of the corpus.
-
-    Returns:
-        frames uint8 (time, 240, 320, 3) RGB, their constant rate in frames per second (int), and
-        a ``voice.Speech`` of the same length.
+    The frames are uint8 (time, 240, 320, 3) RGB; pictures and sound are equally long.
     """
-    rng = np.random.default_rng(
-        [seed, take.actor, corpora.EMOTIONS.index(take.emotion), take.repetition]
-    )
+    emotion = corpora.EMOTIONS.index(take.emotion)
+    rng = np.random.default_rng([seed, take.actor, emotion, take.repetition])
     actor = cast_actor(take.actor, seed=seed)
     fps = int(rng.integers(FPS[0], FPS[1] + 1))
     strength = rng.uniform(*expression.STRENGTHS[take.intensity])
@@ -86,42 +70,27 @@ def perform_take(take, *, seed=7):
 
 
 def film_take(folder, take, *, seed=7):
-    """Write a take as an mp4, unless it is there; a file with the final name is always whole.
+    """Write a ``Take`` into the corpus folder as an mp4, unless it is there; return its path there.
 
-    Args:
-        folder: The corpus folder.
-        take: A ``Take``.
-        seed: Seed of the corpus.
-
-    Returns:
-        The take's path within the folder.
+    A file with the final name is always whole.
     """
     path = Path(folder, take.file)
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial")
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)  # the processes already use every core
         frames, fps, speech = perform_take(take, seed=seed)
         cv2.setNumThreads(threads)
-        write_mp4(partial, frames, fps, speech.waveform, voice.RATE_HZ)
-        partial.replace(path)
+        with files.replace_file(path) as partial:
+            write_mp4(partial, frames, fps, speech.waveform, voice.RATE_HZ)
     return take.file
 
 
 def write_mp4(path, frames, fps, waveform, rate_hz):
-    """Write frames and sound as H.264 and AAC.
-
-    Args:
-        path: Where to.
-        frames: uint8 (time, height, width, 3) RGB, even height and width.
-        fps: Frames per second.
-        waveform: float32 (samples,) mono, in [-1, 1].
-        rate_hz: Samples per second, one that AAC knows.
-    """
+    """Write frames, uint8 (time, height, width, 3), and a mono waveform as H.264 and AAC."""
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         picture = container.add_stream("libx264", rate=fps)
-        picture.width, picture.height, picture.pix_fmt = FRAME_WIDTH, FRAME_HEIGHT, "yuv420p"
+        picture.height, picture.width = frames.shape[1:3]
+        picture.pix_fmt = "yuv420p"
         picture.options = {"preset": "superfast", "crf": "20", "threads": "1"}
         sound = container.add_stream("aac", rate=rate_hz, layout="mono")
         sound.bit_rate, sound.options = 64000, {"aac_coder": "fast"}

@@ -1,4 +1,4 @@
-"""Brushes: smooth curves, soft masks, shaded colour, a patch to draw on. Colours are RGB."""
+"""Brushes: smooth curves, soft masks, shaded colour. Colours are RGB."""
 
 from functools import cache
 
@@ -6,55 +6,21 @@ import cv2
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-WIDTH, HEIGHT = 460, 600
-"""Size of the canvas that a head is painted on, in pixels: more than twice its final size."""
-ORIGIN = (230, 250)
+WIDTH, HEIGHT = 480, 600
+"""Size of the canvas that an actor is painted on, in pixels: more than twice the final size."""
+ORIGIN = (240, 250)
 """Where the middle of the face (between nose and eyes) lies on the canvas. A face unit is one
 canvas pixel, a hundredth of half the face's width; x to the right, y down."""
 
 X, Y = np.meshgrid(
     np.arange(WIDTH, dtype=np.float32) - ORIGIN[0], np.arange(HEIGHT, dtype=np.float32) - ORIGIN[1]
 )
+FACE, CORNER = np.s_[118:418, 128:352], (-112, -132)
+"""The part of the canvas in which eyes, brows and mouth move, and its upper left corner."""
 SMOOTH = (cv2.LINE_AA, 4)
 """Antialiased, with corners given in sixteenths of a pixel."""
-
-
-class Patch:
-    """A part of a head's canvas, uint8 RGBA, that is drawn on in face units, in place."""
-
-    def __init__(self, head, left, top, right, bottom):
-        x, y = ORIGIN
-        self.corner = np.array([left, top])
-        self.pixels = head[top + y : bottom + y, left + x : right + x]
-
-    def get_blank(self, colour=0):
-        """Return an image of this size in one colour; by default an empty mask."""
-        return np.full((*self.pixels.shape[:2], *np.shape(colour)), colour, np.uint8)
-
-    def fill(self, points, colour, *, on=None):
-        """Fill a polygon, (k, 2) in face units; on an image of this size, if one is given."""
-        cv2.fillPoly(self.pixels if on is None else on, self._to_grid(points), colour, *SMOOTH)
-
-    def line(self, points, colour, thick, *, on=None):
-        """Draw a line, likewise, so many pixels thick."""
-        image = self.pixels if on is None else on
-        cv2.polylines(image, self._to_grid(points), False, colour, thick, *SMOOTH)
-
-    def lay(self, image, mask):
-        """Lay an image of this size over the patch where the mask, uint8, is not 0."""
-        weight = mask.astype(np.float32) / 255
-        self.pixels[:] = cv2.blendLinear(
-            np.ascontiguousarray(self.pixels), image, 1 - weight, weight
-        )
-
-    def darken(self, mask, parts):
-        """Take these parts, in hundredths, of red, green and blue away where the mask is 255."""
-        mask = mask.astype(np.uint16)
-        keep = [(255 - mask * int(part) // 100).astype(np.uint8) for part in (*parts, 0)]
-        self.pixels[:] = cv2.multiply(self.pixels, cv2.merge(keep), scale=1 / 255)
-
-    def _to_grid(self, points):
-        return [np.rint((points - self.corner) * 16).astype(np.int32)]
+ANGLES = np.linspace(0, 2 * np.pi, 60)
+CIRCLE = np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
 
 
 def bend_curve(points, *, closed=False, n=96):
@@ -68,15 +34,10 @@ def bend_curve(points, *, closed=False, n=96):
     return spline(np.linspace(0, knots[-1], n, endpoint=not closed))
 
 
-def bend_side(points, side):
-    """Return a quick curve through points of the face's right half; side -1 mirrors it."""
-    return _weigh_points(len(points)) @ (np.asarray(points, np.float64) * (side, 1))
-
-
-@cache
-def _weigh_points(n):
-    """Return the share of each point in each place of a curve: float64 (6n - 5, n)."""
-    return CubicSpline(range(n), np.eye(n), bc_type="natural")(np.linspace(0, n - 1, 6 * n - 5))
+def enclose(xs, upper, lower):
+    """Return the outline of what lies between two curves over the same xs: (2n, 2)."""
+    there, back = np.stack([xs, upper]), np.stack([xs, lower])[:, ::-1]
+    return np.concatenate([there, back], axis=1).T
 
 
 def mirror(points):
@@ -88,27 +49,28 @@ def mirror(points):
 
 def circle(x, y, width, height):
     """Return the outline of an ellipse: float64 (60, 2)."""
-    angles = np.linspace(0, 2 * np.pi, 60)
-    return np.stack([x + np.cos(angles) * width, y + np.sin(angles) * height], axis=1)
+    return CIRCLE * (width, height) + (x, y)
 
 
-def fill(points, *, soft=1.2, middle=ORIGIN, scale=1.0, size=(WIDTH, HEIGHT)):
-    """Return the mask of a polygon.
+def fill(points):
+    """Return the mask of a polygon with a soft edge: float32 (HEIGHT, WIDTH) in [0, 1]."""
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.fillPoly(mask, _to_grid(points, (-ORIGIN[0], -ORIGIN[1])), 255, *SMOOTH)
+    return blur(mask.astype(np.float32) / 255, 1.2)
 
-    Args:
-        points: (k, 2) in face units.
-        soft: Standard deviation of the edge, in pixels.
-        middle: Pixel of the middle of the face.
-        scale: Pixels per face unit.
-        size: Width and height of the mask.
 
-    Returns:
-        float32 (height, width) in [0, 1].
-    """
-    mask = np.zeros(size[::-1], np.uint8)
-    corners = np.rint((np.asarray(points) * scale + middle) * 16).astype(np.int32)
-    cv2.fillPoly(mask, [corners], 255, *SMOOTH)
-    return blur(mask.astype(np.float32) / 255, soft)
+def draw(image, points, colour, *, thick=0, sides=(1,)):
+    """Fill a polygon, or draw a line, on an image of ``FACE``; its mirror image on side -1."""
+    for side in sides:
+        grid = _to_grid(points * np.array([side, 1]), CORNER)
+        if thick:
+            cv2.polylines(image, grid, False, colour, thick, *SMOOTH)
+        else:
+            cv2.fillPoly(image, grid, colour, *SMOOTH)
+
+
+def _to_grid(points, corner):
+    return [np.rint((np.asarray(points) - corner) * 16).astype(np.int32)]
 
 
 def blur(image, sigma):
@@ -116,10 +78,13 @@ def blur(image, sigma):
     return cv2.GaussianBlur(image, (0, 0), sigma)
 
 
-def glow(x, y, width, height):
-    """Return a Gaussian spot, 1 in its middle: float32 (HEIGHT, WIDTH)."""
-    across, down = (X[:1] - x) / width, (Y[:, :1] - y) / height
-    return np.exp(-0.5 * down**2) * np.exp(-0.5 * across**2)
+def glow(*spots):
+    """Return the sum of Gaussian spots, each (strength, x, y, width, height), on the canvas."""
+    light = np.zeros((HEIGHT, WIDTH), np.float32)
+    for strength, x, y, width, height in spots:
+        across, down = (X[:1] - x) / width, (Y[:, :1] - y) / height
+        light += strength * np.exp(-0.5 * down**2) * np.exp(-0.5 * across**2)
+    return light
 
 
 def smooth_step(x, low, high):
@@ -129,14 +94,9 @@ def smooth_step(x, low, high):
 
 
 def shade(tone, light):
-    """Return a colour under varying light; shadows turn warmer, highlights paler, as on skin.
+    """Return an RGB tone under varying light, (height, width), as float32 (height, width, 3).
 
-    Args:
-        tone: RGB of the surface at light 1.
-        light: float32 (height, width); 1 leaves the tone, 0.5 is a deep shadow, 1.3 a shine.
-
-    Returns:
-        float32 (height, width, 3).
+    At 1 it is the tone; shadows (0.5) turn warmer, highlights (1.3) paler, as on skin.
     """
     tone = np.asarray(tone, np.float32)
     dark = tone * (0.50, 0.40, 0.38)
@@ -146,7 +106,6 @@ def shade(tone, light):
     return (tone + (dark - tone) * down + (pale - tone) * up).astype(np.float32)
 
 
-@cache
 def get_lightness(colour):
     """Return the CIE L* of an RGB tuple, 0 black to 100 white: equal steps look equal."""
     return float(cv2.cvtColor(np.float32([[colour]]) / 255, cv2.COLOR_RGB2LAB)[0, 0, 0])
@@ -154,45 +113,46 @@ def get_lightness(colour):
 
 @cache
 def set_off(colour, skin, steps):
-    """Return an RGB tuple in the hue of one, at so many steps of CIE L* from the skin's."""
+    """Return an RGBA tuple in the hue of one, at so many steps of CIE L* from the skin's."""
     lab = cv2.cvtColor(np.float32([[colour]]) / 255, cv2.COLOR_RGB2LAB)
     lightness = np.clip(get_lightness(skin) + steps, 3, 97)
     lab[..., 1:] *= np.sqrt(min(lightness / lab[0, 0, 0], 1.0))  # dark colours look less vivid
     lab[..., 0] = lightness
-    rgb = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)[0, 0], 0, 1) * 255
-    return tuple(map(float, rgb))
+    red, green, blue = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)[0, 0], 0, 1) * 255
+    return float(red), float(green), float(blue), 255.0
 
 
-def cover(under, colour, mask):
-    """Lay a colour, RGB or float32 (height, width, 3), over a premultiplied RGBA layer, in place.
+def cut_out(colour, mask):
+    """Return a layer with a colour where the mask is not 0: float32 (height, width, 4).
 
-    Args:
-        under: float32 (height, width, 4), premultiplied, 0 to 255.
-        colour: What is laid over.
-        mask: float32 (height, width), its opacity.
+    Layers are premultiplied RGBA from 0 to 255; colours are RGB or (height, width, 3).
     """
-    mask = mask[..., None]
-    under *= 1 - mask
-    under[..., :3] += np.asarray(colour, np.float32) * mask
-    under[..., 3:] += 255 * mask
+    colour = np.broadcast_to(np.float32(colour), (*mask.shape, 3))
+    return np.dstack([colour, np.full(mask.shape, np.float32(255))]) * np.float32(mask)[..., None]
 
 
-def comb_strands(rng, *, across, along, angle=0.0):
-    """Return the texture of hair: noise drawn out along the strands.
+def cover(layer, colour, mask):
+    """Lay a colour over a layer where the mask is not 0, in place."""
+    layer *= 1 - mask[..., None]
+    layer += cut_out(colour, mask)
 
-    Args:
-        rng: numpy Generator.
-        across: Thickness of a strand, in pixels.
-        along: Its length, in pixels.
-        angle: Degrees by which the strands lean from the vertical.
 
-    Returns:
-        float32 (HEIGHT, WIDTH), mean 0, standard deviation 1.
-    """
-    size = 800
-    noise = rng.standard_normal((size, size), dtype=np.float32)
+def paint(layer, outline, tone, light):
+    """Lay a shape in a tone under varying light over a layer, in place."""
+    cover(layer, shade(tone, light), fill(outline))
+
+
+def lay(under, over, mask):
+    """Lay an image or a colour over an image where the mask is not 0, in place; all are uint8."""
+    x, y, width, height = cv2.boundingRect(mask)
+    part = np.s_[y : y + height, x : x + width]
+    weight = mask[part] / np.float32(255)
+    over = np.broadcast_to(np.uint8(over), under.shape)[part]
+    under[part] = cv2.blendLinear(under[part], over, 1 - weight, weight)
+
+
+def comb_strands(rng, across, along):
+    """Return the texture of hair, mean 0 and deviation 1: noise drawn out along the strands."""
+    noise = rng.standard_normal((HEIGHT, WIDTH), dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=across, sigmaY=along)
-    turn = cv2.getRotationMatrix2D((size / 2, size / 2), angle, 1)
-    noise = cv2.warpAffine(noise, turn, (size, size), borderMode=cv2.BORDER_REFLECT)
-    noise = noise[(size - HEIGHT) // 2 :, (size - WIDTH) // 2 :][:HEIGHT, :WIDTH]
-    return (noise - noise.mean()) / noise.std()
+    return noise / noise.std()

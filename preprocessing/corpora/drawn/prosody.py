@@ -23,18 +23,19 @@ PROSODY = {
 """Each emotion's voice, in the order of ``MEASURES``."""
 
 MEASURES = {
-    "pitch_st": 1.0,
-    "range_st": 0.8,
-    "final_st": 1.0,
-    "rate": 0.05,
-    "level_db": 1.5,
-    "tilt_db": 1.2,
-    "jitter": 0.003,
-    "breath": 0.25,
-    "tremor_st": 0.10,
-    "pause_ms": 20.0,
+    "pitch_st": (1.0, -np.inf),
+    "range_st": (0.8, 0.6),
+    "final_st": (1.0, -np.inf),
+    "rate": (0.05, 0.65),
+    "level_db": (1.5, -np.inf),
+    "tilt_db": (1.2, -np.inf),
+    "jitter": (0.003, 0.002),
+    "breath": (0.25, 0.2),
+    "tremor_st": (0.10, 0.0),
+    "pause_ms": (20.0, 0.0),
 }
-"""What prosody is made of, and how much each varies from take to take (standard deviation).
+"""What prosody is made of: how much each varies from take to take (standard deviation), and its
+least value.
 
 Mean pitch above the speaker's own (semitones), width of the intonation (semitones), rise or fall
 at the end (semitones), pace (1 is a neutral one), loudness (decibels), loss of high frequencies
@@ -57,30 +58,16 @@ differ from ``expression.LOOKS_LIKE``: the eye can tell apart what the ear canno
 
 VOICE_OVERLAP = 0.6
 """Largest share of the other emotion in a take's voice: 0 no overlap, 1 the pair sounds alike."""
-VOICE_NOISE = 1.0
-"""Factor on the variation from take to take in ``MEASURES``."""
 
 
-def choose_prosody(emotion, rng, *, strength=1.0, overlap=VOICE_OVERLAP, noise=VOICE_NOISE):
-    """Return how a take is spoken.
+def choose_prosody(emotion, rng, *, strength=1.0, overlap=VOICE_OVERLAP):
+    """Return how a take is spoken: a float for each of the ``MEASURES``.
 
-    Args:
-        emotion: A name of ``corpora.EMOTIONS``.
-        rng: numpy Generator.
-        strength: How far the voice departs from neutral; 1 as in the table.
-        overlap: See ``VOICE_OVERLAP``.
-        noise: See ``VOICE_NOISE``.
-
-    Returns:
-        Dict of the ``MEASURES`` by name.
+    The strength says how far the voice departs from neutral; 1 as in the table.
     """
-    own, other = np.array(PROSODY[emotion]), np.array(PROSODY[SOUNDS_LIKE[emotion]])
-    neutral = np.array(PROSODY["neutral"])
+    names = (emotion, SOUNDS_LIKE[emotion], "neutral")
+    own, other, neutral = (np.array(PROSODY[name]) for name in names)
+    spread, least = np.transpose(list(MEASURES.values()))
     mixed = own + (other - own) * rng.uniform(0, overlap)
-    mixed = neutral + (mixed - neutral) * strength
-    values = mixed + rng.normal(0, 1, len(mixed)) * noise * np.array(list(MEASURES.values()))
-    prosody = dict(zip(MEASURES, map(float, values), strict=True))
-    lowest = {"range_st": 0.6, "jitter": 0.002, "breath": 0.2, "tremor_st": 0.0, "pause_ms": 0.0}
-    prosody |= {name: max(prosody[name], low) for name, low in lowest.items()}
-    prosody["rate"] = float(np.clip(prosody["rate"], 0.65, 1.35))
-    return prosody
+    values = neutral + (mixed - neutral) * strength + spread * rng.normal(0, 1, len(spread))
+    return dict(zip(MEASURES, map(float, np.maximum(values, least)), strict=True))

@@ -7,12 +7,12 @@ fricatives and bursts are band noise. How an emotion sounds is in ``prosody.py``
 are in ``phones.py``.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from scipy import signal
+from scipy import ndimage, signal
 
-from preprocessing.corpora.drawn.phones import NOISES, PHONES, spell
+from preprocessing.corpora.drawn.phones import NOISES, PHONES, STATEMENTS, VOWELS
 
 RATE_HZ = 16000
 STEP_MS = 5
@@ -20,25 +20,18 @@ STEP_MS = 5
 STEP = RATE_HZ * STEP_MS // 1000
 N_FFT = 1024
 """Samples of a spectrum: room for the ringing of the formants after each window."""
-LEVEL_DB = -24.0
-"""Loudness of a neutral voice: RMS relative to full scale while speaking."""
-FLOOR_DB = -66.0
-"""Loudness of the room."""
+SHORTEST_S, LONGEST_S = 1.5, 2.5
+"""A clip is filled up with silence, or spoken faster, to be so long."""
+LEVEL_DB, FLOOR_DB = -24.0, -66.0
+"""Loudness of a neutral voice while speaking, and of the room: RMS relative to full scale."""
 
 
-@dataclass(frozen=True)
-class Speech:
-    """A spoken statement and the lips that go with it.
+class Speech(NamedTuple):
+    """A spoken statement and the lips that go with it; they have one value per ``STEP_MS``."""
 
-    Attributes:
-        waveform: float32 (samples,) at ``RATE_HZ``, in [-1, 1].
-        mouth_open: float32 (steps,), 0 closed to 1 wide, one value per ``STEP_MS``.
-        mouth_round: float32 (steps,), 0 spread to 1 pursed.
-    """
-
-    waveform: np.ndarray
-    mouth_open: np.ndarray
-    mouth_round: np.ndarray
+    waveform: np.ndarray  # float32 (samples,) at RATE_HZ, in [-1, 1]
+    mouth_open: np.ndarray  # float64 (steps,), 0 closed to 1 wide
+    mouth_round: np.ndarray  # float64 (steps,), 0 spread to 1 pursed
 
     @property
     def duration_s(self):
@@ -46,100 +39,66 @@ class Speech:
         return len(self.waveform) / RATE_HZ
 
 
-def speak(statement, prosody, voice, rng, *, shortest_s=1.5, longest_s=2.5):
-    """Speak a statement.
+def speak(statement, prosody, voice, rng):
+    """Return a ``Speech``.
 
     Args:
         statement: A key of ``phones.STATEMENTS``.
         prosody: How to say it: the values of ``prosody.PROSODY`` by name.
         voice: Whose voice: ``Actor.voice``.
         rng: numpy Generator of jitter, breath, noise and pauses.
-        shortest_s: Silence is added at the end up to this.
-        longest_s: The statement is spoken faster, if need be, to end by this.
-
-    Returns:
-        A ``Speech``.
     """
-    tracks = _plan_tracks(statement, prosody, voice, rng, shortest_s, longest_s)
-    f0_hz = voice["f0_hz"] * 2 ** (tracks["pitch_st"] / 12)
-    source = _pulse_glottis(f0_hz, prosody, voice, rng) * _per_sample(tracks["voiced"])
-    formants = tracks["formants"] * voice["tract"]
-    spoken = _resonate(source, formants, 1 + 0.25 * prosody["breath"])
-    spoken /= np.sqrt(np.mean(spoken[_per_sample(tracks["voiced"]) > 0.3] ** 2)) + 1e-9
-    spoken += _hiss(tracks, rng)
-    level = LEVEL_DB + prosody["level_db"] + voice["gain_db"]
-    waveform = spoken * 10 ** (level / 20)
+    names = ["|", *STATEMENTS[statement].split(), "|"]
+    accented = np.array([name.endswith("'") for name in names])
+    phones = PHONES.loc[[name.rstrip("'") for name in names]]
+    counts = _count_steps(phones, accented, prosody, voice, rng)
+
+    def follow(values, smooth_ms):
+        return _smooth(np.repeat(np.asarray(values, float), counts, axis=0), smooth_ms)
+
+    spot = np.clip((np.arange(counts.sum()) - counts[0]) / counts[1:-1].sum(), 0, 1)
+    stress = np.where(accented, 1.0, 0.82)
+    voiced = _per_sample(follow(phones["voiced"] * stress, 24) * (1 - 0.25 * spot))
+    accents = np.repeat(accented * rng.uniform(0.45, 0.75, len(names)), counts)
+    pitch_st = _intone(accents, spot, prosody, voice, rng)
+    source = _pulse_glottis(voice["f0_hz"] * 2 ** (pitch_st / 12), prosody, voice, rng)
+    formants_hz = follow(phones[["f1_hz", "f2_hz", "f3_hz"]].assign(f4_hz=3500, f5_hz=4500), 55)
+    widen = 1 + 0.25 * prosody["breath"]
+    waveform = _resonate(source * voiced, formants_hz * voice["tract"], widen)
+    waveform /= np.sqrt(np.mean(waveform[voiced > 0.3] ** 2)) + 1e-9
+    for name, edges_hz in NOISES.items():
+        band = signal.butter(2, edges_hz, "bandpass", fs=RATE_HZ, output="sos")
+        noise = signal.sosfilt(band, rng.standard_normal(len(waveform)))
+        loudness = follow(phones["hiss"].where(phones["noise"] == name, 0), 14)
+        waveform += noise * _per_sample(loudness)
+
+    waveform *= 10 ** ((LEVEL_DB + prosody["level_db"] + voice["gain_db"]) / 20)
     waveform += rng.standard_normal(len(waveform)) * 10 ** (FLOOR_DB / 20)
     waveform = 0.95 * np.tanh(waveform / 0.95)
-    loud = 0.75 + 0.03 * np.clip(prosody["level_db"], -6, 8)
-    opening = np.clip(tracks["open"] * loud, 0, 1)
-    return Speech(
-        waveform.astype(np.float32), opening.astype(np.float32), tracks["round"].astype(np.float32)
-    )
+    wide = 0.75 + 0.03 * np.clip(prosody["level_db"], -6, 8)  # who is loud opens the mouth more
+    mouth_open = np.clip(follow(phones["open"] * stress, 70) * wide, 0, 1)
+    return Speech(waveform.astype(np.float32), mouth_open, follow(phones["round"], 80))
 
 
-def _plan_tracks(statement, prosody, voice, rng, shortest_s, longest_s):
-    """Return the control tracks of a statement, one value per step."""
-    phones = spell(statement)
-    before, after = rng.uniform(0.12, 0.22), rng.uniform(0.18, 0.28)
-    rate = prosody["rate"] * voice["rate"]
-    seconds = np.array([PHONES[phone.name].ms for phone in phones]) / 1000
-    stretch = np.array([1.2 if phone.stressed else 1.0 for phone in phones])
-    stretch = stretch * np.where([PHONES[p.name].is_vowel for p in phones], 1 / rate, rate**-0.6)
-    seconds = seconds * stretch * np.exp(rng.normal(0, 0.06, len(phones)))
-    pauses = np.array([prosody["pause_ms"] / 1000 * rng.uniform(0.3, 1) for _ in phones])
-    pauses *= [phone.ends_word for phone in phones]
-    pauses[-1] = 0
-    spare = longest_s - before - after
-    squeeze = min(1.0, spare / (seconds.sum() + pauses.sum()))
-
-    rows = [("silence", None, before)]
-    for phone, length, pause in zip(phones, seconds * squeeze, pauses * squeeze, strict=True):
-        rows.append((phone.name, phone, length))
-        if pause > 0.02:
-            rows.append(("silence", None, pause))
-    total = sum(length for _, _, length in rows) + after
-    rows.append(("silence", None, after + max(0.0, shortest_s - total)))
-    return _fill_tracks(rows, prosody, voice, rng)
+def _count_steps(phones, accented, prosody, voice, rng):
+    """Return how many control steps each phone and pause takes."""
+    rate, n = prosody["rate"] * voice["rate"], len(phones)
+    seconds = phones["ms"].to_numpy() / 1000 * np.where(accented, 1.2, 1.0)
+    seconds *= np.where(phones.index.isin(VOWELS), 1 / rate, rate**-0.6)
+    seconds *= np.exp(rng.normal(0, 0.06, n))
+    pauses = prosody["pause_ms"] / 1000 * rng.uniform(0.3, 1, n)
+    seconds += np.where((phones.index == "|") & (pauses > 0.02), pauses, 0)
+    seconds[0], seconds[-1] = rng.uniform(0.12, 0.22), rng.uniform(0.18, 0.28)
+    spare = LONGEST_S - seconds[0] - seconds[-1]
+    seconds[1:-1] *= min(1.0, spare / seconds[1:-1].sum())
+    seconds[-1] += max(0.0, SHORTEST_S - seconds.sum())
+    return np.round(seconds * 1000 / STEP_MS).astype(int)
 
 
-def _fill_tracks(rows, prosody, voice, rng):
-    """Return tracks from rows of (phone, its place in the statement, seconds)."""
-    counts = np.maximum(1, np.round(np.array([row[2] for row in rows]) * 1000 / STEP_MS)).astype(
-        int
-    )
-    names = [row[0] for row in rows]
-    stress = [1.0 if row[1] is None or row[1].stressed else 0.82 for row in rows]
-
-    def lay(values, smooth_ms):
-        return _smooth(np.repeat(np.asarray(values, np.float64), counts, axis=0), smooth_ms)
-
-    phones = [PHONES[name] for name in names]
-    begin, end = counts[0], counts.sum() - counts[-1]
-    spot = np.clip((np.arange(counts.sum()) - begin) / max(end - begin, 1), 0, 1)
-    fading = 1.0 - 0.25 * spot
-    voiced = lay([p.voiced * s for p, s in zip(phones, stress, strict=True)], 24) * fading
-    tracks = {
-        "voiced": voiced,
-        "formants": lay([p.formants_hz for p in phones], 55),
-        "open": lay([p.open * s for p, s in zip(phones, stress, strict=True)], 70),
-        "round": lay([p.round for p in phones], 80),
-        "pitch_st": _intone(rows, counts, spot, prosody, voice, rng),
-    }
-    for noise in NOISES:
-        tracks[noise] = lay([p.hiss if p.noise == noise else 0.0 for p in phones], 14)
-    return tracks
-
-
-def _intone(rows, counts, spot, prosody, voice, rng):
+def _intone(accents, spot, prosody, voice, rng):
     """Return the pitch contour in semitones: declination, accents, a final fall or rise, tremor."""
     wide = prosody["range_st"] * voice["range"]
-    accents = [
-        wide * rng.uniform(0.45, 0.75) if row[1] is not None and row[1].stressed else 0.0
-        for row in rows
-    ]
-    contour = _smooth(np.repeat(accents, counts), 130)
-    contour += wide * (0.30 - 0.55 * spot)
+    contour = wide * (_smooth(accents, 130) + 0.30 - 0.55 * spot)
     contour += prosody["final_st"] * np.clip((spot - 0.72) / 0.28, 0, 1) ** 1.5
     time = np.arange(len(spot)) * STEP_MS / 1000
     shake = np.sin(2 * np.pi * rng.uniform(5.5, 7.5) * time + rng.uniform(0, 6))
@@ -149,8 +108,7 @@ def _intone(rows, counts, spot, prosody, voice, rng):
 
 def _pulse_glottis(f0_hz, prosody, voice, rng):
     """Return the glottal source: differentiated Rosenberg pulses and breath, at ``RATE_HZ``."""
-    n = len(f0_hz) * STEP * 2
-    f0 = np.interp(np.arange(n) / (2 * STEP), np.arange(len(f0_hz)) + 0.5, f0_hz)
+    f0 = _per_sample(f0_hz, 2 * STEP)
     cycle = np.floor(np.cumsum(f0) / (2 * RATE_HZ)).astype(int)
     unsteady = rng.normal(0, 1, (2, cycle[-1] + 1))
     phase = np.cumsum(f0 * (1 + prosody["jitter"] * unsteady[0, cycle])) / (2 * RATE_HZ) % 1
@@ -167,61 +125,35 @@ def _pulse_glottis(f0_hz, prosody, voice, rng):
 
 
 def _resonate(source, formants_hz, widen):
-    """Return the source filtered by a cascade of five resonators that glide.
+    """Return the source, (samples,), through five resonators that glide, (steps, 5) in hertz.
 
-    Each step has a filter of its own; it is applied, as a spectrum, to a window of two steps, and
-    the windows overlap and add.
-
-    Args:
-        source: float64 (samples,).
-        formants_hz: float64 (steps, 5).
-        widen: Factor on the bandwidths.
-
-    Returns:
-        float64 (samples,).
+    The filter of each step shapes the spectrum of a window of two steps; the windows add up.
     """
     radius = np.exp(-np.pi * np.array([70, 95, 130, 220, 280]) * widen / RATE_HZ)
     angle = 2 * np.pi * np.minimum(formants_hz, 7400) / RATE_HZ
-    first, second = -2 * radius * np.cos(angle), np.broadcast_to(radius**2, angle.shape)
-    poles = np.ones((len(angle), 1))
-    for k in range(angle.shape[1]):
-        poles = np.pad(poles, [(0, 0), (0, 2)])
-        poles[:, 2:] += first[:, k, None] * poles[:, 1:-1] + second[:, k, None] * poles[:, :-2]
-        poles[:, 1] += first[:, k] * poles[:, 0]
-    gain = np.prod(1 + first + second, axis=1, keepdims=True)
-    response = gain / np.fft.rfft(poles, N_FFT, axis=1)
+    delay = np.exp(-2j * np.pi * np.fft.rfftfreq(N_FFT))
+    gain, poles = 1.0, 1.0
+    for first, second in zip((-2 * radius * np.cos(angle)).T, radius**2, strict=True):
+        first = first[:, None]
+        gain = gain * (1 + first + second)
+        poles = poles * (1 + first * delay + second * delay**2)
 
     padded = np.pad(source, STEP // 2)
-    starts = np.arange(len(angle)) * STEP
-    window = signal.windows.hann(2 * STEP, sym=False)
-    pieces = padded[starts[:, None] + np.arange(2 * STEP)] * window
-    heard = np.fft.irfft(np.fft.rfft(pieces, N_FFT, axis=1) * response, N_FFT, axis=1)
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, 2 * STEP)[::STEP]
+    pieces = pieces * signal.windows.hann(2 * STEP, sym=False)
+    heard = np.fft.irfft(np.fft.rfft(pieces, N_FFT) * gain / poles, N_FFT)
     result = np.zeros(len(padded) + N_FFT)
-    for start, piece in zip(starts, heard, strict=True):
-        result[start : start + N_FFT] += piece
+    for step, piece in enumerate(heard):
+        result[step * STEP :][:N_FFT] += piece
     return result[STEP // 2 :][: len(source)]
-
-
-def _hiss(tracks, rng):
-    """Return the noise of fricatives and bursts, relative to a voiced RMS of 1."""
-    total = 0.0
-    for name, (centre_hz, width_hz) in NOISES.items():
-        noise = rng.standard_normal(len(tracks[name]) * STEP)
-        edges = [max(centre_hz - width_hz, 200), min(centre_hz + width_hz, 7600)]
-        band = signal.butter(2, edges, "bandpass", fs=RATE_HZ, output="sos")
-        total = total + signal.sosfilt(band, noise) * _per_sample(tracks[name])
-    return total
 
 
 def _smooth(track, ms):
     """Return a track smoothed along time by a Hann window."""
-    n = max(3, int(ms / STEP_MS) | 1)
-    window = np.hanning(n + 2)[1:-1]
-    padded = np.pad(track, [(n // 2, n // 2)] + [(0, 0)] * (track.ndim - 1), mode="edge")
-    shape = (n,) + (1,) * (track.ndim - 1)
-    return signal.convolve(padded, (window / window.sum()).reshape(shape), mode="valid")
+    window = np.hanning(max(3, int(ms / STEP_MS) | 1) + 2)
+    return ndimage.convolve1d(track, window / window.sum(), axis=0, mode="nearest")
 
 
-def _per_sample(track):
-    """Return a track with one value per sample."""
-    return np.interp(np.arange(len(track) * STEP) / STEP, np.arange(len(track)) + 0.5, track)
+def _per_sample(track, n=STEP):
+    """Return a track with one value per sample, ``n`` a step."""
+    return np.interp(np.arange(len(track) * n) / n, np.arange(len(track)) + 0.5, track)
