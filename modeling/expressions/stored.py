@@ -156,7 +156,7 @@ def measure_step(folder):
 def name_origin(facts):
     """Return in words what made the expressions or action units of these facts."""
     made = facts["parameters"]
-    return made["program"] if "program" in made else f"the network {made['network']}"
+    return made["program"] if "program" in made else f"the network ({made['network']})"
 
 
 def note_origin(facts):

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts
@@ -115,7 +116,9 @@ def fit_logistic(posteriors, labels, *, inverse_l2):
         raise ValueError(
             f"{there.sum()} validation clips of fewer than 2 emotions; fuse by multiply_experts."
         )
-    model = LogisticRegression(C=inverse_l2, max_iter=2000).fit(features[there], labels[there])
+    model = LogisticRegression(C=inverse_l2, max_iter=2000)
+    with threadpool_limits(1):  # so small a problem is slower on many threads
+        model.fit(features[there], labels[there])
 
     def fuse(others):
         rows, judged = _centre(others)
@@ -153,7 +156,7 @@ def _centre(posteriors):
     """Return centred log-posteriors (clip, modality x emotion), and which clips have any."""
     stack, there = experts.stack_posteriors(posteriors)
     logs = experts.take_log(stack)
-    logs = (logs - logs.mean(axis=2, keepdims=True)) * there[:, :, None]
+    logs -= logs.mean(axis=2, keepdims=True)  # a gap, the same number throughout, becomes zeros
     return np.concatenate(list(logs), axis=1), there.any(axis=0)
 
 
