@@ -56,7 +56,7 @@ SOUNDS_LIKE = {
 """The emotion that a voice is mixed with, so that some takes cannot be told by ear. The pairs
 differ from ``expression.LOOKS_LIKE``: the eye can tell apart what the ear cannot."""
 
-VOICE_OVERLAP = 0.6
+VOICE_OVERLAP = 0.68
 """Largest share of the other emotion in a take's voice: 0 no overlap, 1 the pair sounds alike."""
 
 
