@@ -20,6 +20,7 @@ protanopia, deuteranopia and tritanopia (simulated after Machado et al. 2009), a
 
 INK, ACCENT, ALARM = "#33475B", "#1F5FA8", "#C0281C"
 MAX_TICKS = 40
+LETTERS_AN_INCH = 10
 
 
 def open_axes(ax, width, height):
@@ -47,6 +48,9 @@ def spread_points(count, width):
 
 
 def label_groups(ax, groups):
-    """Name columns 0, 1, ... of the x-axis; of many, only some, upright."""
+    """Name columns 0, 1, ... of the x-axis; of many, only some; upright where they are too wide."""
     step = -(-len(groups) // MAX_TICKS)
-    ax.set_xticks(range(0, len(groups), step), groups[::step], rotation=90 if step > 1 else 0)
+    shown = [str(group) for group in groups[::step]]
+    n_inches = ax.get_window_extent().width / ax.figure.dpi
+    crowded = sum(len(name) + 1 for name in shown) > LETTERS_AN_INCH * n_inches
+    ax.set_xticks(range(0, len(groups), step), shown, rotation=90 if crowded else 0)
