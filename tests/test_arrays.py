@@ -161,6 +161,18 @@ def test_only_the_rows_that_were_cut_off_are_made_anew(tmp_path):
         assert list_done(writer) == {0, 1, 2}
 
 
+@pytest.mark.parametrize(
+    "line", ["7", "{}", '{"row": 1}', '{"row": 9, "crc32": {}, "record": {}}', '{"row": 1, "crc32"']
+)
+def test_a_line_that_is_no_entry_costs_no_row_that_is_whole(tmp_path, line):
+    with closing(ResumableArrays(tmp_path, SPECS, "s", journal=JOURNAL)) as writer:
+        writer.write_row(0, make_row(0), {})
+    with (tmp_path / JOURNAL).open("a") as journal:
+        journal.write(f"{line}\n")
+    with closing(ResumableArrays(tmp_path, SPECS, "s", journal=JOURNAL)) as writer:
+        assert list_done(writer) == {0}
+
+
 def test_rows_of_another_signature_are_discarded(tmp_path):
     with closing(ResumableArrays(tmp_path, SPECS, "old", journal=JOURNAL)) as writer:
         writer.write_row(0, make_row(0), {})

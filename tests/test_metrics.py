@@ -142,9 +142,9 @@ def test_breakdown_by_a_column_of_the_clips():
     again = metrics.score_by(table, THREE, "gender", clips=clips.sample(frac=1, random_state=1))
     pd.testing.assert_frame_equal(again, scores)
     assert scores["n_clips"].tolist() == [4, 4]
-    with pytest.raises(KeyError, match="gender"):
+    with pytest.raises(ValueError, match="No column 'gender'"):
         metrics.score_by(table, THREE, "gender")
-    with pytest.raises(KeyError, match="not in index"):
+    with pytest.raises(ValueError, match="4 predicted clips"):
         metrics.score_by(table, THREE, "gender", clips=clips.head(4))
 
 

@@ -294,8 +294,12 @@ def test_missing_actors_are_explained():
         ({"actor": ""}, {}, "have no actor"),
         ({"actor": "5"}, {}, "does not know actors 5; it names 01 to 24"),
         ({"statement": ""}, {"protocol": "statement"}, "have no statement"),
-        ({"actor": "05"}, {"protocol": "group_kfold"}, "no clips for train and val; .*actors 05"),
-        ({"actor": "05", "statement": "kids"}, {"protocol": "statement"}, "for train and val"),
+        ({"actor": "05"}, {"protocol": "group_kfold"}, "needs 3 actors; the corpus holds 1"),
+        (
+            {"actor": "05", "statement": "kids"},
+            {"protocol": "statement"},
+            "needs 2 statements; the corpus holds 1",
+        ),
     ],
 )
 def test_unfit_clips_are_refused(change, options, message):

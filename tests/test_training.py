@@ -112,8 +112,11 @@ def test_missing_run_says_what_to_do(parts):
 
 def test_posteriors_that_are_none_are_refused(parts):
     clips = parts["val"].clips
-    for wrong in (np.ones((len(clips), 2)) / 2, np.ones((len(clips), 3)), np.zeros((2, 3))):
-        with pytest.raises(ValueError, match="Posteriors|Columns"):
+    n = len(EMOTIONS)
+    shapes = np.ones((len(clips), n - 1)) / (n - 1), np.zeros((2, n))
+    sums = np.ones((len(clips), n)), np.full((len(clips), n), 1.004 / n)
+    for wrong in (*shapes, *sums):
+        with pytest.raises(ValueError, match="(?i)posteriors"):
             runs.tabulate_predictions(clips, "val", wrong, emotions=EMOTIONS, fold=1)
 
 

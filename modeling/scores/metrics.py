@@ -35,7 +35,7 @@ def encode_labels(labels, emotions):
     return np.array([positions[label] for label in labels], dtype=np.int64)
 
 
-def validate_posteriors(posteriors):
+def validate_posteriors(posteriors, *, tolerance=SUM_TOLERANCE):
     """Raise ValueError unless posteriors (clip, emotion) are complete and sum to one."""
     if not len(posteriors):
         raise ValueError(f"Posteriors have shape {posteriors.shape}; expected (clip, emotion).")
@@ -46,7 +46,7 @@ def validate_posteriors(posteriors):
             "fuse with a modality that has them."
         )
     sums = posteriors.sum(axis=1)
-    if posteriors.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE:
+    if posteriors.min() < 0 or np.abs(sums - 1).max() > tolerance:
         raise ValueError(
             f"Posteriors lie in [{posteriors.min():.3g}, {posteriors.max():.3g}] and sum to "
             f"{sums.min():.3g} to {sums.max():.3g}; expected probabilities. Is there a softmax?"
@@ -175,11 +175,18 @@ def score_by(predictions, emotions, column, *, clips=None):
         DataFrame indexed by the column's values, worst accuracy first: ``SCORES``, ``n_clips``.
 
     Raises:
-        KeyError: Neither table has the column, or a predicted clip is not in ``clips``.
+        ValueError: Neither table has the column, or a predicted clip is not in ``clips``.
     """
-    if clips is not None and column not in predictions:
-        values = clips.set_index("clip_id").loc[predictions["clip_id"], column]
-        predictions = predictions.assign(**{column: values.to_numpy()})
+    if column not in predictions:
+        if clips is None or column not in clips:
+            raise ValueError(f"No column {column!r} in predictions; pass clips that have it.")
+        known = clips.set_index("clip_id")[column]
+        unknown = predictions.loc[~predictions["clip_id"].isin(known.index), "clip_id"]
+        if len(unknown):
+            raise ValueError(
+                f"{len(unknown)} predicted clips, {unknown.iloc[0]} first, are not in clips."
+            )
+        predictions = predictions.assign(**{column: predictions["clip_id"].map(known)})
     rows = {
         value: score_predictions(group, emotions) for value, group in predictions.groupby(column)
     }

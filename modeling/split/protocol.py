@@ -256,7 +256,14 @@ def _refuse_unfit(clips, rule, protocol, fold):
             f"{protocol} does not know actors {_list(strangers)}; it names {rule.actors[0]} to "
             f"{rule.actors[-1]}. Set PROTOCOL = 'auto' for other corpora."
         )
-    n_folds = count_folds(protocol, clips)
+    n_actors, n_folds = clips["actor"].nunique(), count_folds(protocol, clips)
+    if protocol == "group_kfold" and n_actors < MIN_ACTORS:
+        raise ValueError(
+            f"group_kfold needs {MIN_ACTORS} actors; the corpus holds {n_actors}. "
+            "Set PROTOCOL = 'statement', or add actors."
+        )
+    if protocol == "statement" and n_folds < 2:
+        raise ValueError("statement needs 2 statements; the corpus holds 1. Add clips of another.")
     if fold not in range(1, n_folds + 1):
         raise ValueError(f"FOLD = {fold!r}; {protocol} has folds 1 to {n_folds} on these clips.")
 

@@ -21,6 +21,9 @@ import pandas as pd
 from modeling.scores import metrics
 from preprocessing.disk import arrays
 
+SAVED_TOLERANCE = 1e-3
+"""How far from one a network's posteriors may sum, before they are rounded for the table."""
+
 MODALITIES = ("face", "voice", "face and voice")
 """What a run may judge by."""
 
@@ -213,7 +216,11 @@ def tabulate_predictions(clips, parts, posteriors, *, emotions, fold):
         ValueError: Posteriors hold NaN, do not sum to one, or have another shape.
     """
     posteriors = np.asarray(posteriors, np.float64)
-    metrics.validate_posteriors(posteriors)
+    if posteriors.shape != (len(clips), len(emotions)):
+        raise ValueError(
+            f"posteriors have shape {posteriors.shape}; expected {(len(clips), len(emotions))}."
+        )
+    metrics.validate_posteriors(posteriors, tolerance=SAVED_TOLERANCE)
     table = clips[["clip_id", "actor", "emotion"]].rename(columns={"emotion": "true"})
     table.insert(2, "fold", fold)
     table.insert(3, "part", np.asarray(parts))

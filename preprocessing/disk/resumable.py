@@ -138,19 +138,24 @@ class ResumableArrays:
         self.journal = temporary.open("w+b", buffering=0)
         self._append({"signature": signature})
         for entry in self._read_earlier(signature):
-            if "row" in entry and self._is_whole(entry):
+            if self._is_whole(entry):
                 self._offsets[entry["row"]] = self._append(entry)
         os.fsync(self.journal.fileno())
         temporary.replace(self.journal_path)
         return self.journal
 
     def _is_whole(self, entry):
-        """Say whether a row on disk has the checksums that it had when it was written."""
-        for name, checksum in entry["crc32"].items():
-            shape, dtype = self.specs[name]
-            row = self._find_row(name, entry["row"]).read(prod(shape[1:]) * dtype.itemsize)
-            if crc32(row) != checksum:
+        """Say whether an entry is of a row on disk that has the checksums it was written with."""
+        try:
+            if "record" not in entry or not 0 <= entry["row"] < len(self._offsets):
                 return False
+            for name, checksum in entry["crc32"].items():
+                shape, dtype = self.specs[name]
+                row = self._find_row(name, entry["row"]).read(prod(shape[1:]) * dtype.itemsize)
+                if crc32(row) != checksum:
+                    return False
+        except (KeyError, TypeError, AttributeError):
+            return False  # no entry of ours
         return True
 
     def _append(self, entry):
