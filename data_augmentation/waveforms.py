@@ -106,10 +106,8 @@ def augment_waveform(waveform, rate_hz, *, rng, ranges=None, probability=0.5):
             f"Unknown augmentation {', '.join(sorted(unknown))}; "
             f"expected some of {', '.join(AUGMENTATIONS)}."
         )
-    altered, amounts = (
-        spectra.check_waveform(waveform).copy(),
-        _draw_amounts(ranges, rng, probability),
-    )
+    altered = spectra.check_waveform(waveform).copy()
+    amounts = _draw_amounts(ranges, rng, probability)
     for name, amount in amounts.items():
         options = {"rng": rng} if name == "noise" else {}
         altered = AUGMENTATIONS[name](altered, rate_hz, amount, **options)

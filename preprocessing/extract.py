@@ -16,7 +16,8 @@ from preprocessing.disk import arrays, files
 from preprocessing.disk.resumable import ResumableArrays
 from preprocessing.faces import crop
 from preprocessing.index import read_base
-from preprocessing.workers.parallel import explain_error, stream_results
+from preprocessing.workers.isolation import explain_error
+from preprocessing.workers.parallel import stream_results
 
 LONGEST_WINDOW_S = 6.0  # where none is asked for
 MODALITIES = ("video", "audio")

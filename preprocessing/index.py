@@ -9,7 +9,8 @@ import pandas as pd
 from preprocessing import corpora
 from preprocessing.clips import decode, locations
 from preprocessing.disk import arrays, files
-from preprocessing.workers.parallel import collect_results, explain_error
+from preprocessing.workers.isolation import explain_error
+from preprocessing.workers.parallel import collect_results
 
 UNKNOWN = {"fps": np.nan, "duration_s": np.nan, "video_bytes": 0, "audio_bytes": 0}
 

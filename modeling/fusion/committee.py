@@ -55,8 +55,9 @@ def seat_committee(corpus, branch, *, protocol, fold):
             "corpus was prepared anew between them. Run them all again."
         )
     predictions = merge_members([runs.read_predictions(facts["folder"]) for facts in members])
-    shared = {key: members[0][key] for key in ("modality", "corpus", "fold", "parameters")}
-    shared["parameters"] |= {"members": [facts["folder"].name for facts in members]}
+    shared = {key: members[0][key] for key in ("modality", "corpus", "fold")}
+    names = [facts["folder"].name for facts in members]
+    shared["parameters"] = members[0]["parameters"] | {"members": names}
     shared["notes"] = sorted({note for facts in members for note in facts["notes"]})
     run = runs.Run(branch + SUFFIX, protocol=protocol, **shared)
     run.facts |= {key: members[0][key] for key in ("inputs", "detector")}

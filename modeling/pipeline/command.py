@@ -97,7 +97,7 @@ def run_all(notebooks, options, chosen):
     spawn = multiprocessing.get_context("spawn")
     share = max(1, (os.cpu_count() or 1) // options.jobs)
     with ProcessPoolExecutor(options.jobs, spawn, limit_threads, (share,)) as pool:
-        while running or (waiting and not any_failed(outcomes)):
+        while running or waiting:
             for path in list(waiting):
                 needed = [other.stem for other in list_needed(path, notebooks)]
                 if len(running) < options.jobs and outcomes.keys() >= set(needed):

@@ -66,10 +66,8 @@ def collect_pictures(container, stream, packets, problems):
             yield tick, (frame, partial(_to_rgb, frame, reformatter))
 
     usual_ticks = float(1 / (stream.guessed_rate or 25) / stream.time_base)
-    pictures = Pictures(ticks, stamps, usual_ticks, stream.time_base)
-    pictures.origin_s = containers.find_origin(container)
-    pictures.promised_end_s = containers.find_promised_end(container, stream)
-    return pictures, decode
+    span = containers.find_origin(container), containers.find_promised_end(container, stream)
+    return Pictures(ticks, stamps, usual_ticks, stream.time_base, *span), decode
 
 
 def _skip_unwanted(packets, stream, wanted):

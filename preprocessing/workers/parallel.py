@@ -12,8 +12,13 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from preprocessing.disk.arrays import list_versions
-from preprocessing.workers.isolation import Children, Limits, LostError, call_isolated
-from preprocessing.workers.isolation import explain_error as explain_error
+from preprocessing.workers.isolation import (
+    Children,
+    Limits,
+    LostError,
+    call_isolated,
+    explain_error,
+)
 
 CONNECT_S = 10
 STREAMED = {"return_as": "generator_unordered", "batch_size": 1}
