@@ -5,6 +5,21 @@ from importlib import import_module
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 """Every emotion of the project in its one fixed order (RAVDESS's names and order)."""
 
+SYNONYMS = {
+    "neutrality": "neutral",
+    "calmness": "calm",
+    "happiness": "happy",
+    "joy": "happy",
+    "joyful": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "fear": "fearful",
+    "afraid": "fearful",
+    "disgusted": "disgust",
+    "surprise": "surprised",
+}
+"""Other common words for them."""
+
 COLUMNS = (
     "clip_id",
     "video",

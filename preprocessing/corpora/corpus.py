@@ -49,7 +49,6 @@ class Corpus:
     Attributes:
         name: As in ``corpora.NAMES``; ``title`` in full, ``short`` for messages.
         licence: Of the clips; ``citation`` is the paper, ``how_to_get`` what to fetch, from where.
-        emotions: Those that it has, in the order of ``corpora.EMOTIONS``.
         protocol: How it is split, a name of ``modeling.split.folds.PROTOCOLS``.
         expected: Examples of the files that are looked for, for messages.
         extensions: Lower-case endings with the dot; of copies, the earlier ending is used.
@@ -67,7 +66,6 @@ class Corpus:
     licence: str
     citation: str
     how_to_get: str
-    emotions: tuple
     protocol: str
     short: str = ""
     expected: str = ""

@@ -12,14 +12,7 @@ from preprocessing.clips import locations
 from preprocessing.corpora import tables
 from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
-CODES = {
-    "NEU": "neutral",
-    "HAP": "happy",
-    "SAD": "sad",
-    "ANG": "angry",
-    "FEA": "fearful",
-    "DIS": "disgust",
-}
+CODES = dict(NEU="neutral", HAP="happy", SAD="sad", ANG="angry", FEA="fearful", DIS="disgust")
 INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high", "XX": "", "X": ""}
 STATEMENTS = {
     "IEO": "It's eleven o'clock",
@@ -36,13 +29,7 @@ STATEMENTS = {
     "WSI": "We'll stop in a couple of minutes",
 }
 ACTORS = tuple(str(number) for number in range(1001, 1092))
-KNOWN = {
-    "actor": ACTORS,
-    "statement": STATEMENTS,
-    "emotion": CODES,
-    "intensity": INTENSITIES,
-    "ending": ("flv", "mp4", "wav"),
-}
+KNOWN = dict(actor=ACTORS, statement=STATEMENTS, emotion=CODES, intensity=INTENSITIES, ending=None)
 PATTERN = re.compile(r"(\d+)_([A-Z]+)_([A-Z]+)_([A-Z]+)\.(flv|mp4|wav)", re.IGNORECASE)
 
 
@@ -112,7 +99,6 @@ CORPUS = _CremaD(
         "SentenceFilenames.csv says which clips there are. Without Git LFS (or as GitHub's zip) "
         "every clip is a pointer of some 130 bytes; validate() says so."
     ),
-    emotions=("neutral", "happy", "sad", "angry", "fearful", "disgust"),
     protocol="cremad5",
     expected="VideoFlash/1001_DFA_ANG_XX.flv",
     extensions=(".flv", ".mp4", ".wav"),

@@ -9,15 +9,7 @@ from string import ascii_lowercase
 
 from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
-CODES = {
-    "N": "neutral",
-    "F": "happy",
-    "T": "sad",
-    "W": "angry",
-    "A": "fearful",
-    "E": "disgust",
-    "L": "",
-}
+CODES = dict(N="neutral", F="happy", T="sad", W="angry", A="fearful", E="disgust", L="")
 """First letters of the German words. L (Langeweile, boredom) is none of the project's emotions;
 it is not calm, either: 81 of the 535 recordings are passed over."""
 
@@ -58,7 +50,6 @@ CORPUS = Corpus(
         "From http://emodb.bilderbar.info fetch download.zip (40 MB), unpack it and name the "
         "folder as DATA; its folder wav is used."
     ),
-    emotions=("neutral", "happy", "sad", "angry", "fearful", "disgust"),
     protocol="emodb10",
     expected="wav/03a01Fa.wav",
     extensions=(".wav", ".flac"),

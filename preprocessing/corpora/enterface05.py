@@ -9,23 +9,14 @@ corpus of equal sentences. Gender is not published, nor are folds; subjects are 
 
 import re
 
+from preprocessing.corpora import SYNONYMS
 from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
-CODES = {
-    "anger": "angry",
-    "disgust": "disgust",
-    "fear": "fearful",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprise": "surprised",
-}
+WORDS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+CODES = {word: SYNONYMS.get(word, word) for word in WORDS}
 UNCUT = 6  # a whole session per emotion, never cut into sentences
 SENTENCES = ("1", "2", "3", "4", "5")
-KNOWN = {
-    "subject": tuple(str(number) for number in range(1, 45)),
-    "emotion": CODES,
-    "sentence": SENTENCES,
-}
+KNOWN = {"subject": tuple(map(str, range(1, 45))), "emotion": CODES, "sentence": SENTENCES}
 PATTERN = re.compile(r"subject[ _-]*0*(\d+)/([a-z]+)/sentence[ _-]*0*(\d+)/[^/]+", re.IGNORECASE)
 
 
@@ -60,7 +51,6 @@ CORPUS = Corpus(
         "it and name the folder with 'subject 1', 'subject 2', ... as DATA. Keep the folders: the "
         "names of the files are not reliable."
     ),
-    emotions=("happy", "sad", "angry", "fearful", "disgust", "surprised"),
     protocol="group_kfold",
     expected="subject 1/anger/sentence 1/s1_an_1.avi",
     extensions=(".avi", ".mp4"),

@@ -11,26 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 from preprocessing.clips import locations
-from preprocessing.corpora import EMOTIONS, problems, tables
+from preprocessing.corpora import COLUMNS, EMOTIONS, SYNONYMS, problems, tables
 from preprocessing.corpora.corpus import Corpus, make_index
 
 REQUIRED = ("video", "audio", "emotion", "actor")
-OPTIONAL = ("clip_id", "gender", "intensity", "statement", "repetition")
-SYNONYMS = {
-    "neutrality": "neutral",
-    "calmness": "calm",
-    "happiness": "happy",
-    "joy": "happy",
-    "joyful": "happy",
-    "sadness": "sad",
-    "anger": "angry",
-    "fear": "fearful",
-    "afraid": "fearful",
-    "disgusted": "disgust",
-    "surprise": "surprised",
-}
-"""Other common words for the eight emotions; case does not matter."""
-
 SHOWN = 5
 
 
@@ -47,7 +31,7 @@ class _Folder(Corpus):
         """
         path = find_table(source)
         name, base = locations.get_path(path).name, locations.get_parent(path)
-        rows = tables.read_table(path, required=REQUIRED, optional=OPTIONAL, advice=self.how_to_get)
+        rows = tables.read_table(path, required=REQUIRED, optional=COLUMNS, advice=self.how_to_get)
         if not rows:
             raise ValueError(f"{name} has a header but no rows.")
         clips = [(line, _read_clip(row)) for line, row in rows]
@@ -108,7 +92,7 @@ def find_table(source):
 
 def _read_clip(row):
     """Return a row as values of ``corpora.COLUMNS``."""
-    clip = {column: row.get(column, "") for column in (*REQUIRED, *OPTIONAL)}
+    clip = {column: row.get(column, "") for column in COLUMNS}
     for kind in ("video", "audio"):
         clip[kind] = clip[kind].replace("\\", "/")
     word = clip["emotion"].lower()
@@ -154,6 +138,5 @@ CORPUS = _Folder(
         "paths relative to the CSV) and, if you like, clip_id, gender, intensity, statement, "
         "repetition; name it as DATA."
     ),
-    emotions=EMOTIONS,
     protocol="group_kfold",  # over actors where there are two or more, else over statements
 )

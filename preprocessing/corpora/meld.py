@@ -14,18 +14,11 @@ import re
 from functools import partial
 
 from preprocessing.clips import locations
-from preprocessing.corpora import tables
+from preprocessing.corpora import SYNONYMS, tables
 from preprocessing.corpora.corpus import Corpus, Name, find_code, list_files, match_name
 
-CODES = {
-    "neutral": "neutral",
-    "joy": "happy",
-    "sadness": "sad",
-    "anger": "angry",
-    "fear": "fearful",
-    "disgust": "disgust",
-    "surprise": "surprised",
-}
+WORDS = ("neutral", "joy", "sadness", "anger", "fear", "disgust", "surprise")
+CODES = {word: SYNONYMS.get(word, word) for word in WORDS}
 PARTS = {
     "train_splits": "train",
     "dev_splits_complete": "dev",
@@ -114,7 +107,6 @@ CORPUS = _Meld(
         "the three tar.gz inside, and name the folder as DATA; train_sent_emo.csv, "
         "dev_sent_emo.csv and test_sent_emo.csv must lie anywhere in it. Part of the three is fine."
     ),
-    emotions=("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
     protocol="group_kfold",
     expected="train_splits/dia0_utt0.mp4",
     extensions=(".mp4", ".wav", ".flac"),

@@ -127,7 +127,6 @@ CORPUS = Corpus(
         "name it as DATA; or let ravdess.download(folder, actors=[1, 2]) do that. Part of the "
         "actors or the recordings alone are fine."
     ),
-    emotions=EMOTIONS,
     protocol="luna5",
     expected="Actor_01/01-01-01-01-01-01-01.mp4 or 03-01-01-01-01-01-01.wav",
     extensions=(".mp4", ".wav", ".flac"),

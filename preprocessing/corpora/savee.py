@@ -9,15 +9,7 @@ import re
 from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
 ACTORS = ("DC", "JE", "JK", "KL")
-CODES = {
-    "n": "neutral",
-    "h": "happy",
-    "sa": "sad",
-    "a": "angry",
-    "f": "fearful",
-    "d": "disgust",
-    "su": "surprised",
-}
+CODES = dict(n="neutral", h="happy", sa="sad", a="angry", f="fearful", d="disgust", su="surprised")
 N_SENTENCES = {"n": 30}  # of each emotion 15
 KNOWN = {"actor": ACTORS, "emotion": CODES, "sentence": None, "ending": ("avi", "wav")}
 PATTERN = re.compile(r"(.*)_([a-z]+)0*(\d+)\.(avi|wav)", re.IGNORECASE)
@@ -59,7 +51,6 @@ CORPUS = Corpus(
         "AudioVisualClip.zip, unpack both into one folder and name it as DATA. Either of them "
         "alone is fine, and so are recordings renamed to DC_a01.wav and the like."
     ),
-    emotions=("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
     protocol="savee4",
     expected="AudioVisualClip/DC/a1.avi or AudioData/DC/a01.wav",
     extensions=(".avi", ".wav"),

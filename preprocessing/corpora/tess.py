@@ -6,19 +6,11 @@ other speaker.
 
 import re
 
+from preprocessing.corpora import SYNONYMS
 from preprocessing.corpora.corpus import Corpus, Name, read_codes
 
-CODES = {
-    "neutral": "neutral",
-    "happy": "happy",
-    "sad": "sad",
-    "angry": "angry",
-    "fear": "fearful",
-    "disgust": "disgust",
-    "ps": "surprised",
-}
-"""The endings of the names; ps is pleasant surprise."""
-
+WORDS = ("neutral", "happy", "sad", "angry", "fear", "disgust")
+CODES = {word: SYNONYMS.get(word, word) for word in WORDS} | {"ps": "surprised"}  # pleasantly
 ACTORS = ("OAF", "YAF")
 KNOWN = {
     "actor": {"OAF": "OAF", "OA": "OAF", "YAF": "YAF"},  # OA_bite_neutral.wav, as published
@@ -60,7 +52,6 @@ CORPUS = _Tess(
         "From https://doi.org/10.5683/SP2/E8H2MF fetch all WAV files (0.3 GB), unpack them and "
         "name the folder as DATA."
     ),
-    emotions=("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
     protocol="tess2",
     expected="OAF_angry/OAF_back_angry.wav",
     extensions=(".wav", ".flac"),

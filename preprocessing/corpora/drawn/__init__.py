@@ -150,7 +150,6 @@ CORPUS = _Drawn(
     licence="MIT, like the rest of the project",
     citation="Drawn by this project; a score on it says nothing about people.",
     how_to_get="Nothing to fetch: drawn.build(folder) draws the clips in about a minute.",
-    emotions=EMOTIONS,
     protocol="group_kfold",
     expected="Actor_01/d-01-neutral-1.mp4",
     extensions=(".mp4",),
