@@ -56,7 +56,7 @@ def test_any_name_is_read_or_refused(module, text):
     except ValueError as error:
         assert str(error)
     else:
-        assert name is None or name.row["emotion"] in corpora.EMOTIONS
+        assert name is None or name[1]["emotion"] in corpora.EMOTIONS
 
 
 # SAVEE

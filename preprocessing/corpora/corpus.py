@@ -16,30 +16,12 @@ from preprocessing.corpora import problems
 NEXT_STEP = "README, 'Get the data', says where to put them; or set CORPUS = 'drawn'."
 
 
-@dataclass(frozen=True)
-class Name:
-    """What a file's path says.
-
-    Attributes:
-        kind: "joint" (video with its own sound), "video" (no voice) or "audio".
-        row: The values of ``corpora.COLUMNS`` that the path gives, ``clip_id`` among them.
-    """
-
-    kind: str
-    row: dict
-
-
 @dataclass
 class Take:
-    """One clip and every file of it, the best file of each kind first."""
+    """One clip: what its name says, and every file of it, the best file of each kind first."""
 
     row: dict
     files: dict = field(default_factory=lambda: {"joint": [], "video": [], "audio": []})
-
-    def choose(self):
-        """Return the files of video and audio; one file for both where it has its own sound."""
-        joint, video, audio = (next(iter(self.files[kind]), "") for kind in self.files)
-        return {"video": joint or video, "audio": joint or audio}
 
 
 @dataclass(frozen=True)
@@ -53,8 +35,10 @@ class Corpus:
         expected: Examples of the files that are looked for, for messages.
         extensions: Lower-case endings with the dot; of copies, the earlier ending is used.
         read_name: Function from a file's path, a PurePosixPath that begins with the name of the
-            source, to a ``Name``, or to None for a file that is no concern of the pipeline; it
-            raises ValueError for a path that it cannot read.
+            source, to its kind, "joint" (video with its own sound), "video" (no voice) or "audio",
+            and the values of ``corpora.COLUMNS`` that the path gives, ``clip_id`` among them; to
+            None for a file that is no concern of the pipeline. It raises ValueError for a path
+            that it cannot read.
         list_clip_ids: Function from an actor to the ids of all clips of that actor, where the
             corpus has such a plan.
         modalities: What the corpus has: of recordings alone, no picture is missing.
@@ -102,7 +86,11 @@ class Corpus:
                 f"No clips of {self.short} in {source}: found {found}, expected {self.expected}, "
                 f"... {NEXT_STEP}"
             )
-        return make_index([take.row | take.choose() for take in takes.values()])
+        rows = []
+        for take in takes.values():
+            joint, video, audio = (next(iter(files), "") for files in take.files.values())
+            rows.append(take.row | {"video": joint or video, "audio": joint or audio})
+        return make_index(rows)
 
     def validate(self, source):
         """List what is missing, unreadable, unknown or surplus, by name.
@@ -134,16 +122,14 @@ class Corpus:
         read_name = self.make_reader(source)
         for file in list_files(source, self.extensions, self.short):
             try:
-                name = read_name(PurePosixPath(top, file))
+                if name := read_name(PurePosixPath(top, file)):
+                    kind, row = name
+                    takes.setdefault(row["clip_id"], Take(row)).files[kind].append(file)
             except ValueError as error:
                 unknown.append((file, str(error)))
-                continue
-            if name is not None:
-                take = takes.setdefault(name.row["clip_id"], Take(name.row))
-                take.files[name.kind].append(file)
         for take in takes.values():
             for files in take.files.values():
-                files.sort(key=lambda file: (self._rank_ending(file), file.count("/"), file))
+                files.sort(key=self._rank_file)
         return takes, unknown
 
     def make_reader(self, source):
@@ -155,8 +141,9 @@ class Corpus:
         actors = {take.row["actor"] for take in takes.values()} if self.list_clip_ids else ()
         return {actor: self.list_clip_ids(actor) for actor in actors}
 
-    def _rank_ending(self, file):
-        return self.extensions.index(PurePosixPath(file).suffix.lower())
+    def _rank_file(self, file):
+        ending = PurePosixPath(file).suffix.lower()
+        return self.extensions.index(ending), file.count("/"), file
 
 
 def list_files(source, endings, short):
@@ -186,13 +173,6 @@ def make_index(rows):
     return clips.sort_values("clip_id", ignore_index=True)
 
 
-def match_name(pattern, text, wanted):
-    """Return the parts of a name by a compiled pattern; ValueError says which was wanted."""
-    if match := pattern.fullmatch(text):
-        return match.groups()
-    raise ValueError(f"not {wanted}")
-
-
 def read_codes(pattern, text, known, wanted):
     """Return the codes that a name is made of, and the row of ``corpora.COLUMNS`` that they give.
 
@@ -201,14 +181,15 @@ def read_codes(pattern, text, known, wanted):
         text: The name.
         known: Dict from what each code is about, in order, to all codes that there are: a dict to
             what they stand for, else they stand for themselves; None where anything is a code.
-        wanted: What the name should be, for the message.
+        wanted: What the name should be like, for the message.
 
     Raises:
         ValueError: The name has another form, or a code that the corpus does not have.
     """
-    codes, row = {}, {}
-    parts = match_name(pattern, text, wanted)
-    for (column, choices), part in zip(known.items(), parts, strict=True):
+    codes, row, match = {}, {}, pattern.fullmatch(text)
+    if not match:
+        raise ValueError(f"not {wanted}")
+    for (column, choices), part in zip(known.items(), match.groups(), strict=True):
         code = codes[column] = find_code(column, part, choices) if choices else part.lower()
         if column in corpora.COLUMNS:
             row[column] = choices[code] if isinstance(choices, dict) else code

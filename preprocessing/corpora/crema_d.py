@@ -10,7 +10,7 @@ import re
 
 from preprocessing.clips import locations
 from preprocessing.corpora import tables
-from preprocessing.corpora.corpus import Corpus, Name, read_codes
+from preprocessing.corpora.corpus import Corpus, read_codes
 
 CODES = dict(NEU="neutral", HAP="happy", SAD="sad", ANG="angry", FEA="fearful", DIS="disgust")
 INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high", "XX": "", "X": ""}
@@ -63,12 +63,11 @@ def list_clip_ids(actor):
 
 def read_name(path):
     """Return what a path such as "VideoFlash/1001_DFA_ANG_XX.flv" says."""
-    wanted = "a CREMA-D name; expected one like 1001_DFA_ANG_XX.wav"
-    codes, row = read_codes(PATTERN, path.name, KNOWN, wanted)
+    codes, row = read_codes(PATTERN, path.name, KNOWN, "a CREMA-D name like 1001_DFA_ANG_XX.wav")
     *parts, level, ending = codes.values()
     level = "XX" if level == "X" else level  # one WAV was first published as 1040_ITH_SAD_X
     row["clip_id"] = "_".join([*parts, level])
-    return Name("audio" if ending == "wav" else "joint", row)
+    return "audio" if ending == "wav" else "joint", row
 
 
 def _read_table(source, name, columns):

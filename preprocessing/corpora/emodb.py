@@ -7,7 +7,7 @@ corpus has no plan to be complete by.
 import re
 from string import ascii_lowercase
 
-from preprocessing.corpora.corpus import Corpus, Name, read_codes
+from preprocessing.corpora.corpus import Corpus, read_codes
 
 CODES = dict(N="neutral", F="happy", T="sad", W="angry", A="fearful", E="disgust", L="")
 """First letters of the German words. L (Langeweile, boredom) is none of the project's emotions;
@@ -27,13 +27,12 @@ PATTERN = re.compile(r"(\d\d)([ab]\d\d)([A-Z])([a-z]?)\.(?:wav|flac)", re.IGNORE
 
 def read_name(path):
     """Return what a path such as "wav/03a01Fa.wav" says; None for boredom."""
-    wanted = "an EMO-DB name; expected one like 03a01Fa.wav"
-    codes, row = read_codes(PATTERN, path.name, KNOWN, wanted)
+    codes, row = read_codes(PATTERN, path.name, KNOWN, "an EMO-DB name like 03a01Fa.wav")
     if not row["emotion"]:
         return None
     row["clip_id"] = "".join(codes.values())
     row["gender"] = "female" if row["actor"] in WOMEN else "male"
-    return Name("audio", row)
+    return "audio", row
 
 
 CORPUS = Corpus(

@@ -10,7 +10,7 @@ corpus of equal sentences. Gender is not published, nor are folds; subjects are 
 import re
 
 from preprocessing.corpora import SYNONYMS
-from preprocessing.corpora.corpus import Corpus, Name, read_codes
+from preprocessing.corpora.corpus import Corpus, read_codes
 
 WORDS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 CODES = {word: SYNONYMS.get(word, word) for word in WORDS}
@@ -33,7 +33,7 @@ def read_name(path):
     codes, row = read_codes(PATTERN, "/".join(path.parts[-4:]), KNOWN, wanted)
     row["actor"] = codes["subject"].zfill(2)
     row["clip_id"] = f"{row['actor']}_{codes['emotion']}_{codes['sentence']}"
-    return Name("joint", row)
+    return "joint", row
 
 
 CORPUS = Corpus(

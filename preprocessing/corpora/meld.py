@@ -15,7 +15,7 @@ from functools import partial
 
 from preprocessing.clips import locations
 from preprocessing.corpora import SYNONYMS, tables
-from preprocessing.corpora.corpus import Corpus, Name, find_code, list_files, match_name
+from preprocessing.corpora.corpus import Corpus, find_code, list_files, read_codes
 
 WORDS = ("neutral", "joy", "sadness", "anger", "fear", "disgust", "surprise")
 CODES = {word: SYNONYMS.get(word, word) for word in WORDS}
@@ -28,7 +28,8 @@ GENDERS = dict.fromkeys(("Chandler", "Joey", "Ross"), "male")
 GENDERS |= dict.fromkeys(("Monica", "Phoebe", "Rachel"), "female")  # others' are not known here
 COLUMNS = ("dialogue_id", "utterance_id", "speaker", "emotion")
 TABLE_END = "_sent_emo.csv"
-PATTERN = re.compile(r"(final_videos_test)?dia(\d+)_utt(\d+)\.(mp4|wav|flac)", re.IGNORECASE)
+KNOWN = dict.fromkeys(("second cut", "dialogue", "utterance", "ending"))
+PATTERN = re.compile(r"(final_videos_test|)dia(\d+)_utt(\d+)\.(mp4|wav|flac)", re.IGNORECASE)
 
 
 class _Meld(Corpus):
@@ -59,17 +60,17 @@ class _Meld(Corpus):
 
 def read_name(path, labels):
     """Return what a path such as "train_splits/dia0_utt3.mp4" and its row of the tables say."""
-    wanted = "a MELD path; expected one like train_splits/dia0_utt3.mp4"
-    second, dialogue, utterance, ending = match_name(PATTERN, path.name, wanted)
+    wanted = "a MELD path like train_splits/dia0_utt3.mp4"
+    codes, _ = read_codes(PATTERN, path.name, KNOWN, wanted)
     parts = [PARTS[folder.lower()] for folder in path.parts if folder.lower() in PARTS]
     if not parts:
         raise ValueError(f"not {wanted}")
-    if second:
+    if codes["second cut"]:
         raise ValueError("a second cut of a test clip; the one without this prefix is used")
-    clip_id = f"{parts[-1]}_dia{int(dialogue)}_utt{int(utterance)}"
+    clip_id = f"{parts[-1]}_dia{int(codes['dialogue'])}_utt{int(codes['utterance'])}"
     if clip_id not in labels:
         raise ValueError(f"{parts[-1]}{TABLE_END} has no such utterance")
-    return Name("joint" if ending.lower() == "mp4" else "audio", labels[clip_id])
+    return "joint" if codes["ending"] == "mp4" else "audio", labels[clip_id]
 
 
 def _read_label(part, file, line, row):

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path, PurePosixPath
 
 from preprocessing.corpora import EMOTIONS, zenodo
-from preprocessing.corpora.corpus import Corpus, Name, read_codes
+from preprocessing.corpora.corpus import Corpus, read_codes
 
 RECORD = "1188976"
 AUDIO_ZIP = "Audio_Speech_Actors_01-24.zip"
@@ -86,7 +86,7 @@ def list_clip_ids(actor):
 
 def read_name(path):
     """Return what a path such as "Actor_12/03-01-06-01-02-01-12.wav" says; None for a song."""
-    wanted = "a RAVDESS name; expected one like 03-01-06-01-02-01-12.wav"
+    wanted = "a RAVDESS name like 03-01-06-01-02-01-12.wav"
     codes, row = read_codes(PATTERN, path.name, KNOWN, wanted)
     if codes["vocal channel"] == "02":
         return None
@@ -98,7 +98,7 @@ def read_name(path):
         raise ValueError("intensity 02 (strong) of emotion 01 (neutral) is not in the corpus")
     row["clip_id"] = path.stem.partition("-")[2]
     row["gender"] = "male" if int(row["actor"]) % 2 else "female"
-    return Name(KINDS[modality], row)
+    return KINDS[modality], row
 
 
 def read_clip_id(clip_id):
@@ -107,7 +107,7 @@ def read_clip_id(clip_id):
     Raises:
         ValueError: The id has another form, or a code that the corpus does not have.
     """
-    return read_name(PurePosixPath(f"03-{clip_id}.wav")).row
+    return read_name(PurePosixPath(f"03-{clip_id}.wav"))[1]
 
 
 CORPUS = Corpus(

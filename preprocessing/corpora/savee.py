@@ -6,7 +6,7 @@ across emotions.
 
 import re
 
-from preprocessing.corpora.corpus import Corpus, Name, read_codes
+from preprocessing.corpora.corpus import Corpus, read_codes
 
 ACTORS = ("DC", "JE", "JK", "KL")
 CODES = dict(n="neutral", h="happy", sa="sad", a="angry", f="fearful", d="disgust", su="surprised")
@@ -26,14 +26,13 @@ def list_clip_ids(actor):
 
 def read_name(path):
     """Return what a path such as "DC/sa01.wav", "DC/sa1.avi" or "DC_sa01.wav" says."""
-    wanted = "a SAVEE name; expected one like DC/sa01.wav"
     name = path.name if "_" in path.name else f"{path.parent.name}_{path.name}"
-    codes, row = read_codes(PATTERN, name, KNOWN, wanted)
+    codes, row = read_codes(PATTERN, name, KNOWN, "a SAVEE name like DC/sa01.wav")
     row["clip_id"] = f"{row['actor']}_{codes['emotion']}{codes['sentence'].zfill(2)}"
     if row["clip_id"] not in list_clip_ids(row["actor"]):
         raise ValueError(f"sentence {codes['sentence']} of this emotion is not in the corpus")
     row["gender"] = "male"
-    return Name("audio" if codes["ending"] == "wav" else "joint", row)
+    return "audio" if codes["ending"] == "wav" else "joint", row
 
 
 CORPUS = Corpus(

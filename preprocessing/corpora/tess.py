@@ -7,7 +7,7 @@ other speaker.
 import re
 
 from preprocessing.corpora import SYNONYMS
-from preprocessing.corpora.corpus import Corpus, Name, read_codes
+from preprocessing.corpora.corpus import Corpus, read_codes
 
 WORDS = ("neutral", "happy", "sad", "angry", "fear", "disgust")
 CODES = {word: SYNONYMS.get(word, word) for word in WORDS} | {"ps": "surprised"}  # pleasantly
@@ -32,11 +32,10 @@ class _Tess(Corpus):
 
 def read_name(path):
     """Return what a path such as "YAF_sad/YAF_dog_sad.wav" says; its folders do not matter."""
-    wanted = "a TESS name; expected one like YAF_dog_ps.wav"
-    codes, row = read_codes(PATTERN, path.name, KNOWN, wanted)
+    codes, row = read_codes(PATTERN, path.name, KNOWN, "a TESS name like YAF_dog_ps.wav")
     row["clip_id"] = f"{row['actor']}_{row['statement']}_{codes['emotion']}"
     row["gender"] = "female"
-    return Name("audio", row)
+    return "audio", row
 
 
 CORPUS = _Tess(

@@ -18,14 +18,15 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from preprocessing.corpora import EMOTIONS, problems
-from preprocessing.corpora.corpus import Corpus, Name, match_name
+from preprocessing.corpora.corpus import Corpus, read_codes
 from preprocessing.corpora.drawn import clip
 from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.clip import Take
 from preprocessing.disk import files
 
 FACTS = "corpus.json"
-PATTERN = re.compile(rf"d-(\d\d)-({'|'.join(EMOTIONS)})-([1-9]\d?)\.mp4")
+KNOWN = {"actor": None, "emotion": EMOTIONS, "repetition": None}
+PATTERN = re.compile(r"d-(\d\d)-([a-z]+)-([1-9]\d?)\.mp4", re.ASCII)
 
 
 class _Drawn(Corpus):
@@ -104,19 +105,10 @@ def _hash_sources():
 
 def _read_name(path):
     """Return what a path such as "Actor_03/d-03-happy-2.mp4" says."""
-    wanted = "a name of the drawn corpus; expected one like d-03-happy-2.mp4"
-    actor, emotion, number = match_name(PATTERN, path.name, wanted)
-    take = Take(int(actor), emotion, int(number))
-    row = {
-        "clip_id": take.clip_id,
-        "emotion": take.emotion,
-        "actor": f"{take.actor:02}",
-        "gender": cast_actor(take.actor).gender,
-        "intensity": take.intensity,
-        "statement": take.statement,
-        "repetition": str(take.repetition),
-    }
-    return Name("joint", row)
+    _, row = read_codes(PATTERN, path.name, KNOWN, "a drawn clip like d-03-happy-2.mp4")
+    take = Take(int(row["actor"]), row["emotion"], int(row["repetition"]))
+    row |= {"gender": cast_actor(take.actor).gender, "intensity": take.intensity}
+    return "joint", row | {"clip_id": take.clip_id, "statement": take.statement}
 
 
 def _clear_others(folder, facts, takes):
