@@ -15,9 +15,6 @@ from preprocessing.corpora.corpus import Corpus, read_codes
 
 RECORD = "1188976"
 AUDIO_ZIP = "Audio_Speech_Actors_01-24.zip"
-CHECKSUMS = {AUDIO_ZIP: "md5:bc696df654c87fed845eb13823edef8a"}
-"""As several users of the corpus repeat it; of the rest Zenodo's record is asked."""
-
 AUDIO_LAG_S = 0.0333
 """A 03 recording starts one video frame after the pictures of its take: measured on ten takes of
 actor 05 by correlation with the sound of their 01 files, 33.3 ms in each."""
@@ -66,15 +63,13 @@ def download(folder, *, actors=range(1, 25), what=("video", "audio"), base_url=z
         zips[AUDIO_ZIP] = actors
     if "video" in what:
         zips |= {f"Video_Speech_Actor_{actor}.zip": [actor] for actor in actors}
-    options = {"base_url": base_url, "by_hand": CORPUS.how_to_get}
-    known = CHECKSUMS if base_url == zenodo.BASE_URL else {}
     folder = Path(folder)
     for name, wanted in zips.items():
         parts = {
             folder / Path(name).stem / f"Actor_{actor}": re.compile(rf"\d.*-{actor}\.(mp4|wav)")
             for actor in wanted
         }
-        zenodo.fetch_parts(RECORD, name, folder, parts, checksum=known.get(name), **options)
+        zenodo.fetch_parts(base_url, RECORD, name, folder, parts, by_hand=CORPUS.how_to_get)
     return folder
 
 
@@ -102,11 +97,7 @@ def read_name(path):
 
 
 def read_clip_id(clip_id):
-    """Return what a clip id such as "01-06-01-02-01-12" says, by the names of ``COLUMNS``.
-
-    Raises:
-        ValueError: The id has another form, or a code that the corpus does not have.
-    """
+    """Return what a clip id such as "01-06-01-02-01-12" says; ValueError if it is none."""
     return read_name(PurePosixPath(f"03-{clip_id}.wav"))[1]
 
 
