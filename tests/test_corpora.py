@@ -47,10 +47,9 @@ def list_found(table, problem):
 def test_every_corpus_has_the_same_anatomy(name):
     found = corpora.get(name)
     assert isinstance(found, corpus.Corpus)
-    for fact in ("name", "title", "licence", "citation", "how_to_get", "protocol"):
+    for fact in ("title", "licence", "citation", "how_to_get", "protocol"):
         assert isinstance(getattr(found, fact), str)
     assert found.protocol in PROTOCOLS
-    assert name == found.name
     assert found.index.__doc__ and found.validate.__doc__
 
 

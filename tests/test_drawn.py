@@ -159,7 +159,7 @@ def test_validate_names_what_is_wrong(tmp_path, stub):
     problems = drawn.CORPUS.validate(folder)
     found = set(zip(problems["file"], problems["problem"], strict=True))
     assert ("d-01-sad-1", "missing") in found
-    assert ("Actor_03", "missing") in found
+    assert ("actor 03", "missing") in found
     assert ("Actor_01/d-01-bored-1.mp4", "unknown") in found
     assert ("Actor_02/d-02-sad-1.mp4", "unreadable") in found
 

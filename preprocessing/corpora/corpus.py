@@ -29,7 +29,7 @@ class Corpus:
     """A corpus. One with needs of its own is a subclass that overrides a method.
 
     Attributes:
-        name: As in ``corpora.NAMES``; ``title`` in full, ``short`` for messages.
+        title: Its name in full; ``short`` is the one for messages.
         licence: Of the clips; ``citation`` is the paper, ``how_to_get`` what to fetch, from where.
         protocol: How it is split, a name of ``modeling.split.folds.PROTOCOLS``.
         expected: Examples of the files that are looked for, for messages.
@@ -45,7 +45,6 @@ class Corpus:
         audio_lag_s: How much later than the pictures a take's separate recording starts.
     """
 
-    name: str
     title: str
     licence: str
     citation: str

@@ -83,7 +83,6 @@ def _read_table(source, name, columns):
 
 
 CORPUS = _CremaD(
-    name="crema_d",
     title="CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset",
     short="CREMA-D",
     licence="Open Database License 1.0, contents under the Database Contents License 1.0",

@@ -36,7 +36,6 @@ def read_name(path):
 
 
 CORPUS = Corpus(
-    name="emodb",
     title="EMO-DB, the Berlin Database of Emotional Speech",
     short="EMO-DB",
     licence="Free of charge; its authors ask to cite the paper",

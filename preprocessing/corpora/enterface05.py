@@ -37,7 +37,6 @@ def read_name(path):
 
 
 CORPUS = Corpus(
-    name="enterface05",
     title="The eNTERFACE'05 Audio-Visual Emotion Database",
     short="eNTERFACE'05",
     licence="MIT, as its page states; cite the paper",

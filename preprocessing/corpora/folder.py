@@ -129,7 +129,6 @@ def _show_faults(faults):
 
 
 CORPUS = _Folder(
-    name="folder",
     title="A corpus of your own, listed in a CSV",
     licence="As your clips'",
     citation="",

@@ -2,12 +2,8 @@
 
 Three tables label the clips. ``actor`` is the character, or what the table says where several
 speak ("All"); ``statement`` is the dialogue ("train_dia0"), so that a split can keep a scene
-together. A clip often shows others than its speaker, too. The test part's second cuts
-(final_videos_test...) and clips without a label are unknown, missing are labelled utterances of
-the parts that are there.
-
-The official split, by dialogue, has the same speakers in all its parts: it is the protocol "meld",
-for comparison with published scores, and says nothing about strangers; the default is by speaker.
+together. A clip often shows others than its speaker, too. The official split has the same speakers
+in all its parts: the protocol "meld" is for comparison with published scores alone.
 """
 
 import re
@@ -92,7 +88,6 @@ def _read_label(part, file, line, row):
 
 
 CORPUS = _Meld(
-    name="meld",
     title="MELD, the Multimodal EmotionLines Dataset",
     short="MELD",
     licence=(

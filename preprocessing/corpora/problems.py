@@ -37,12 +37,11 @@ def find_bad_files(takes, source):
 
 
 def find_missing_takes(takes, expected):
-    """Return rows for takes that an actor who is there should have."""
+    """Return rows for the takes that are not there of those expected, by actor."""
     rows = []
-    for actor in sorted({take.row["actor"] for take in takes.values()} & expected.keys()):
-        missing = sorted(clip_id for clip_id in expected[actor] if clip_id not in takes)
-        total = len(expected[actor])
-        rows += _name_or_count(actor, missing, total, "takes are missing", "no such take")
+    for actor, clip_ids in sorted(expected.items()):
+        missing = sorted(clip_id for clip_id in clip_ids if clip_id not in takes)
+        rows += _name_or_count(actor, missing, len(clip_ids), "takes are missing", "no such take")
     return rows
 
 

@@ -1,9 +1,8 @@
 """RAVDESS: 24 actors speak two sentences in eight emotions, 60 takes each, in face and voice.
 
-A take is one clip, "01-06-01-02-01-12": its files' name without the modality code. The audio-visual
-file (01) gives both picture and sound; else the video-only file (02) goes with the recording (03);
-else there is the one or the other. The sound track of an 02 file is silence and counts as none.
-Songs are passed over.
+A take is one clip, "01-06-01-02-01-12": its files' name without the modality code, which is 01 for
+picture and sound, 02 for pictures (the sound track is silence and counts as none) and 03 for the
+recording. Songs are passed over.
 """
 
 import re
@@ -15,10 +14,6 @@ from preprocessing.corpora.corpus import Corpus, read_codes
 
 RECORD = "1188976"
 AUDIO_ZIP = "Audio_Speech_Actors_01-24.zip"
-AUDIO_LAG_S = 0.0333
-"""A 03 recording starts one video frame after the pictures of its take: measured on ten takes of
-actor 05 by correlation with the sound of their 01 files, 33.3 ms in each."""
-
 SENTENCES = {"kids": "Kids are talking by the door", "dogs": "Dogs are sitting by the door"}
 ACTORS = tuple(f"{number:02}" for number in range(1, 25))
 KINDS = {"01": "joint", "02": "video", "03": "audio"}
@@ -102,7 +97,6 @@ def read_clip_id(clip_id):
 
 
 CORPUS = Corpus(
-    name="ravdess",
     title="RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song",
     short="RAVDESS speech",
     licence="CC BY-NC-SA 4.0",
@@ -123,5 +117,7 @@ CORPUS = Corpus(
     extensions=(".mp4", ".wav", ".flac"),
     read_name=read_name,
     list_clip_ids=list_clip_ids,
-    audio_lag_s=AUDIO_LAG_S,
+    # A 03 recording starts one video frame after the pictures of its take: measured on ten takes of
+    # actor 05 by correlation with the sound of their 01 files, 33.3 ms in each.
+    audio_lag_s=0.0333,
 )

@@ -10,7 +10,6 @@ from preprocessing.corpora.corpus import Corpus, read_codes
 
 ACTORS = ("DC", "JE", "JK", "KL")
 CODES = dict(n="neutral", h="happy", sa="sad", a="angry", f="fearful", d="disgust", su="surprised")
-N_SENTENCES = {"n": 30}  # of each emotion 15
 KNOWN = {"actor": ACTORS, "emotion": CODES, "sentence": None, "ending": ("avi", "wav")}
 PATTERN = re.compile(r"(.*)_([a-z]+)0*(\d+)\.(avi|wav)", re.IGNORECASE)
 
@@ -20,7 +19,7 @@ def list_clip_ids(actor):
     return [
         f"{actor}_{code}{number:02}"
         for code in CODES
-        for number in range(1, N_SENTENCES.get(code, 15) + 1)
+        for number in range(1, 31 if code == "n" else 16)
     ]
 
 
@@ -36,7 +35,6 @@ def read_name(path):
 
 
 CORPUS = Corpus(
-    name="savee",
     title="SAVEE, the Surrey Audio-Visual Expressed Emotion database",
     short="SAVEE",
     licence="Free for research, after registration",

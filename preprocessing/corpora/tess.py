@@ -11,7 +11,6 @@ from preprocessing.corpora.corpus import Corpus, read_codes
 
 WORDS = ("neutral", "happy", "sad", "angry", "fear", "disgust")
 CODES = {word: SYNONYMS.get(word, word) for word in WORDS} | {"ps": "surprised"}  # pleasantly
-ACTORS = ("OAF", "YAF")
 KNOWN = {
     "actor": {"OAF": "OAF", "OA": "OAF", "YAF": "YAF"},  # OA_bite_neutral.wav, as published
     "statement": None,
@@ -23,10 +22,11 @@ PATTERN = re.compile(r"([a-z]+)_([a-z]+)_([a-z]+)\.(?:wav|flac)", re.IGNORECASE)
 class _Tess(Corpus):
     def list_expected(self, source, takes):
         """Return the ids of each word that occurs, in each emotion, by actor."""
-        words = sorted({take.row["statement"] for take in takes.values()})
+        actors = {take.row["actor"] for take in takes.values()}
+        words = {take.row["statement"] for take in takes.values()}
         return {
             actor: [f"{actor}_{word}_{code}" for word in words for code in CODES]
-            for actor in ACTORS
+            for actor in actors
         }
 
 
@@ -39,7 +39,6 @@ def read_name(path):
 
 
 CORPUS = _Tess(
-    name="tess",
     title="TESS, the Toronto Emotional Speech Set",
     short="TESS",
     licence="CC BY-NC-ND 4.0",

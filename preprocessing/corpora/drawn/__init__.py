@@ -1,11 +1,8 @@
 """The embedded corpus: drawn actors that speak two statements in eight emotions.
 
-It needs no network, no licence and no faces of real people, so a stranger can run everything in
-minutes, and every test has clips. Who acts is in ``cast.py``, how an emotion looks in
-``expression.py``, how it sounds in ``prosody.py``; ``face.draw_face`` draws one picture. The
-classes overlap on purpose: the constants ``expression.FACE_OVERLAP`` and
-``prosody.VOICE_OVERLAP`` say how much. The corpus teaches and tests; a score on it says nothing
-about people.
+Who acts is in ``cast.py``, how an emotion looks in ``expression.py``, how it sounds in
+``prosody.py``; ``face.draw_face`` draws one picture. The classes overlap on purpose: the constants
+``expression.FACE_OVERLAP`` and ``prosody.VOICE_OVERLAP`` say how much.
 """
 
 import hashlib
@@ -17,7 +14,7 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from preprocessing.corpora import EMOTIONS, problems
+from preprocessing.corpora import EMOTIONS
 from preprocessing.corpora.corpus import Corpus, read_codes
 from preprocessing.corpora.drawn import clip
 from preprocessing.corpora.drawn.cast import cast_actor
@@ -36,16 +33,8 @@ class _Drawn(Corpus):
             raise FileNotFoundError(f"No folder {source} with {self.short}. {self.how_to_get}")
         return super().list_takes(source)
 
-    def validate(self, source):
-        """List what is missing, unreadable, unknown or surplus, whole actors too."""
-        takes, _ = self.list_takes(source)
-        there = {take.row["actor"] for take in takes.values()}
-        absent = self.list_expected(source, takes).keys() - there
-        rows = [(f"Actor_{actor}", "missing", "no clip of this actor") for actor in absent]
-        return problems.make_table([*super().validate(source).itertuples(index=False), *rows])
-
     def list_expected(self, source, takes):
-        """Return the ids of all takes that were drawn, by actor."""
+        """Return the ids of all takes that were drawn, by actor, whole actors too."""
         facts, expected = _read_facts(source), {}
         for take in list_takes(facts.get("n_actors", 0), facts.get("n_takes", 0)):
             expected.setdefault(f"{take.actor:02}", []).append(take.clip_id)
@@ -77,7 +66,7 @@ def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
         if not 1 <= int(value) <= 99:
             raise ValueError(f"{name} = {value}; expected a number from 1 to 99.")
     folder = Path(folder)
-    facts = {"corpus": CORPUS.name, "seed": int(seed), "drawing": _hash_sources()}
+    facts = {"corpus": "drawn", "seed": int(seed), "drawing": _hash_sources()}
     facts |= {"n_actors": int(n_actors), "n_takes": int(n_takes)}
     takes = list_takes(n_actors, n_takes)
     _clear_others(folder, facts, takes)
@@ -136,7 +125,6 @@ def _read_facts(folder):
 
 
 CORPUS = _Drawn(
-    name="drawn",
     title="Drawn, the embedded corpus of drawn actors that speak",
     short="the drawn corpus",
     licence="MIT, like the rest of the project",

@@ -99,11 +99,8 @@ def cast_actor(number, *, seed=7):
     habits = {name: float(rng.uniform(*limits)) for name, limits in HABITS.items()}
     habits["accent"] = rng.uniform(0.8, 1.2, size=24)
     skin = LOOKS[(number - 1 + turn * 5) % len(LOOKS)][0]
-    looks = [_read_colour(look) for look in (skin, *LOOKS[place][1:])]
+    looks = [
+        tuple(bytes.fromhex(look[1:])) if str(look).startswith("#") else look
+        for look in (skin, *LOOKS[place][1:])
+    ]
     return Actor("male" if man else "female", *looks, shape, light, size, voice, habits)
-
-
-def _read_colour(look):
-    """Return the RGB triple of "#rrggbb", and anything else as it is."""
-    is_colour = str(look).startswith("#")
-    return tuple(bytes.fromhex(look[1:])) if is_colour else look
