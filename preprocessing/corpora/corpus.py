@@ -4,6 +4,7 @@ A corpus's own module brings the facts and ``read_name``; all else is here, so e
 copies, litter and strange names alike.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,7 @@ import pandas as pd
 from preprocessing import corpora
 from preprocessing.corpora import problems
 
+SKIPPED = re.compile(r"\..*|__MACOSX|.*\.partial", re.DOTALL)
 NEXT_STEP = "README, 'Get the data', says where to put them; or set CORPUS = 'drawn'."
 
 
@@ -119,17 +121,34 @@ class Corpus:
 
         takes, unknown, top = {}, [], locations.get_path(source).name
         read_name = self.make_reader(source)
-        for file in list_files(source, self.extensions, self.short):
+        for file in sorted(self.list_files(source, self.extensions), key=self._rank_file):
             try:
                 if name := read_name(PurePosixPath(top, file)):
                     kind, row = name
                     takes.setdefault(row["clip_id"], Take(row)).files[kind].append(file)
             except ValueError as error:
                 unknown.append((file, str(error)))
-        for take in takes.values():
-            for files in take.files.values():
-                files.sort(key=self._rank_file)
         return takes, unknown
+
+    def list_files(self, source, endings):
+        """Return the files below a folder that end so, as POSIX paths relative to it.
+
+        Hidden files, ``__MACOSX`` and unfinished ``*.partial`` folders are passed over.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+            OSError: A folder cannot be listed.
+        """
+        from preprocessing.clips import locations
+
+        try:
+            files = locations.list_files(source, skips=SKIPPED.fullmatch)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            found = "does not exist" if isinstance(error, FileNotFoundError) else "is a file"
+            raise FileNotFoundError(
+                f"{source} {found}; a folder with the clips of {self.short} is needed. {NEXT_STEP}"
+            ) from error
+        return [file for file in files if file.lower().endswith(endings)]
 
     def make_reader(self, source):
         """Return ``read_name``, as far as it needs tables that lie at the source with these."""
@@ -143,27 +162,6 @@ class Corpus:
     def _rank_file(self, file):
         ending = PurePosixPath(file).suffix.lower()
         return self.extensions.index(ending), file.count("/"), file
-
-
-def list_files(source, endings, short):
-    """Return the files below a folder that end so, as sorted POSIX paths relative to it.
-
-    Hidden files, ``__MACOSX`` and unfinished ``*.partial`` folders are passed over.
-
-    Raises:
-        FileNotFoundError: There is no such folder; the message names the corpus, ``short``.
-        OSError: A folder cannot be listed.
-    """
-    from preprocessing.clips import locations
-
-    try:
-        files = locations.list_files(source, skips=_is_passed_over)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        found = "does not exist" if isinstance(error, FileNotFoundError) else "is a file"
-        raise FileNotFoundError(
-            f"{source} {found}; a folder with the clips of {short} is needed. {NEXT_STEP}"
-        ) from error
-    return [file for file in files if file.lower().endswith(endings)]
 
 
 def make_index(rows):
@@ -202,7 +200,3 @@ def find_code(what, text, known):
             return code
     first, *_, last = known
     raise ValueError(f"{what} code {text} is unknown; expected one of {first} ... {last}")
-
-
-def _is_passed_over(name):
-    return name.startswith(".") or name == "__MACOSX" or name.endswith(".partial")

@@ -1,12 +1,12 @@
 """CREMA-D: 7,442 clips of 91 actors, twelve sentences in six emotions.
 
-The sound of a clip is the video file's own where there is one, else the WAV; MP3 copies are passed
-over. ``repetition`` is empty: every take is the only one. Missing is judged by the corpus's own
+``repetition`` is empty: every take is the only one. Missing is judged by the corpus's own
 SentenceFilenames.csv; where that is not at hand, by the full plan of 82 clips an actor, of which
 20 in all were never published.
 """
 
 import re
+from contextlib import suppress
 
 from preprocessing.clips import locations
 from preprocessing.corpora import tables
@@ -75,10 +75,8 @@ def _read_table(source, name, columns):
     for folder in (source, locations.get_parent(source)):
         path = locations.join(folder, name)
         if locations.is_file(path):
-            try:
+            with suppress(ValueError):  # a pointer of Git LFS, say: the clips are there without it
                 return [row for _, row in tables.read_table(path, required=columns)]
-            except ValueError:
-                return []  # a pointer of Git LFS, say: the clips are there without it
     return []
 
 

@@ -1,10 +1,9 @@
 """eNTERFACE'05: 43 people react in English to six stories, five sentences an emotion, on video.
 
 The folders' names are believed, not the files': those of subject 11 say 12, and others are
-mistyped. Subject 6, whose sessions were never cut into sentences, is left out; of a whole download
-three clips of subject 23 are missing. ``statement`` is empty: every emotion has sentences of its
-own, so the words alone give the emotion away, and a score here does not compare with one on a
-corpus of equal sentences. Gender is not published, nor are folds; subjects are kept apart.
+mistyped. Of a whole download three clips of subject 23 are missing. ``statement`` is empty: every
+emotion has sentences of its own, so the words alone give the emotion away, and a score here does
+not compare with one on a corpus of equal sentences. Gender and folds are not published.
 """
 
 import re
@@ -14,7 +13,6 @@ from preprocessing.corpora.corpus import Corpus, read_codes
 
 WORDS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 CODES = {word: SYNONYMS.get(word, word) for word in WORDS}
-UNCUT = 6  # a whole session per emotion, never cut into sentences
 SENTENCES = ("1", "2", "3", "4", "5")
 KNOWN = {"subject": tuple(map(str, range(1, 45))), "emotion": CODES, "sentence": SENTENCES}
 PATTERN = re.compile(r"subject[ _-]*0*(\d+)/([a-z]+)/sentence[ _-]*0*(\d+)/[^/]+", re.IGNORECASE)
@@ -27,8 +25,8 @@ def list_clip_ids(actor):
 
 def read_name(path):
     """Return what a path such as "subject 1/anger/sentence 1/s1_an_1.avi" says."""
-    if any(re.fullmatch(rf"subject[ _-]*0*{UNCUT}", part, re.I) for part in path.parts):
-        raise ValueError(f"subject {UNCUT} was never cut into sentences")
+    if any(re.fullmatch(r"subject[ _-]*0*6", part, re.I) for part in path.parts):
+        raise ValueError("subject 6 was never cut into sentences: a whole session per emotion")
     wanted = "in a folder like 'subject 1/anger/sentence 1'"
     codes, row = read_codes(PATTERN, "/".join(path.parts[-4:]), KNOWN, wanted)
     row["actor"] = codes["subject"].zfill(2)

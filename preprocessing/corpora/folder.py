@@ -1,10 +1,8 @@
 """Any corpus of one's own: a CSV that pairs each clip's files with its emotion and its actor.
 
-The CSV is as ``tables.read_table`` reads it; further columns are passed over. A path may be
-absolute, a URL, or lead out of the CSV's folder: it is your list, and what it names is read and
-never written. A CSV at a URL is another's list: it cannot name a file of this machine, or one
-above its own folder. Backslashes are read as slashes. Without a ``clip_id`` column, the name of
-the video (else the recording) is taken.
+The CSV is as ``tables.read_table`` reads it; further columns are passed over. Its paths may lead
+anywhere, unless it lies at a URL (``locations.explain_refusal``); backslashes are read as slashes.
+Without a ``clip_id`` column, the name of the video (else the recording) is taken.
 """
 
 from collections import Counter

@@ -30,16 +30,10 @@ KINDS = {
 
 
 def check_header(location):
-    """Return why a file cannot be the media file that its name promises, or an empty string.
+    """Return why a file (Path or URL) cannot be what its name promises, or an empty string.
 
-    Of a file at a URL only the first bytes are read, so that an MP4 that breaks off passes.
-
-    Args:
-        location: The file, Path or URL.
-
-    Returns:
-        A short reason, such as "zero bytes" or "truncated: ..."; empty where nothing speaks
-        against the file, also for an ending that is not known here.
+    Nothing speaks against an ending that is not known here. Of a file at a URL only the first
+    bytes are read, so that an MP4 that breaks off passes.
     """
     try:
         with locations.open_file(location) as file:

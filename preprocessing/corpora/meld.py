@@ -11,7 +11,7 @@ from functools import partial
 
 from preprocessing.clips import locations
 from preprocessing.corpora import SYNONYMS, tables
-from preprocessing.corpora.corpus import Corpus, find_code, list_files, read_codes
+from preprocessing.corpora.corpus import Corpus, find_code, read_codes
 
 WORDS = ("neutral", "joy", "sadness", "anger", "fear", "disgust", "surprise")
 CODES = {word: SYNONYMS.get(word, word) for word in WORDS}
@@ -43,7 +43,7 @@ class _Meld(Corpus):
 
     def _read_labels(self, source):
         """Return the rows of the index that the tables below a folder give, by clip id."""
-        files, advice, labels = list_files(source, TABLE_END, self.short), self.how_to_get, {}
+        files, advice, labels = self.list_files(source, TABLE_END), self.how_to_get, {}
         if not files:
             raise FileNotFoundError(f"No train{TABLE_END} or the like in {source}. {advice}")
         for file in files:

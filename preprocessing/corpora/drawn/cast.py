@@ -1,9 +1,7 @@
 """The cast: what each drawn actor looks and sounds like.
 
-Looks come from palettes that are walked through in a fixed shuffled order, so that a small cast
-already spans a wide range of skin and hair; face, voice and habits are drawn from a generator
-seeded by the corpus seed and the actor's number. An actor is the same in a corpus of four as in
-one of twelve.
+Face, voice and habits are drawn from a generator seeded by the corpus seed and the actor's number:
+an actor is the same in a corpus of four as in one of twelve.
 """
 
 from functools import cache
@@ -27,7 +25,7 @@ LOOKS = (
     ("#ae7654", "crop", "#969290", "#606860", 0.1, "#56465c", "collar", "#a4a284"),
 )
 """What makes an actor recognisable: colours as #rrggbb, and the shade of beard from 0 (none) to 1
-(full). Skins go from very light to very dark in a mixed order."""
+(full). Skins go from very light to very dark in a mixed order: a small cast spans them, too."""
 
 SHAPES = {
     "cheek": (1.0, 1.0, 0.03),

@@ -70,18 +70,13 @@ def perform_take(take, *, seed=7):
 
 
 def film_take(folder, take, *, seed=7):
-    """Write a ``Take`` into the corpus folder as an mp4, unless it is there; return its path there.
-
-    A file with the final name is always whole.
-    """
-    path = Path(folder, take.file)
-    if not path.is_file():
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # the processes already use every core
-        frames, fps, speech = perform_take(take, seed=seed)
-        cv2.setNumThreads(threads)
-        with files.replace_file(path) as partial:
-            write_mp4(partial, frames, fps, speech.waveform, voice.RATE_HZ)
+    """Write a ``Take`` into the corpus folder as an mp4, never half; return its path there."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # the processes already use every core
+    frames, fps, speech = perform_take(take, seed=seed)
+    cv2.setNumThreads(threads)
+    with files.replace_file(Path(folder, take.file)) as partial:
+        write_mp4(partial, frames, fps, speech.waveform, voice.RATE_HZ)
     return take.file
 
 

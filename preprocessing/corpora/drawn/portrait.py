@@ -1,8 +1,7 @@
 """What of a drawn actor does not move by itself: skin, hair, ears, neck, clothes and backdrop.
 
-The layers are painted once per actor, with soft shading, on a canvas of more than twice the final
-size. ``face.py`` draws eyes, brows, nose and mouth on a copy for each frame. The jaw is the one
-part of the skin that moves: the layers are kept for a row of jaw positions.
+The layers are painted once per actor; ``face.py`` draws eyes, brows, nose and mouth on a copy for
+each frame. The jaw is the one part of the skin that moves: heads are kept for a row of positions.
 """
 
 from functools import lru_cache

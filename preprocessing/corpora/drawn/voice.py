@@ -3,8 +3,7 @@
 Follows the cascade synthesiser of Klatt (1980), "Software for a cascade/parallel formant
 synthesizer", JASA 67: the source is the derivative of a Rosenberg pulse (1971) with jitter and
 shimmer, plus breath noise; five resonators, whose lower three glide from phone to phone, shape it;
-fricatives and bursts are band noise. How an emotion sounds is in ``prosody.py``, what the phones
-are in ``phones.py``.
+fricatives and bursts are band noise.
 """
 
 from typing import NamedTuple
