@@ -35,7 +35,8 @@ class Corpus:
         licence: Of the clips; ``citation`` is the paper, ``how_to_get`` what to fetch, from where.
         protocol: How it is split, a name of ``modeling.split.folds.PROTOCOLS``.
         expected: Examples of the files that are looked for, for messages.
-        extensions: Lower-case endings with the dot; of copies, the earlier ending is used.
+        extensions: Lower-case endings with the dot; of copies, the one with the earlier ending is
+            used, then the one that lies less deep.
         read_name: Function from a file's path, a PurePosixPath that begins with the name of the
             source, to its kind, "joint" (video with its own sound), "video" (no voice) or "audio",
             and the values of ``corpora.COLUMNS`` that the path gives, ``clip_id`` among them; to
@@ -112,11 +113,7 @@ class Corpus:
         return problems.make_table(rows + problems.find_bad_files(takes, source))
 
     def list_takes(self, source):
-        """Return the takes below a folder by clip id, and what is no clip as (file, reason).
-
-        Of several copies the one with the earlier ending in ``extensions`` comes first, then the
-        one that lies less deep.
-        """
+        """Return the takes below a folder by clip id, and what is no clip as (file, reason)."""
         from preprocessing.clips import locations  # not for those who ask for a fact alone
 
         takes, unknown, top = {}, [], locations.get_path(source).name

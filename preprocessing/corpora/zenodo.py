@@ -26,9 +26,7 @@ def fetch_parts(base_url, record, name, folder, parts, *, by_hand):
     """Fetch a zip file of a record and unpack folders from it; do nothing where all are there.
 
     Args:
-        base_url: Root of the API.
-        record: The record's number, as text.
-        name: The zip file's name.
+        base_url: Root of the API; ``record`` is a number there, as text, ``name`` a zip file of it.
         folder: Where the zip lies while it is needed; made if absent.
         parts: Dict from a target folder to the compiled pattern of the file names that go there.
         by_hand: What to do without network, for the error message.
