@@ -19,7 +19,7 @@ def list_clip_ids(actor):
     return [
         f"{actor}_{code}{number:02}"
         for code in CODES
-        for number in range(1, 31 if code == "n" else 16)
+        for number in range(1, 31 if code == "n" else 16)  # 30 neutral, 15 of each other emotion
     ]
 
 

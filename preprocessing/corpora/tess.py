@@ -10,7 +10,8 @@ from preprocessing.corpora import SYNONYMS
 from preprocessing.corpora.corpus import Corpus, read_codes
 
 WORDS = ("neutral", "happy", "sad", "angry", "fear", "disgust")
-CODES = {word: SYNONYMS.get(word, word) for word in WORDS} | {"ps": "surprised"}  # pleasantly
+CODES = {word: SYNONYMS.get(word, word) for word in WORDS}
+CODES["ps"] = "surprised"  # pleasant surprise
 KNOWN = {
     "actor": {"OAF": "OAF", "OA": "OAF", "YAF": "YAF"},  # OA_bite_neutral.wav, as published
     "statement": None,
