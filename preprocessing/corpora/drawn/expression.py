@@ -36,7 +36,7 @@ LOOKS_LIKE = {
 """The emotion that a face is mixed with, so that some takes cannot be told by eye. The pairs
 differ from ``prosody.SOUNDS_LIKE``: the ear can tell apart what the eye cannot."""
 
-FACE_OVERLAP = 0.57
+FACE_OVERLAP = 0.68
 """Largest share of the other emotion in a take's face: 0 no overlap, 1 the pair looks alike."""
 FACE_NOISE = 0.08
 """Standard deviation, from take to take, of each action unit at its height."""
