@@ -65,7 +65,7 @@ def _ask_record(record, name, base_url):
     response.raise_for_status()
     for file in response.json()["files"]:
         if file["key"] == name:
-            return file["checksum"], file.get("size", MAX_ZIP_BYTES)
+            return file["checksum"], file.get("size") or MAX_ZIP_BYTES
     raise ValueError(f"Zenodo's record {record} has no file {name}.")
 
 
