@@ -1,9 +1,7 @@
 """Read the graph of a SavedModel before it is loaded: it is a program, and may only compute.
 
-A SavedModel can read and write files, call Python and open connections, when it is called and even
-while it is loaded. So its graph is read first, as a file, and every operation in it must be one of
-those listed here. The list holds what networks over sound need and nothing that reaches outside;
-what is new or unheard of is refused too.
+It can read and write files, call Python and open connections, even while it is loaded. So every
+operation in it must be listed here: what networks over sound need, nothing that reaches outside.
 """
 
 from modeling.borrowed.weights import PretrainedError
