@@ -42,7 +42,7 @@ class Part:
         return len(self.labels)
 
     def with_x(self, x):
-        """Return the same part with another array in place of ``x``."""
+        """Return the part with another array in place of ``x``."""
         return replace(self, x=x)
 
     def take(self, rows):
@@ -138,12 +138,8 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
     if empty:
         raise arrays.NotEnoughClipsError(explain_empty(clips, name, usable, empty))
     stage = arrays.STAGE_OF[name]
-    origin = {
-        "corpus": corpus,
-        "protocol": protocol,
-        "fold": fold,
-        "inputs": {stage: arrays.read_facts(folder, stage)},
-    }
+    origin = {"corpus": corpus, "protocol": protocol, "fold": fold}
+    origin["inputs"] = {stage: arrays.read_facts(folder, stage)}
     return Parts(parts, origin=origin, array=name)
 
 
@@ -161,7 +157,7 @@ def explain_empty(clips, name, usable, empty):
     """Return the message for parts that hold no clip with the modality asked for."""
     inside = {part: (clips["part"] == part).to_numpy() for part in PARTS}
     counts = ", ".join(f"{p} {(usable & rows).sum()} of {rows.sum()}" for p, rows in inside.items())
-    kind = {"has_face": "a face", "has_voice": "a voice"}.get(NEEDS.get(name), f"{name}")
+    kind = {"has_face": "a face", "has_voice": "a voice"}.get(NEEDS.get(name), name)
     return (
         f"Clips with {kind}: {counts}; so {' and '.join(empty)} would be empty. "
         f"This branch needs {kind} in every part; the other branches run without."
@@ -173,8 +169,8 @@ def add_copies(parts, *, n_copies):
 
     Args:
         parts: ``Parts``, read from an array whose copies ``<array>_augmented.npy`` holds, (clip,
-            copy, ...); all are of the copies' dtype.
-        n_copies: Copies of each clip, of those that there are; 0 for none.
+            copy, ...); all become of the copies' dtype.
+        n_copies: Copies of each clip; 0 for none.
 
     Raises:
         FileNotFoundError: The copies have not been made.
@@ -205,8 +201,7 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, 
     """Return batches of a part as a ``tf.data.Dataset`` of (x, one-hot labels).
 
     Args:
-        part: A ``Part``.
-        batch_size: Clips a batch.
+        part, batch_size: A ``Part``, and clips a batch.
         augment: Layer or model from a batch of x to a batch of x; training part only.
         mix: Layer from (x, one-hot labels) to the same, such as ``MixClips``; training part only.
         balance: Let clips of rarer emotions come several times; training part only.
@@ -259,9 +254,3 @@ def split_by_clip(parts):
     """Return all clips of a fold in one table and the part of each, for ``plot_folds``."""
     clips = pd.concat([parts[name].clips for name in PARTS], ignore_index=True)
     return clips, clips["part"].to_numpy()
-
-
-def join_parts(parts):
-    """Return all parts in one: x, clips and the name of each clip's part."""
-    x = np.concatenate([parts[name].x for name in PARTS])
-    return x, *split_by_clip(parts)

@@ -1,8 +1,7 @@
 """Keras layers that more than one notebook uses, saved and loaded with ``model.keras``.
 
-Importing this module registers them, so ``keras.models.load_model`` needs no ``custom_objects``.
-Keras itself keeps what a layer was made with, where that is plain; ``**kwargs`` (Keras wants this
-name) are its own options, such as ``name``.
+Importing this module registers them, so ``keras.models.load_model`` needs no ``custom_objects``;
+``**kwargs`` (Keras wants this name) are Keras's own options, such as ``name``.
 """
 
 import numpy as np
