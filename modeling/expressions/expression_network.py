@@ -49,7 +49,7 @@ def describe_faces(network, faces):
 
     Args:
         network: The expression network.
-        faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3), of any size.
+        faces: uint8 (clip, time, height, width[, 3]), of any size.
 
     Returns:
         float32 posteriors (clip, time, class) and embeddings (clip, time, feature); zeros for a
@@ -85,13 +85,9 @@ def map_faces(network, faces):
 
 
 def judge_faces(network, faces):
-    """Return posteriors of single faces, each the mean of six views of it.
+    """Return posteriors of single faces, uint8 (face, height, width), the mean of six views of it.
 
     The views: upright and turned by ``TURN_DEG`` to either side, and the mirror images of these.
-
-    Args:
-        network: The expression network.
-        faces: uint8 (face, height, width).
 
     Returns:
         float32 (face, 7) of the output ``fer2013`` and (face, 8) of ``ferplus``.
@@ -105,12 +101,9 @@ def judge_faces(network, faces):
 
 
 def read_layers(network, names, shape):
-    """Return a network from faces as they come to what some layers of the network make of them.
+    """Return a network from faces as they come to what layers of the network make of them.
 
-    Args:
-        network: The expression network.
-        names: Of its layers, an output each.
-        shape: Of a face: (height, width) or (height, width, 3), of any size, 0 to 255.
+    A face is of ``shape`` (height, width) or (height, width, 3), of any size, 0 to 255.
     """
     faces = x = keras.Input(shape)
     if len(shape) == 3:

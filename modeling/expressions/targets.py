@@ -54,12 +54,9 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
 
 
 def score_faces(part, seven, eight):
-    """Return the scores of a part of FER2013.
+    """Return the scores of a part of FER2013, ``fer2013.Faces``.
 
-    Args:
-        part: ``fer2013.Faces``.
-        seven: Posteriors (face, 7), judged by the labels.
-        eight: Posteriors (face, 8), judged by the crowd's majority where there is one.
+    Posteriors (face, 7) are judged by labels, (face, 8) by the crowd's majority where there is one.
     """
     found, clear = seven.argmax(axis=1), part.majority >= 0
     return {
@@ -74,10 +71,7 @@ def score_faces(part, seven, eight):
 def tabulate_faces(labels, posteriors, classes, *, fold):
     """Return the table of predictions of FER2013's test faces; who they are is not known.
 
-    Args:
-        labels: int (face,); a face with a label below 0 has none and is left out.
-        posteriors: float (face, class) of ``classes``.
-        fold: Number of the fold.
+    Labels are int (face,), posteriors float (face, class); a face with a label below 0 is left out.
     """
     rows = np.flatnonzero(labels >= 0)
     facts = {"clip_id": [f"{row:05d}" for row in rows], "actor": "", "fold": fold, "part": "test"}
