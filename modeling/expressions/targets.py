@@ -41,16 +41,11 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
             sums = tf.reduce_sum(values, axis=1, keepdims=True)
             own[name] = tf.where(sums > 0, values / sums, 1 / values.shape[1])
             weights[name] = sums[:, 0]
-        return faces[..., None], own, weights
+        return faces[:, 0, :, :, None], own, weights
 
-    rows = np.arange(len(part))
-    batches = draw_batches((part.x, targets), rows, batch_size=batch_size, seed=seed)
-    # One call at a time, so that the same seed gives the same draws.
-    if augment:
-        batches = batches.map(lambda x, y: (augment(x[:, None], training=True)[:, 0], y))
-    if mix:
-        batches = batches.map(lambda x, y: mix(x, y, training=True))
-    return batches.map(weigh).prefetch(2)
+    rows, sequences = np.arange(len(part)), part.x[:, None]
+    settings = {"batch_size": batch_size, "seed": seed, "augment": augment, "mix": mix}
+    return draw_batches((sequences, targets), rows, **settings).map(weigh).prefetch(2)
 
 
 def score_faces(part, seven, eight):

@@ -15,8 +15,7 @@ ops = keras.ops
 class StatisticsPooling(keras.layers.Layer):
     """Mean and standard deviation over time (Snyder et al. 2018, x-vectors, ICASSP).
 
-    The mean says which patterns a clip holds, the deviation how much they change within it. Steps
-    that a mask hides count for nothing, so a padded clip and the clip itself give the same.
+    Steps that a mask hides count for nothing, so a padded clip and the clip itself give the same.
 
     Input: float (clip, time, ..., channel); mask: bool (clip, time) or none.
     Output: float (clip, ..., 2 * channel), the means, then the deviations. A clip without any

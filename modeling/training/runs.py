@@ -44,18 +44,9 @@ class Run:
     """
 
     def __init__(
-        self,
-        branch,
-        *,
-        modality,
-        corpus,
-        protocol,
-        fold,
-        parameters,
-        notes=(),
-        inputs=None,
-        array="",
+        self, branch, *, modality, corpus, protocol, fold, parameters, notes=(), inputs=(), array=""
     ):
+        inputs = dict(inputs)
         if modality not in MODALITIES:
             raise ValueError(
                 f"A run of {branch!r} says modality {modality!r}; expected one of "
@@ -69,9 +60,9 @@ class Run:
             "fold": fold,
             "notes": [note for note in notes if note],
             "parameters": parameters,
-            "inputs": {stage: facts["digest"] for stage, facts in (inputs or {}).items()},
+            "inputs": {stage: facts["digest"] for stage, facts in inputs.items()},
             "array": array,
-            "detector": (inputs or {}).get("faces", {}).get("detector", ""),
+            "detector": inputs.get("faces", {}).get("detector", ""),
             "commit": _read_commit(),
             "versions": arrays.list_versions(),
         }
