@@ -66,8 +66,7 @@ class Moonshine:
         x = layers.Conv1D(2 * width, 7, 3, activation="gelu", name="conv_2")(x)
         x = layers.Conv1D(width, 3, 2, activation="gelu", name="conv_3")(x)
         x = ClearPadding(window=FRAME, hop=HOP, name="inside_3")([x, sound])
-        stem = keras.Model(sound, x, name="moonshine_stem")
-        return self._fill(stem)
+        return self._fill(keras.Model(sound, x, name="moonshine_stem"))
 
     def build_layers(self, first, last):
         """Return the layers from one number to another, which carry on where those before them end.
@@ -91,8 +90,7 @@ class Moonshine:
             y = layers.Dense(width, name=f"down_{number}")(y)
             x = layers.Add(name=f"layer_{number}")([x, y])
         x = x * ops.cast(ops.expand_dims(inside, -1), x.dtype)
-        built = keras.Model(start, x, name=f"moonshine_{first}_to_{last}")
-        return self._fill(built)
+        return self._fill(keras.Model(start, x, name=f"moonshine_{first}_to_{last}"))
 
     def _fill(self, model):
         """Give each layer of a model its weights, in the order in which Keras lists them."""

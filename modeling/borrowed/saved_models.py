@@ -49,8 +49,9 @@ def check_saved_model(folder):
     known = {graph.saver_def.save_tensor_name.split(":")[0], graph.saver_def.restore_op_name}
     savers, called = set(), set(graph.object_graph_def.concrete_functions)
     for where, nodes in {"": graph.graph_def.node, **library}.items():
-        for node in nodes:
-            names = _list_called(node)
+        for node in nodes:  # its operation and the functions that it calls
+            listed = [own for value in node.attr.values() for own in (value.func, *value.list.func)]
+            names = {node.op} | {own.name for own in listed if own.name}
             (savers if not where and node.name in known else called).update(names)
     for where, nodes in {"": graph.graph_def.node, **library}.items():
         allowed = {*COMPUTING.split(), *(SAVING.split() if where in savers - called else ())}
@@ -60,9 +61,3 @@ def check_saved_model(folder):
                 f"(in {where or 'its graph'}), which could touch files, the network or Python and "
                 "which YAMNet has no need of. It is not loaded; fetch YAMNet anew."
             )
-
-
-def _list_called(node):
-    """Return the names of the functions that a node calls, its own operation included."""
-    listed = [called for value in node.attr.values() for called in (value.func, *value.list.func)]
-    return {node.op} | {called.name for called in listed if called.name}

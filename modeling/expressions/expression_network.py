@@ -25,8 +25,6 @@ GREY = (0.299, 0.587, 0.114)
 TURN_DEG = 6.0
 """How far a single face is turned to either side for more views of it."""
 
-ops = keras.ops
-
 
 def load_network(start):
     """Return an expression network: of a ``.keras`` file, or of the ``newest`` run of notebook 31.
@@ -38,9 +36,7 @@ def load_network(start):
         folder = runs.find_run("fer2013", "expression", protocol="official", fold=1)["folder"]
         start = folder / "model.keras"
     if not Path(start).is_file():
-        raise FileNotFoundError(
-            f"START = {str(start)!r} is no file; name a .keras file or 'newest'."
-        )
+        raise FileNotFoundError(f"START = '{start}' is no file; name a .keras file or 'newest'.")
     return keras.models.load_model(start, compile=False)
 
 
@@ -107,10 +103,10 @@ def read_layers(network, names, shape):
     """
     faces = x = keras.Input(shape)
     if len(shape) == 3:
-        x = x @ ops.convert_to_tensor(GREY)
-    x = ops.expand_dims(x, -1)
+        x = x @ keras.ops.convert_to_tensor(GREY)
+    x = keras.ops.expand_dims(x, -1)
     if tuple(shape[:2]) != (SIDE, SIDE):
-        x = ops.image.resize(x, (SIDE, SIDE), antialias=True)
+        x = keras.ops.image.resize(x, (SIDE, SIDE), antialias=True)
     reader = keras.Model(network.inputs, [network.get_layer(name).output for name in names])
     return keras.Model(faces, reader(x))
 

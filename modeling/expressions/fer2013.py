@@ -136,9 +136,11 @@ def _read_files(source):
         files, read = sorted(n for n in archive.namelist() if n.endswith(".jpg")), archive.read
     rows = []
     for file in files:
-        image, emotion = Path(file).name, Path(file).parent.name
+        image, word = Path(file).name, Path(file).parent.name.lower()
         if part := PARTS.get(image.split("_")[0]):
-            rows.append((image, part, _name_emotion(emotion), _decode(image, read(file))))
+            if word not in WORDS:
+                raise ValueError(f"FER2013 has no emotion {word!r}; expected {', '.join(CODES)}.")
+            rows.append((image, part, WORDS[word], _decode(image, read(file))))
     return pd.DataFrame(rows, columns=["image", "part", "emotion", "pixels"])
 
 
@@ -162,12 +164,6 @@ def _decode(image, data):
     if pixels.shape != (SIDE, SIDE):
         raise ValueError(f"{image} is {pixels.shape}; FER2013's faces are {SIDE} x {SIDE}.")
     return pixels
-
-
-def _name_emotion(word):
-    if word.lower() not in WORDS:
-        raise ValueError(f"FER2013 has no emotion {word!r}; expected {', '.join(CODES)}.")
-    return WORDS[word.lower()]
 
 
 def _read_votes(path, images):
