@@ -14,15 +14,15 @@ from tests.test_protocol import RAVDESS, list_actors, make_clips
 
 TRAIN = """
 import numpy as np
-from modeling.training import inputs, runs
+from modeling.training import inputs, loop, runs
 parts = inputs.read_parts(CORPUS, "mels", protocol=PROTOCOL, fold=FOLD)
 split, emotions = parts.origin["protocol"], parts.emotions
 met = set(parts["train"].clips["actor"])
-x, clips, names = inputs.join_parts(parts)
-known = clips["actor"].isin(met).to_numpy()
-posteriors = np.full((len(clips), len(emotions)), 1 / len(emotions))
-posteriors[known] = np.eye(len(emotions))[0]
-table = runs.tabulate_predictions(clips, names, posteriors, emotions=emotions, fold=FOLD)
+posteriors = {}
+for name, part in parts.items():
+    posteriors[name] = np.full((len(part), len(emotions)), 1 / len(emotions))
+    posteriors[name][part.clips["actor"].isin(met)] = np.eye(len(emotions))[0]
+table = loop.tabulate_parts(parts, posteriors, fold=FOLD)
 own = {"modality": "voice", "parameters": runs.take_parameters(globals())}
 run = runs.Run("audio_made", corpus=CORPUS, protocol=split, fold=FOLD, **own)
 run.save_predictions(table)

@@ -139,7 +139,7 @@ def test_files_that_an_experiment_needs_are_asked_for(capsys):
     assert "expected one of audio_features, " in capsys.readouterr().out
 
 
-def write_run(branch, fold, *, modality="voice", inputs=None, tables=(), **more):
+def write_run(branch, fold, *, modality="voice", inputs=(), tables=(), **more):
     facts = {"corpus": "ravdess", "protocol": "luna5", "parameters": {"WEIGHT": 3}} | more
     rows = [
         {"clip_id": f"{fold}{part}{i}", "actor": f"{fold}{part}", "fold": fold, "part": part}

@@ -112,12 +112,12 @@ def test_the_challenges_csv_is_read_with_microsofts_votes(tmp_path):
 
 def test_faces_that_most_voters_call_no_face_have_no_votes(faces):
     write_votes(
-        faces.parent / "votes.csv",
+        faces.parent / "ferplus_votes.csv",
         Training_1={"happiness": 3, "NF": 7},
         Training_2={"surprise": 7, "NF": 3},
         PublicTest_5={"neutral": 10},
     )
-    parts, _ = fer2013.read_parts(faces, faces.parent / "votes.csv")
+    parts, _ = fer2013.read_parts(faces)
     by_label = dict(zip(parts["train"].labels, parts["train"].votes.sum(axis=1), strict=True))
     assert by_label == {fer2013.CLASSES.index("happy"): 0, fer2013.CLASSES.index("surprised"): 1}
     assert (parts["test"].majority == -1).all()

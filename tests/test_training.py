@@ -111,13 +111,14 @@ def test_missing_run_says_what_to_do(parts):
 
 
 def test_posteriors_that_are_none_are_refused(parts):
-    clips = parts["val"].clips
     n = len(EMOTIONS)
-    shapes = np.ones((len(clips), n - 1)) / (n - 1), np.zeros((2, n))
-    sums = np.ones((len(clips), n)), np.full((len(clips), n), 1.004 / n)
-    for wrong in (*shapes, *sums):
+    for width, value in ((n - 1, 1 / (n - 1)), (n, 1), (n, 1.004 / n)):
+        wrong = {name: np.full((len(part), width), value) for name, part in parts.items()}
         with pytest.raises(ValueError, match="(?i)posteriors"):
-            runs.tabulate_predictions(clips, "val", wrong, emotions=EMOTIONS, fold=1)
+            loop.tabulate_parts(parts, wrong, fold=1)
+    few = {name: np.full((1, n), 1 / n) for name in parts}
+    with pytest.raises(ValueError, match=r"posteriors have shape \(3, 3\)"):
+        loop.tabulate_parts(parts, few, fold=1)
 
 
 def test_branches_are_stacked_with_zeros_where_missing_and_can_be_fine_tuned(parts):

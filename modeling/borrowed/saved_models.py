@@ -1,9 +1,7 @@
 """Read the graph of a SavedModel before it is loaded: it is a program, and may only compute.
 
-A SavedModel can read and write files, call Python and open connections, when it is called and even
-while it is loaded. So its graph is read first, as a file, and every operation in it must be one of
-those listed here. The list holds what networks over sound need and nothing that reaches outside;
-what is new or unheard of is refused too.
+It can read and write files, call Python and open connections, even while it is loaded. So every
+operation in it must be listed here: what networks over sound need, nothing that reaches outside.
 """
 
 from modeling.borrowed.weights import PretrainedError
@@ -51,8 +49,9 @@ def check_saved_model(folder):
     known = {graph.saver_def.save_tensor_name.split(":")[0], graph.saver_def.restore_op_name}
     savers, called = set(), set(graph.object_graph_def.concrete_functions)
     for where, nodes in {"": graph.graph_def.node, **library}.items():
-        for node in nodes:
-            names = _list_called(node)
+        for node in nodes:  # its operation and the functions that it calls
+            listed = [own for value in node.attr.values() for own in (value.func, *value.list.func)]
+            names = {node.op} | {own.name for own in listed if own.name}
             (savers if not where and node.name in known else called).update(names)
     for where, nodes in {"": graph.graph_def.node, **library}.items():
         allowed = {*COMPUTING.split(), *(SAVING.split() if where in savers - called else ())}
@@ -62,9 +61,3 @@ def check_saved_model(folder):
                 f"(in {where or 'its graph'}), which could touch files, the network or Python and "
                 "which YAMNet has no need of. It is not loaded; fetch YAMNet anew."
             )
-
-
-def _list_called(node):
-    """Return the names of the functions that a node calls, its own operation included."""
-    listed = [called for value in node.attr.values() for called in (value.func, *value.list.func)]
-    return {node.op} | {called.name for called in listed if called.name}

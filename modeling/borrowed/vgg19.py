@@ -1,13 +1,18 @@
 """VGG19, which learned from ImageNet's pictures (Simonyan & Zisserman 2015, arXiv:1409.1556)."""
 
-import hashlib
 import os
 from pathlib import Path
 
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
-from modeling.borrowed.weights import PretrainedError, borrow_network, fetch_weights, find_weights
+from modeling.borrowed.weights import (
+    PretrainedError,
+    borrow_network,
+    fetch_weights,
+    find_weights,
+    read_file,
+)
 
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{FILE}"
@@ -42,26 +47,19 @@ def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", w
     named = os.environ.get("EMOTION_VGG19") if weights == "imagenet" else weights
 
     def load():
-        path = Path(named).expanduser() if named else fetch_vgg19()
-        assign_weights(base, read_weights(path), source=path.name)
+        path = named or fetch_weights(FILE, URL, f"md5:{MD5}", "VGG19: the ImageNet weights, 80 MB")
+        path = Path(path).expanduser()
+        names = {"what": "VGG19 weights", "variable": "EMOTION_VGG19", "default": "imagenet"}
+        assign_weights(base, read_file(path, read_weights, **names), source=path.name)
         print(f"VGG19: ImageNet weights up to {layer} from {path.name}.")
         return base
 
-    return borrow_network(
-        "VGG19", load, pretrained=pretrained, explain=_explain_absence, draw=lambda: base
+    advice = (
+        f"Fetch {URL} (md5 {MD5}) elsewhere and put it at {find_weights(FILE)} (Keras itself "
+        "deletes a file there that has another md5), or name it in WEIGHTS or in the environment "
+        "variable EMOTION_VGG19. Or set PRETRAINED = 'if available' to go on with random weights."
     )
-
-
-def fetch_vgg19():
-    """Return the path of the ImageNet weights, see ``fetch_weights``."""
-    try:
-        return fetch_weights(FILE, URL, f"md5:{MD5}", "VGG19: the ImageNet weights, 80 MB")
-    except OSError as error:
-        path = find_weights(FILE)
-        if not path.is_file():
-            raise
-        md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-        raise ValueError(f"the file in {path.parent.name}/ has md5 {md5}, not {MD5}") from error
+    return borrow_network("VGG19", load, pretrained=pretrained, advice=advice, draw=lambda: base)
 
 
 def read_weights(path):
@@ -73,25 +71,14 @@ def read_weights(path):
             such as ``block1_conv1/kernel``. Either may hold the first layers only.
 
     Raises:
-        PretrainedError: The file is absent, of another kind, or not readable.
+        ValueError: The file is another network's.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise PretrainedError(
-            f"No file of VGG19 weights at {path}. Correct WEIGHTS or EMOTION_VGG19, or set "
-            "WEIGHTS = 'imagenet' and leave EMOTION_VGG19 empty."
-        )
-    try:
-        found = dict(np.load(path)) if path.suffix.lower() == ".npz" else _read_h5(path)
-    except Exception as error:  # zip, HDF5 and NumPy raise a dozen types for a damaged file
-        raise PretrainedError(
-            f"{path.name} cannot be read as .npz or .h5: {error}. Fetch it anew."
-        ) from error
+    found = dict(np.load(path)) if path.suffix.lower() == ".npz" else _read_h5(path)
     if "block1_conv1/kernel" not in found:
         shown = ", ".join(sorted(found)[:4]) or "nothing"
-        raise PretrainedError(
-            f"{path.name} holds {shown}; expected block1_conv1/kernel, block1_conv1/bias and so "
-            "on (.npz), or the layers of Keras's own file (.h5)."
+        raise ValueError(
+            f"it holds {shown}; expected block1_conv1/kernel, block1_conv1/bias and so on (.npz), "
+            "or the layers of Keras's own file (.h5)"
         )
     return found
 
@@ -127,12 +114,3 @@ def assign_weights(base, found, *, source):
             each.set_weights([found[name] for name in names])
         except ValueError as error:
             raise PretrainedError(f"{source} is not VGG19's: {error}") from error
-
-
-def _explain_absence(reason):
-    return (
-        f"VGG19's ImageNet weights could not be fetched ({reason}). Fetch {URL} (md5 {MD5}) "
-        f"elsewhere and put it at {find_weights(FILE)} (Keras itself deletes a file there that "
-        "has another md5), or name it in WEIGHTS or in the environment variable EMOTION_VGG19. Or "
-        "set PRETRAINED = 'if available' to go on with random weights."
-    )

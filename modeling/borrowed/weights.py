@@ -2,13 +2,14 @@
 
 ``PRETRAINED = True`` never falls back: it stops and says what to do. ``"if available"`` takes a
 stand-in where the real weights cannot be had, says so, and returns a note that must stand beside
-every score. ``False`` takes random weights on purpose. A file that is *named* must be right: it
-never falls back.
+every score. ``False`` takes random weights on purpose. A file that is *named* never falls back.
 """
 
 import os
 import textwrap
 from pathlib import Path
+
+import pooch
 
 from opencv_model.weights import fetch_file
 
@@ -22,7 +23,7 @@ class PretrainedError(RuntimeError):
 
 
 def borrow_network(
-    name, load, *, pretrained, explain, draw, stand_in=None, errors=(OSError, ValueError)
+    name, load, *, pretrained, advice, draw, stand_in=None, errors=(OSError, ValueError)
 ):
     """Return a network trained by others, or what stands in for it, and a note.
 
@@ -30,7 +31,7 @@ def borrow_network(
         name: Of the network, for messages.
         load: Function that returns the network with its trained weights.
         pretrained: ``True``, ``"if available"`` or ``False``; see above.
-        explain: Function from why it could not be loaded, as text, to what to do.
+        advice: What to do where it cannot be loaded, as text.
         draw: Function that returns the network with random weights.
         stand_in: Function from why it could not be loaded to another network and its note; without
             one the weights are random.
@@ -55,7 +56,7 @@ def borrow_network(
             kind = type(error).__name__
             if pretrained is True:
                 reason = textwrap.shorten(f"{kind}: {error}", 120)
-                raise PretrainedError(explain(reason)) from error
+                raise PretrainedError(f"{name} could not be loaded ({reason}). {advice}") from error
             words = kind if isinstance(error, OSError) else textwrap.shorten(str(error), 120)
             reason = f"not loaded: {words}"
             if stand_in:
@@ -69,18 +70,42 @@ def fetch_weights(name, url, checksum, what):
 
     Args:
         name: Of the file in ``$KERAS_HOME/models``.
-        url: Where it is downloaded from.
-        checksum: Such as ``"md5:253f..."``.
+        url, checksum: As for ``fetch_file``.
         what: Words for what is fetched, and how large it is.
 
     Raises:
         OSError: There is no network, or no right to write.
-        ValueError: What arrived has another checksum.
+        ValueError: What arrived, or lies there, has another checksum.
     """
     path = find_weights(name)
     if not path.is_file():
         print(f"{what}, are fetched once ...")
-    return fetch_file(path, url, checksum)
+    try:
+        return fetch_file(path, url, checksum)
+    except OSError as error:
+        if not path.is_file():
+            raise
+        kind, _, wanted = checksum.partition(":")
+        found = f"the file in {path.parent.name}/ has {kind} {pooch.file_hash(path, kind)}"
+        raise ValueError(f"{found}, not {wanted}") from error
+
+
+def read_file(path, read, *, what, variable, default):
+    """Return what a function reads from a file of weights that was named or fetched.
+
+    Raises:
+        PretrainedError: The file is absent, of another kind, or damaged.
+    """
+    if not path.is_file():
+        raise PretrainedError(
+            f"No file of {what} at {path}. Correct WEIGHTS or {variable}, or set "
+            f"WEIGHTS = {default!r} and leave {variable} empty."
+        )
+    try:
+        return read(path)
+    except Exception as error:  # a damaged file of each kind raises other types
+        text = f"{path.name} cannot be read as {what}: {error}. Fetch it anew."
+        raise PretrainedError(text) from error
 
 
 def find_weights(name):

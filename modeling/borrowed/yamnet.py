@@ -1,8 +1,7 @@
 """YAMNet's network, block by block: MobileNet v1 (Howard et al. 2017) that learned AudioSet.
 
-``load_yamnet`` returns a ``Yamnet``. Its last layers know what dogs and doorbells sound
-like; its middle ones know what changes between a shout and a whisper. So a notebook takes it apart:
-``build_blocks`` gives any run of its fourteen blocks, with their weights.
+Its last layers know what dogs and doorbells sound like; its middle ones know what changes between a
+shout and a whisper. So a notebook takes it apart, into any run of its fourteen blocks.
 """
 
 import hashlib
@@ -15,17 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from data_augmentation.quiet_keras import keras
 from modeling.borrowed.saved_models import check_saved_model
 from modeling.borrowed.weights import borrow_network
 
 HANDLE = "https://tfhub.dev/google/yamnet/1"
-TIMEOUT_S = 10
 FIRST_PATCH = 15600
 """Samples of one of YAMNet's patches: 96 spectra."""
 
-N_BANDS = 64
 BLOCKS = (
     *((2, 32), (1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512)),
     *((1, 512),) * 5,
@@ -54,15 +52,12 @@ class Yamnet:
         Returns:
             Keras model from the block's input, float32 (clip, time, band, channel), to the last
             block's output. Block 1 reads (clip, time, 64, 1), see ``layers.YamnetSpectrogram``.
-
-        Raises:
-            ValueError: There are no such blocks.
         """
         if not 1 <= first <= last <= len(BLOCKS):
             raise ValueError(f"blocks {first} to {last}; expected numbers from 1 to {len(BLOCKS)}.")
         total = math.prod(stride for stride, _ in BLOCKS[: first - 1])
         n_channels = BLOCKS[first - 2][1] if first > 1 else 1
-        start = keras.Input((None, math.ceil(N_BANDS / total), n_channels), name="sound")
+        start = keras.Input((None, math.ceil(64 / total), n_channels), name="sound")
         x, own = start, []
         for number, (stride, filters) in enumerate(BLOCKS[first - 1 : last], first):
             for layer in _make_block(number, stride, filters):
@@ -84,8 +79,6 @@ class Yamnet:
         """Return the names of the 521 kinds of sound; empty for random weights."""
         if self.model is None:
             return ()
-        import pandas as pd
-
         return tuple(pd.read_csv(self.folder / "assets" / "yamnet_class_map.csv")["display_name"])
 
 
@@ -105,26 +98,30 @@ def load_yamnet(*, pretrained="if available", handle=HANDLE):
     Raises:
         PretrainedError: See ``borrow_network``; or the model could do more than compute.
     """
-    named = "://" not in str(handle)
-
-    def load():
-        yamnet = _load_hub(str(Path(handle).expanduser()) if named else handle)
-        print("YAMNet: AudioSet weights from TF-Hub.")
-        return yamnet
-
-    return borrow_network(
-        "YAMNet",
-        load,
-        pretrained=True if named and pretrained == "if available" else pretrained,
-        explain=lambda reason: _explain_absence(handle, reason),
-        draw=Yamnet,
-        errors=Exception,  # TF-Hub lets errors of urllib, tarfile and TensorFlow through
-    )
+    named, handle = "://" not in str(handle), str(handle)
+    if named:
+        handle = str(Path(handle).expanduser())
+        pretrained = True if pretrained == "if available" else pretrained
+        advice = (
+            f"No YAMNet in {handle}. Expected a folder with YAMNet's saved_model.pb; correct "
+            f"HANDLE, or set HANDLE = {HANDLE!r}."
+        )
+    else:
+        key = hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
+        cache = os.environ.get("TFHUB_CACHE_DIR") or "not set"
+        advice = (
+            f"Fetch {handle}?tf-hub-format=compressed elsewhere and unpack it into "
+            f"$TFHUB_CACHE_DIR/{key}/ (TFHUB_CACHE_DIR is {cache}), or into any folder that HANDLE "
+            "names. Or set PRETRAINED = 'if available' to go on with random weights."
+        )
+    # TF-Hub lets errors of urllib, tarfile and TensorFlow through.
+    options = {"pretrained": pretrained, "advice": advice, "errors": Exception}
+    return borrow_network("YAMNet", lambda: _load_hub(handle), draw=Yamnet, **options)
 
 
 def _load_hub(handle):
     """Return YAMNet from TF-Hub; its blocks must hear in a sound what the SavedModel hears."""
-    with _limit_waiting(TIMEOUT_S), warnings.catch_warnings():
+    with _limit_waiting(seconds=10), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
         import tensorflow as tf
         import tensorflow_hub
@@ -136,11 +133,12 @@ def _load_hub(handle):
     _, embeddings, mel = (np.asarray(output) for output in model(sound))
     reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
     values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    values = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-    yamnet = Yamnet(read_weights(values), model, folder)
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    yamnet = Yamnet(read_weights(arrays), model, folder)
     heard = np.asarray(yamnet.build_blocks(1, 14)(mel[None, :, :, None])).mean(axis=(1, 2))
     if not np.allclose(heard, embeddings[:1], atol=0.01):
         raise ValueError("its blocks, put together, do not give its embeddings")
+    print("YAMNet: AudioSet weights from TF-Hub.")
     return yamnet
 
 
@@ -153,22 +151,6 @@ def _limit_waiting(seconds):
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _explain_absence(handle, reason):
-    if "://" not in str(handle):
-        return (
-            f"No YAMNet in {handle} ({reason}). Expected a folder with YAMNet's saved_model.pb; "
-            f"correct HANDLE, or set HANDLE = {HANDLE!r}."
-        )
-    key = hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
-    cache = os.environ.get("TFHUB_CACHE_DIR") or "not set"
-    return (
-        f"YAMNet could not be fetched ({reason}). Fetch {handle}?tf-hub-format=compressed "
-        f"elsewhere and unpack it into $TFHUB_CACHE_DIR/{key}/ (TFHUB_CACHE_DIR is {cache}), or "
-        "into any folder that HANDLE names. Or set PRETRAINED = 'if available' to go on with "
-        "random weights."
-    )
 
 
 def _make_block(number, stride, filters):
@@ -196,7 +178,9 @@ def read_weights(values):
     Raises:
         ValueError: The kernels are not YAMNet's.
     """
-    names = sorted(values, key=_split_numbers)
+    # Numbers in names are compared as such, so that 10 comes after 9.
+    parts = {name: re.split(r"(\d+)", name) for name in values}
+    names = sorted(parts, key=lambda n: [int(p) if p.isdigit() else p for p in parts[n]])
     kernels = [values[name] for name in names if values[name].ndim == 4]
     if len(kernels) != N_KERNELS:
         raise ValueError(f"its {len(kernels)} kernels are not YAMNet's {N_KERNELS}")
@@ -213,8 +197,3 @@ def read_weights(values):
         over = scale[:, None] if kernel.shape[3] == 1 else scale
         folded.append((kernel * over, beta - mean * scale))
     return folded
-
-
-def _split_numbers(name):
-    """Return a name's parts, numbers as such, so that 10 comes after 9."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -25,8 +25,6 @@ GREY = (0.299, 0.587, 0.114)
 TURN_DEG = 6.0
 """How far a single face is turned to either side for more views of it."""
 
-ops = keras.ops
-
 
 def load_network(start):
     """Return an expression network: of a ``.keras`` file, or of the ``newest`` run of notebook 31.
@@ -38,9 +36,7 @@ def load_network(start):
         folder = runs.find_run("fer2013", "expression", protocol="official", fold=1)["folder"]
         start = folder / "model.keras"
     if not Path(start).is_file():
-        raise FileNotFoundError(
-            f"START = {str(start)!r} is no file; name a .keras file or 'newest'."
-        )
+        raise FileNotFoundError(f"START = '{start}' is no file; name a .keras file or 'newest'.")
     return keras.models.load_model(start, compile=False)
 
 
@@ -49,7 +45,7 @@ def describe_faces(network, faces):
 
     Args:
         network: The expression network.
-        faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3), of any size.
+        faces: uint8 (clip, time, height, width[, 3]), of any size.
 
     Returns:
         float32 posteriors (clip, time, class) and embeddings (clip, time, feature); zeros for a
@@ -85,13 +81,9 @@ def map_faces(network, faces):
 
 
 def judge_faces(network, faces):
-    """Return posteriors of single faces, each the mean of six views of it.
+    """Return posteriors of single faces, uint8 (face, height, width), the mean of six views of it.
 
     The views: upright and turned by ``TURN_DEG`` to either side, and the mirror images of these.
-
-    Args:
-        network: The expression network.
-        faces: uint8 (face, height, width).
 
     Returns:
         float32 (face, 7) of the output ``fer2013`` and (face, 8) of ``ferplus``.
@@ -105,19 +97,16 @@ def judge_faces(network, faces):
 
 
 def read_layers(network, names, shape):
-    """Return a network from faces as they come to what some layers of the network make of them.
+    """Return a network from faces as they come to what layers of the network make of them.
 
-    Args:
-        network: The expression network.
-        names: Of its layers, an output each.
-        shape: Of a face: (height, width) or (height, width, 3), of any size, 0 to 255.
+    A face is of ``shape`` (height, width) or (height, width, 3), of any size, 0 to 255.
     """
     faces = x = keras.Input(shape)
     if len(shape) == 3:
-        x = x @ ops.convert_to_tensor(GREY)
-    x = ops.expand_dims(x, -1)
+        x = x @ keras.ops.convert_to_tensor(GREY)
+    x = keras.ops.expand_dims(x, -1)
     if tuple(shape[:2]) != (SIDE, SIDE):
-        x = ops.image.resize(x, (SIDE, SIDE), antialias=True)
+        x = keras.ops.image.resize(x, (SIDE, SIDE), antialias=True)
     reader = keras.Model(network.inputs, [network.get_layer(name).output for name in names])
     return keras.Model(faces, reader(x))
 

@@ -2,10 +2,8 @@
 
 Goodfellow et al. 2013, "Challenges in representation learning"; votes: Barsoum et al. 2016,
 "Training deep networks for facial expression recognition with crowd-sourced label distribution",
-ICMI. Its terms forbid passing it on: get it from Kaggle (``msambare/fer2013``, a zip of folders, or
-``fer2013.csv`` of the challenge) and name it in the variable ``EMOTION_FER2013``.
-
-The same photograph stands in several parts of it. Whoever does not remove that measures memory.
+ICMI. Its terms forbid passing it on; Kaggle has it. The same photograph stands in several parts of
+it: whoever does not remove that measures memory.
 """
 
 import hashlib
@@ -71,7 +69,7 @@ def find_source(source=""):
     return Path(named).expanduser() if named else None
 
 
-def read_parts(source, votes=None):
+def read_parts(source):
     """Return the training, validation (PublicTest) and test (PrivateTest) faces.
 
     Exact copies are removed: a training face that stands again in the training, validation or
@@ -79,10 +77,9 @@ def read_parts(source, votes=None):
 
     Args:
         source: The zip or folder of ``train/<emotion>/Training_1.jpg`` ..., ``fer2013.csv``, or a
-            folder that holds one of these.
-        votes: FER+'s table, with a column ``image`` that names the files, or, row by row as
-            ``fer2013.csv``, Microsoft's ``fer2013new.csv``; None for one beside ``source``, or
-            none at all.
+            folder that holds one of these. Votes are read where they lie beside it:
+            ``ferplus_votes.csv``, whose column ``image`` names the files, or, row by row as
+            ``fer2013.csv``, Microsoft's ``fer2013new.csv``.
 
     Returns:
         dict of ``Faces`` by ``train``, ``val``, ``test``, and the number of copies removed.
@@ -92,28 +89,30 @@ def read_parts(source, votes=None):
         ValueError: It is cut short or of another shape.
     """
     source = _locate(Path(source))
-    faces = _read_csv(source) if source.suffix.lower() == ".csv" else _read_files(source)
+    if source.suffix.lower() == ".csv":
+        faces, votes = _read_csv(source), source.parent / "fer2013new.csv"
+    else:
+        faces, votes = _read_files(source), source.parent / "ferplus_votes.csv"
     if not len(faces):
         raise ValueError(
             f"{source.name} holds no face named Training_..., PublicTest_... or PrivateTest_...; "
             "expected FER2013's own names."
         )
-    found = _find_votes(source) if votes is None else Path(votes)
-    if found:
-        shares, majority = _read_votes(found, faces["image"])
+    if votes.is_file():
+        shares, majority = _read_votes(votes, faces["image"])
     else:
         shares, majority = np.zeros((len(faces), len(VOTED)), np.float32), np.full(len(faces), -1)
     pixels = np.stack(faces["pixels"].to_list())
     labels = faces["emotion"].map(CLASSES.index).to_numpy(np.int64)
     everything = Faces(pixels, labels, shares, majority)
-    kept, n_copies = _drop_copies(pixels, faces["part"])
+    kept = _drop_copies(pixels, faces["part"])
     parts = {
         part: everything.take(np.flatnonzero(kept & (faces["part"] == part).to_numpy()))
         for part in PARTS.values()
     }
     if empty := [part for part, own in parts.items() if not len(own)]:
         raise ValueError(f"{source.name} has no faces for {', '.join(empty)}; is it whole?")
-    return parts, n_copies
+    return parts, int((~kept).sum())
 
 
 def _locate(source):
@@ -137,9 +136,11 @@ def _read_files(source):
         files, read = sorted(n for n in archive.namelist() if n.endswith(".jpg")), archive.read
     rows = []
     for file in files:
-        image, emotion = Path(file).name, Path(file).parent.name
+        image, word = Path(file).name, Path(file).parent.name.lower()
         if part := PARTS.get(image.split("_")[0]):
-            rows.append((image, part, _name_emotion(emotion), _decode(image, read(file))))
+            if word not in WORDS:
+                raise ValueError(f"FER2013 has no emotion {word!r}; expected {', '.join(CODES)}.")
+            rows.append((image, part, WORDS[word], _decode(image, read(file))))
     return pd.DataFrame(rows, columns=["image", "part", "emotion", "pixels"])
 
 
@@ -163,18 +164,6 @@ def _decode(image, data):
     if pixels.shape != (SIDE, SIDE):
         raise ValueError(f"{image} is {pixels.shape}; FER2013's faces are {SIDE} x {SIDE}.")
     return pixels
-
-
-def _name_emotion(word):
-    if word.lower() not in WORDS:
-        raise ValueError(f"FER2013 has no emotion {word!r}; expected {', '.join(CODES)}.")
-    return WORDS[word.lower()]
-
-
-def _find_votes(source):
-    """Return the table of votes beside FER2013, or None."""
-    names = ("fer2013new.csv",) if source.suffix.lower() == ".csv" else ("ferplus_votes.csv",)
-    return next((p for n in names if (p := source.parent / n).is_file()), None)
 
 
 def _read_votes(path, images):
@@ -205,12 +194,11 @@ def _read_votes(path, images):
 
 
 def _drop_copies(pixels, parts):
-    """Return which faces stay, bool (face,), and how many exact copies go.
+    """Return which faces stay, bool (face,).
 
     Of copies the one nearest to the test stays: test before validation before training.
     """
     digests = [hashlib.sha256(face.tobytes()).digest() for face in pixels]
     faces = pd.DataFrame({"digest": digests, "rank": parts.map({"test": 0, "val": 1, "train": 2})})
     copies = faces.sort_values("rank", kind="stable")["digest"].duplicated().sort_index()
-    kept = (~copies | (parts == "test")).to_numpy()
-    return kept, int((~kept).sum())
+    return (~copies | (parts == "test")).to_numpy()

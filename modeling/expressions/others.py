@@ -12,7 +12,6 @@ from modeling.expressions.stored import FLOOR, Seen, sign_bytes
 RAVDESS_FPS = 29.97
 
 LEAST_FRAMES = 3
-"""A silence before or after the window has at least so many frames of the clip."""
 
 ARRAYS = ("clip_id", "offsets", "frame", "posterior", "classes")
 
@@ -21,7 +20,7 @@ def read_posteriors(path, clips, *, fps=RAVDESS_FPS):
     """Return the expressions that another network saw in the clips' videos, frame by frame.
 
     Frames inside each clip's window are kept one by one, so that face and voice are of the same
-    seconds. Of the silence before and after it the mean is kept, of three frames at least.
+    seconds. Of the silence before and after it the mean is kept, of ``LEAST_FRAMES`` at least.
 
     Args:
         path: ``.npz`` with ``clip_id`` (clip,), ``offsets`` (clip + 1,) into ``frame`` (row,),

@@ -1,10 +1,8 @@
 """Expressions of a corpus on disk: notebook 31 writes them, 32 reads them.
 
-The arrays: ``expressions`` (clip, time, class), posteriors over ``fer2013.CLASSES``, zeros where no
-face is; ``expression_times`` (clip, time), seconds in the clip's window, the clock of the voice;
-``expression_embeddings`` (clip, time, feature) where our own network made them;
-``expression_summary`` (clip, feature), what they come to; ``action_units`` (clip, unit), means over
-a clip.
+The arrays are those of ``Seen``, classes as in ``fer2013.CLASSES``, seconds on the clock of the
+voice; ``expression_summary`` (clip, feature), what they come to; and ``action_units`` (clip, unit),
+means over a clip.
 """
 
 import hashlib

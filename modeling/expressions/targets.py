@@ -41,25 +41,17 @@ def make_batches(part, *, votes=0.5, batch_size=128, augment=None, mix=None, see
             sums = tf.reduce_sum(values, axis=1, keepdims=True)
             own[name] = tf.where(sums > 0, values / sums, 1 / values.shape[1])
             weights[name] = sums[:, 0]
-        return faces[..., None], own, weights
+        return faces[:, 0, :, :, None], own, weights
 
-    rows = np.arange(len(part))
-    batches = draw_batches((part.x, targets), rows, batch_size=batch_size, seed=seed)
-    # One call at a time, so that the same seed gives the same draws.
-    if augment:
-        batches = batches.map(lambda x, y: (augment(x[:, None], training=True)[:, 0], y))
-    if mix:
-        batches = batches.map(lambda x, y: mix(x, y, training=True))
-    return batches.map(weigh).prefetch(2)
+    rows, sequences = np.arange(len(part)), part.x[:, None]
+    settings = {"batch_size": batch_size, "seed": seed, "augment": augment, "mix": mix}
+    return draw_batches((sequences, targets), rows, **settings).map(weigh).prefetch(2)
 
 
 def score_faces(part, seven, eight):
-    """Return the scores of a part of FER2013.
+    """Return the scores of a part of FER2013, ``fer2013.Faces``.
 
-    Args:
-        part: ``fer2013.Faces``.
-        seven: Posteriors (face, 7), judged by the labels.
-        eight: Posteriors (face, 8), judged by the crowd's majority where there is one.
+    Posteriors (face, 7) are judged by labels, (face, 8) by the crowd's majority where there is one.
     """
     found, clear = seven.argmax(axis=1), part.majority >= 0
     return {
@@ -74,10 +66,7 @@ def score_faces(part, seven, eight):
 def tabulate_faces(labels, posteriors, classes, *, fold):
     """Return the table of predictions of FER2013's test faces; who they are is not known.
 
-    Args:
-        labels: int (face,); a face with a label below 0 has none and is left out.
-        posteriors: float (face, class) of ``classes``.
-        fold: Number of the fold.
+    Labels are int (face,), posteriors float (face, class); a face with a label below 0 is left out.
     """
     rows = np.flatnonzero(labels >= 0)
     facts = {"clip_id": [f"{row:05d}" for row in rows], "actor": "", "fold": fold, "part": "test"}

@@ -9,8 +9,8 @@ VALIDATION_SHARE = 6
 """Where nobody published validation actors, one actor in six validates."""
 
 N_MEMBERS = 5
-"""Members of a committee: ``luna5/1`` to ``luna5/5`` test as ``luna5`` does, and each lets another
-fifth of the actors who are not tested validate."""
+"""Of a committee: ``luna5/1`` to ``luna5/5`` test as ``luna5`` does, and each lets another fifth of
+the actors who are not tested validate."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,6 @@ def _publish(title, source, test, *, val="", others="", left_out=()):
     return Protocol(title, source, test=test, val=val, actors=actors, left_out=left_out)
 
 
-def _name_dialogues(part, n_dialogues):
-    """Return the names that ``corpora.meld`` gives to the dialogues of an official part."""
-    return tuple(f"{part}_dia{number}" for number in range(n_dialogues))
-
-
 _HERE = "made from the corpus at hand"
 PROTOCOLS = {
     "luna5": _publish(
@@ -124,8 +119,8 @@ PROTOCOLS = {
         "Poria et al. 2019, MELD, ACL",
         group="statement",
         val_group="statement",
-        test=(_name_dialogues("test", 280),),
-        val=(_name_dialogues("dev", 114),),
+        test=(tuple(f"test_dia{number}" for number in range(280)),),  # named by ``corpora.meld``
+        val=(tuple(f"dev_dia{number}" for number in range(114)),),
     ),
     "group_kfold": Protocol("any corpus, up to 4 folds over actors, genders balanced", _HERE),
     "statement": Protocol(

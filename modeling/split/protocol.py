@@ -1,10 +1,9 @@
 """Who is trained on and who is tested on: published folds, folds for any corpus, a leak check.
 
-The unit of a split is the actor, because a model that has met a speaker recognises the speaker: on
-RAVDESS a random split adds some 7 to 13 points for audio and 8 to 22 for faces. Where a protocol
-splits otherwise, its title says so. In a fold every clip is in one part: ``"train"``, ``"val"``
-(early stopping, temperature, fusion weights), ``"test"`` (scored once, at the end) or ``""`` (left
-out by the protocol).
+The unit is the actor, because a model recognises a speaker it has met: on RAVDESS a random split
+adds some 7 to 13 points for audio and 8 to 22 for faces. Every clip is in one part: ``"train"``,
+``"val"`` (early stopping, temperature, fusion weights), ``"test"`` or ``""`` (left out). ``clips``
+are a DataFrame with the columns of ``corpora.COLUMNS``, all strings.
 """
 
 import hashlib
@@ -29,14 +28,8 @@ class LeakError(ValueError):
 def choose_protocol(clips, corpus, protocol="auto"):
     """Return the protocol asked for, or the one that ``"auto"`` stands for.
 
-    Args:
-        clips: DataFrame with the columns of ``corpora.COLUMNS``.
-        corpus: A name of ``corpora.NAMES``.
-        protocol: What ``PROTOCOL`` says.
-
-    Returns:
-        For ``"auto"`` the corpus's own where the clips are of exactly the actors it names,
-        ``"group_kfold"`` for three or more others, ``"statement"`` for one or two actors.
+    That is the corpus's own where the clips are of exactly the actors it names, ``"group_kfold"``
+    for three or more others, ``"statement"`` for one or two actors.
 
     Raises:
         ValueError: One or two actors speak a single statement.
@@ -74,7 +67,6 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
     """Return the part of every clip in one fold; it depends on the clips, not on their order.
 
     Args:
-        clips: DataFrame with the columns of ``corpora.COLUMNS``, all strings.
         protocol: A key of ``PROTOCOLS``, or a member of its committee, such as ``"luna5/2"``, who
             tests the same clips and lets the second fifth of the other actors validate.
         fold: From 1 to ``count_folds(protocol, clips)``.
@@ -117,7 +109,6 @@ def check_leak(clips, parts, *, group="actor"):
     """Raise if anything stands on two sides of a split.
 
     Args:
-        clips: DataFrame with the columns of ``corpora.COLUMNS``.
         parts: str (clip,), the part of every clip; ``""`` is on no side.
         group: Column whose values must each be in one part; ``None`` checks takes and files alone.
 
@@ -141,9 +132,9 @@ def check_leak(clips, parts, *, group="actor"):
         shared = sides[sides.duplicated("value", keep=False)]
         if len(shared):
             shared = shared.sort_values(["value", "part"]).groupby("value")["part"].agg(", ".join)
-            named = "; ".join(f"{value} ({parts_of})" for value, parts_of in shared.items())
+            named = _list(f"{value} ({parts_of})" for value, parts_of in shared.items())
             raise LeakError(
-                f"{subject} in two parts: {_shorten(named)}. Expected one part for each: take "
+                f"{subject} in two parts: {named}. Expected one part for each: take "
                 "the parts from split_clips, and list a recording once in clips.csv."
             )
 
@@ -285,8 +276,4 @@ def _refuse_empty(parts, clips, rule, protocol, fold):
 
 def _list(values):
     """Return values as text, in order, cut short where they are many."""
-    return _shorten(", ".join(sorted(values)))
-
-
-def _shorten(text):
-    return textwrap.shorten(text, 200, placeholder=" …")
+    return textwrap.shorten(", ".join(sorted(values)), 200, placeholder=" …")

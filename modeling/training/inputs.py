@@ -42,7 +42,7 @@ class Part:
         return len(self.labels)
 
     def with_x(self, x):
-        """Return the same part with another array in place of ``x``."""
+        """Return the part with another array in place of ``x``."""
         return replace(self, x=x)
 
     def take(self, rows):
@@ -134,16 +134,16 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         chosen = clips.iloc[rows].reset_index(drop=True)
         labels = chosen["emotion"].map(emotions.index).to_numpy(np.int64)
         parts[part] = Part(part, values[rows], labels, chosen, emotions)
-    empty = [part for part in PARTS if not len(parts[part])]
-    if empty:
-        raise arrays.NotEnoughClipsError(explain_empty(clips, name, usable, empty))
+    if empty := [part for part in PARTS if not len(parts[part])]:
+        kind = {"has_face": "a face", "has_voice": "a voice"}.get(NEEDS.get(name), name)
+        counts = [f"{p} {len(own)} of {(clips['part'] == p).sum()}" for p, own in parts.items()]
+        raise arrays.NotEnoughClipsError(
+            f"Clips with {kind}: {', '.join(counts)}; so {' and '.join(empty)} would be empty. "
+            f"This branch needs {kind} in every part; the other branches run without."
+        )
     stage = arrays.STAGE_OF[name]
-    origin = {
-        "corpus": corpus,
-        "protocol": protocol,
-        "fold": fold,
-        "inputs": {stage: arrays.read_facts(folder, stage)},
-    }
+    origin = {"corpus": corpus, "protocol": protocol, "fold": fold}
+    origin["inputs"] = {stage: arrays.read_facts(folder, stage)}
     return Parts(parts, origin=origin, array=name)
 
 
@@ -157,24 +157,13 @@ def read_examples(corpus, name):
     return chosen.assign(title=titles).reset_index(drop=True), values
 
 
-def explain_empty(clips, name, usable, empty):
-    """Return the message for parts that hold no clip with the modality asked for."""
-    inside = {part: (clips["part"] == part).to_numpy() for part in PARTS}
-    counts = ", ".join(f"{p} {(usable & rows).sum()} of {rows.sum()}" for p, rows in inside.items())
-    kind = {"has_face": "a face", "has_voice": "a voice"}.get(NEEDS.get(name), f"{name}")
-    return (
-        f"Clips with {kind}: {counts}; so {' and '.join(empty)} would be empty. "
-        f"This branch needs {kind} in every part; the other branches run without."
-    )
-
-
 def add_copies(parts, *, n_copies):
     """Return the training part with its augmented copies behind the clips themselves.
 
     Args:
         parts: ``Parts``, read from an array whose copies ``<array>_augmented.npy`` holds, (clip,
-            copy, ...); all are of the copies' dtype.
-        n_copies: Copies of each clip, of those that there are; 0 for none.
+            copy, ...); all become of the copies' dtype.
+        n_copies: Copies of each clip; 0 for none.
 
     Raises:
         FileNotFoundError: The copies have not been made.
@@ -205,8 +194,7 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, 
     """Return batches of a part as a ``tf.data.Dataset`` of (x, one-hot labels).
 
     Args:
-        part: A ``Part``.
-        batch_size: Clips a batch.
+        part, batch_size: A ``Part``, and clips a batch.
         augment: Layer or model from a batch of x to a batch of x; training part only.
         mix: Layer from (x, one-hot labels) to the same, such as ``MixClips``; training part only.
         balance: Let clips of rarer emotions come several times; training part only.
@@ -219,17 +207,12 @@ def make_batches(part, *, batch_size=16, augment=None, mix=None, balance=False, 
         raise ValueError(f"Augmentation is for training clips; this part is {part.name!r}.")
     targets = keras.utils.to_categorical(part.labels, len(part.emotions)).astype("float32")
     rows = balance_rows(part.labels) if balance else np.arange(len(part))
-    batches = draw_batches((part.x, targets), rows, batch_size=batch_size, seed=seed)
-    # One call at a time, so that the same seed gives the same draws.
-    if augment:
-        batches = batches.map(lambda x, y: (augment(x, training=True), y))
-    if mix:
-        batches = batches.map(lambda x, y: mix(x, y, training=True))
-    return batches.prefetch(2)
+    settings = {"batch_size": batch_size, "seed": seed, "augment": augment, "mix": mix}
+    return draw_batches((part.x, targets), rows, **settings).prefetch(2)
 
 
-def draw_batches(data, rows, *, batch_size, seed):
-    """Return a ``tf.data.Dataset`` of batches, float32, of some rows of any structure of arrays."""
+def draw_batches(data, rows, *, batch_size, seed, augment, mix):
+    """Return batches, float32, of some rows of x and y, each any structure of arrays."""
     import tensorflow as tf
 
     data = keras.tree.map_structure(tf.constant, data)
@@ -242,7 +225,13 @@ def draw_batches(data, rows, *, batch_size, seed):
             lambda values: tf.cast(tf.gather(values, chosen), tf.float32), data
         )
 
-    return chosen.batch(batch_size).map(gather, num_parallel_calls=2)
+    batches = chosen.batch(batch_size).map(gather, num_parallel_calls=2)
+    # One call at a time, so that the same seed gives the same draws.
+    if augment:
+        batches = batches.map(lambda x, y: (augment(x, training=True), y))
+    if mix:
+        batches = batches.map(lambda x, y: mix(x, y, training=True))
+    return batches
 
 
 def balance_rows(labels):
@@ -259,9 +248,3 @@ def split_by_clip(parts):
     """Return all clips of a fold in one table and the part of each, for ``plot_folds``."""
     clips = pd.concat([parts[name].clips for name in PARTS], ignore_index=True)
     return clips, clips["part"].to_numpy()
-
-
-def join_parts(parts):
-    """Return all parts in one: x, clips and the name of each clip's part."""
-    x = np.concatenate([parts[name].x for name in PARTS])
-    return x, *split_by_clip(parts)

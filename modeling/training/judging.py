@@ -9,9 +9,6 @@ from modeling import plots
 from modeling.scores import metrics
 from modeling.training import loop
 
-N_PAIRS = 3
-"""How many pairs of emotions are named that are confused most."""
-
 
 @dataclass(repr=False)
 class Judged:
@@ -79,12 +76,12 @@ def tidy_scores(scores):
 
 
 def describe_errors(predictions, emotions):
-    """Return in words what is confused most in one part, read below chance, and for whom."""
+    """Return in words which three pairs are confused most, what is read below chance, for whom."""
     true, posteriors = metrics.read_scored(predictions, emotions)
     predicted, chance = posteriors.argmax(axis=1), 1 / len(emotions)
     counts = metrics.count_confusions(true, predicted, len(emotions))
     wrong = counts * (1 - np.eye(len(emotions), dtype=int))
-    pairs = [divmod(int(place), len(emotions)) for place in np.argsort(-wrong, axis=None)[:N_PAIRS]]
+    pairs = [divmod(int(place), len(emotions)) for place in np.argsort(-wrong, axis=None)[:3]]
     confused = [
         f"{emotions[row]} read as {emotions[column]} ({wrong[row, column]} of {counts[row].sum()})"
         for row, column in pairs

@@ -1,8 +1,7 @@
 """Keras layers that more than one notebook uses, saved and loaded with ``model.keras``.
 
-Importing this module registers them, so ``keras.models.load_model`` needs no ``custom_objects``.
-Keras itself keeps what a layer was made with, where that is plain; ``**kwargs`` (Keras wants this
-name) are its own options, such as ``name``.
+Importing this module registers them, so ``keras.models.load_model`` needs no ``custom_objects``;
+``**kwargs`` (Keras wants this name) are Keras's own options, such as ``name``.
 """
 
 import numpy as np
@@ -16,8 +15,7 @@ ops = keras.ops
 class StatisticsPooling(keras.layers.Layer):
     """Mean and standard deviation over time (Snyder et al. 2018, x-vectors, ICASSP).
 
-    The mean says which patterns a clip holds, the deviation how much they change within it. Steps
-    that a mask hides count for nothing, so a padded clip and the clip itself give the same.
+    Steps that a mask hides count for nothing, so a padded clip and the clip itself give the same.
 
     Input: float (clip, time, ..., channel); mask: bool (clip, time) or none.
     Output: float (clip, ..., 2 * channel), the means, then the deviations. A clip without any

@@ -8,12 +8,11 @@ import pandas as pd
 
 from data_augmentation.quiet_keras import keras
 from modeling.scores import metrics
-from modeling.training import runs
-from modeling.training.inputs import PARTS, Part, join_parts, make_batches, split_by_clip
+from modeling.training.inputs import PARTS, Part, make_batches, split_by_clip
 from modeling.training.networks import run_network
 
-BATCH_BY_HEART = 8
-"""Clips that a network must be able to learn by heart."""
+SAVED_TOLERANCE = 1e-3
+"""How far from one a network's posteriors may sum, before they are rounded for the table."""
 
 
 def set_up(seed, *, precision="float32"):
@@ -25,29 +24,21 @@ def set_up(seed, *, precision="float32"):
     print(f"keras {keras.__version__}, tensorflow {tf.__version__}; seed {seed}, {precision}")
 
 
-def set_seed(seed):
-    """Seed Python, NumPy and Keras, so that a notebook run twice gives the same curves."""
-    keras.utils.set_random_seed(seed)
+set_seed = keras.utils.set_random_seed
+"""Seed Python, NumPy and Keras, so that a notebook run twice gives the same curves."""
 
 
 def compile_model(model, optimizer, *, label_smoothing=0.0, **options):
-    """Compile a network that ends in a softmax: cross-entropy, accuracy; ``options`` as in Keras.
-
-    ``label_smoothing`` is the share of each target that is spread over all classes.
-    """
+    """Compile a network that ends in a softmax: cross-entropy, accuracy; options as in Keras."""
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
     model.compile(optimizer, loss=loss, metrics=["accuracy"], **options)
 
 
 def make_optimizer(learning_rate, *, epochs, steps):
-    """Return AdamW whose rate rises for an epoch, then falls along a cosine to zero.
+    """Return AdamW whose rate rises for an epoch, then falls for ``epochs`` along a cosine to zero.
 
-    Loshchilov & Hutter 2017 (arXiv:1608.03983) and 2019 (arXiv:1711.05101).
-
-    Args:
-        learning_rate: At its highest.
-        epochs: Of the fall.
-        steps: Batches an epoch.
+    Loshchilov & Hutter 2017 (arXiv:1608.03983) and 2019 (arXiv:1711.05101). ``learning_rate`` is
+    the highest; an epoch has ``steps`` batches.
     """
     rate = keras.optimizers.schedules.CosineDecay(
         0.01 * learning_rate, epochs * steps, warmup_target=learning_rate, warmup_steps=steps
@@ -77,12 +68,8 @@ def measure_untrained_loss(model, part):
 
 
 def overfit_batch(model, part, *, steps=40):
-    """Train a network on one batch with Adam; its weights are put back afterwards.
-
-    Returns:
-        float64 (steps,), the loss after each step. It should fall towards zero.
-    """
-    rows = np.random.default_rng(0).permutation(len(part))[:BATCH_BY_HEART]
+    """Return the losses, float64 (steps,), of a network trained on one batch, then put back."""
+    rows = np.random.default_rng(0).permutation(len(part))[:8]
     before = model.get_weights()
     twin = keras.Model(model.inputs, model.outputs)  # the same layers, compiled by itself
     twin.compile(keras.optimizers.Adam(3e-3), loss="categorical_crossentropy")
@@ -110,11 +97,9 @@ def train_model(
     """Train with early stopping on the validation actors; keep the best epoch's weights.
 
     Args:
-        model: A compiled model.
-        batches: Training batches.
+        model, batches: A compiled model and its training batches.
         val: Validation ``Part``, or batches of one: never the test actors.
-        epochs: Most epochs.
-        patience: Epochs without a better one before it stops.
+        epochs, patience: Most epochs, and epochs without a better one before it stops.
         steps: Batches an epoch, where that is not all of them.
         lines: About how many lines of progress to print.
         metric: Name of the model's accuracy; of several outputs one has it.
@@ -164,12 +149,9 @@ def train_parts(model, parts, *, n_clips, batch_size, seed, mix=None, first=None
     """Train on a fold, rarer emotions drawn more often; or tune a network trained before.
 
     Args:
-        model: A compiled model; with ``first`` trained before.
-        parts: ``Part`` by name.
+        model, parts: A compiled model, with ``first`` trained before, and the fold.
         n_clips: Clips an epoch, drawn from all: those that there are without copies.
-        batch_size: Clips a batch.
-        seed: Of the shuffling.
-        mix: As for ``inputs.make_batches``.
+        batch_size, seed, mix: As for ``inputs.make_batches``.
         first: History of the training before.
         **settings: ``epochs`` and ``patience``, as for ``train_model``.
 
@@ -209,20 +191,31 @@ def predict_parts(model, parts, *, fold):
     float32 (clip, feature).
     """
     both = keras.Model(model.inputs, [model.outputs[0], model.get_layer("embedding").output])
-    x, clips, names = join_parts(parts)
+    x = np.concatenate([parts[name].x for name in PARTS])
     posteriors, embeddings = run_network(both, x, batch_size=32)
-    emotions = parts["train"].emotions
-    table = runs.tabulate_predictions(clips, names, posteriors, emotions=emotions, fold=fold)
-    return table, embeddings
+    ends = np.cumsum([len(parts[name]) for name in PARTS])
+    own = dict(zip(PARTS, np.split(posteriors, ends[:-1]), strict=True))
+    return tabulate_parts(parts, own, fold=fold), embeddings
 
 
 def tabulate_parts(parts, posteriors, *, fold):
-    """Return the table of predictions of posteriors, float (clip, emotion) by name of the part."""
-    clips, names = split_by_clip(parts)
-    stacked = np.concatenate([posteriors[name] for name in PARTS])
-    return runs.tabulate_predictions(
-        clips, names, stacked, emotions=parts["train"].emotions, fold=fold
-    )
+    """Return the table of predictions of posteriors, float (clip, emotion) by name of the part.
+
+    Raises:
+        ValueError: Posteriors hold NaN, do not sum to one, or have another shape.
+    """
+    clips, _ = split_by_clip(parts)
+    emotions = parts["train"].emotions
+    stacked = np.concatenate([posteriors[name] for name in PARTS]).astype(np.float64)
+    if stacked.shape != (len(clips), len(emotions)):
+        raise ValueError(
+            f"posteriors have shape {stacked.shape}; expected {(len(clips), len(emotions))}."
+        )
+    metrics.validate_posteriors(stacked, tolerance=SAVED_TOLERANCE)
+    table = clips[["clip_id", "actor", "part", "emotion"]].rename(columns={"emotion": "true"})
+    table.insert(2, "fold", fold)
+    table[[f"p_{emotion}" for emotion in emotions]] = stacked.round(6)
+    return table
 
 
 def score_parts(predictions, emotions):

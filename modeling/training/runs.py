@@ -1,9 +1,8 @@
 """Runs on disk: what a training leaves behind in ``results/<corpus>-<branch>/<timestamp>/``.
 
-A run is written under a temporary name and renamed when whole, so a run that exists is complete.
-``predictions.csv`` (``clip_id, actor, fold, part, true, p_<emotion>…``) is the interface for
-comparison, calibration and late fusion; ``embeddings.npy`` (row-aligned with it) and
-``model.keras`` are the interface for the fusion head.
+A run that exists is complete. ``predictions.csv`` (``clip_id, actor, fold, part, true,
+p_<emotion>…``) is the interface for comparison, calibration and late fusion, ``embeddings.npy``
+(row-aligned with it) and ``model.keras`` for the fusion head.
 """
 
 import json
@@ -11,21 +10,16 @@ import re
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
-from modeling.scores import metrics
 from preprocessing.disk import arrays
 
-SAVED_TOLERANCE = 1e-3
-"""How far from one a network's posteriors may sum, before they are rounded for the table."""
-
 MODALITIES = ("face", "voice", "face and voice")
-"""What a run may judge by."""
 
 
 def results_folder():
@@ -34,7 +28,7 @@ def results_folder():
 
 
 class Run:
-    """A run being written; ``finish`` makes it one that exists.
+    """A run being written under a temporary name; ``finish`` makes it one that exists.
 
     Args:
         branch: Name of the branch, such as ``video_convlstm``; it only names.
@@ -50,18 +44,9 @@ class Run:
     """
 
     def __init__(
-        self,
-        branch,
-        *,
-        modality,
-        corpus,
-        protocol,
-        fold,
-        parameters,
-        notes=(),
-        inputs=None,
-        array="",
+        self, branch, *, modality, corpus, protocol, fold, parameters, notes=(), inputs=(), array=""
     ):
+        inputs = dict(inputs)
         if modality not in MODALITIES:
             raise ValueError(
                 f"A run of {branch!r} says modality {modality!r}; expected one of "
@@ -75,16 +60,16 @@ class Run:
             "fold": fold,
             "notes": [note for note in notes if note],
             "parameters": parameters,
-            "inputs": {stage: facts["digest"] for stage, facts in (inputs or {}).items()},
+            "inputs": {stage: facts["digest"] for stage, facts in inputs.items()},
             "array": array,
-            "detector": (inputs or {}).get("faces", {}).get("detector", ""),
+            "detector": inputs.get("faces", {}).get("detector", ""),
             "commit": _read_commit(),
             "versions": arrays.list_versions(),
         }
         parent = results_folder() / f"{corpus}-{branch}"
         parent.mkdir(parents=True, exist_ok=True)
         _sweep(parent)
-        self.final = _choose_folder(parent)
+        self.final = _find_free(parent / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3])
         self.folder = self.final.with_name(f"{self.final.name}.partial")
         self.folder.mkdir()
 
@@ -128,7 +113,7 @@ class Run:
 
 
 def save_run(branch, judged, namespace, *, modality, chosen=None, tables=None, **facts):
-    """Save all that a notebook leaves behind as a run, and print where and how long it took.
+    """Save all that a notebook leaves behind as a run; print how long it took, return its folder.
 
     Args:
         branch, modality: As for ``Run``.
@@ -137,9 +122,6 @@ def save_run(branch, judged, namespace, *, modality, chosen=None, tables=None, *
         chosen: What the notebook found out and is kept beside its parameters, by name.
         tables: Other tables by name.
         **facts: ``notes`` and ``array``, as for ``Run``.
-
-    Returns:
-        The run's folder.
     """
     parameters = take_parameters(namespace) | (chosen or {})
     run = Run(branch, modality=modality, parameters=parameters, **judged.origin, **facts)
@@ -160,8 +142,7 @@ def save_run(branch, judged, namespace, *, modality, chosen=None, tables=None, *
 def take_parameters(namespace):
     """Return a notebook's parameters by name, so that a run keeps all of them.
 
-    Of its names, ``globals()``, those in capitals whose value is a number, text, ``True``,
-    ``False``, ``None``, or a list, tuple or dictionary of those.
+    Of its names, ``globals()``, those in capitals whose value JSON can hold as it is.
     """
     return {
         name: value
@@ -185,54 +166,20 @@ def add_files(files):
     Args:
         files: Bytes by path relative to ``results_folder()``, a ``Path`` each.
     """
-    partial, final = {}, set()
+    made = sorted({name.parent for name in files if name.name == "parameters.json"})
     for name, data in files.items():
         folder = results_folder() / name.parent
-        if (name.parent / "parameters.json") in files:  # a run's own folder
-            if folder not in partial:
-                final.add(folder)
-                partial[folder] = folder.with_name(f"{folder.name}.partial")
-            folder = partial[folder]
+        if name.parent in made:
+            folder = folder.with_name(f"{folder.name}.partial")
         with arrays.replace_file(folder / name.name) as temporary:
             temporary.write_bytes(data)
-    for folder in sorted(final):
-        target = folder
-        while target.exists():  # two machines made a run in the same millisecond
-            target = target.with_name(f"{target.name}a")
-        partial[folder].rename(target)
-
-
-def tabulate_predictions(clips, parts, posteriors, *, emotions, fold):
-    """Return the table of predictions.
-
-    Args:
-        clips: DataFrame with ``clip_id``, ``actor`` and ``emotion``, one row a clip.
-        parts: ``train``, ``val`` or ``test`` of each clip.
-        posteriors: float (clip, emotion), rows that sum to one.
-        emotions: Names of the posteriors' columns.
-        fold: Number of the fold, from 1.
-
-    Raises:
-        ValueError: Posteriors hold NaN, do not sum to one, or have another shape.
-    """
-    posteriors = np.asarray(posteriors, np.float64)
-    if posteriors.shape != (len(clips), len(emotions)):
-        raise ValueError(
-            f"posteriors have shape {posteriors.shape}; expected {(len(clips), len(emotions))}."
-        )
-    metrics.validate_posteriors(posteriors, tolerance=SAVED_TOLERANCE)
-    table = clips[["clip_id", "actor", "emotion"]].rename(columns={"emotion": "true"})
-    table.insert(2, "fold", fold)
-    table.insert(3, "part", np.asarray(parts))
-    table[[f"p_{emotion}" for emotion in emotions]] = posteriors.round(6)
-    return table.reset_index(drop=True)
+    for name in made:
+        folder = results_folder() / name
+        folder.with_name(f"{folder.name}.partial").rename(_find_free(folder))
 
 
 def list_runs(corpus, *, branch=None, protocol=None, fold=None):
-    """Return the facts of a corpus's complete runs, oldest first, ``folder`` added to each.
-
-    Only runs of this branch, protocol and fold, where they are given.
-    """
+    """Return the facts of a corpus's runs, or those asked for, oldest first, with ``folder``."""
     wanted = {"corpus": corpus, "branch": branch, "protocol": protocol, "fold": fold}
     found = []
     for path in results_folder().glob(f"{corpus}-*/*/parameters.json"):
@@ -259,25 +206,14 @@ def find_run(corpus, branch, *, protocol=None, fold=None):
     return found[-1]
 
 
-@dataclass(frozen=True)
-class Pooled:
-    """The newest runs of one branch over its folds.
-
-    Attributes:
-        predictions: Their tables of predictions below each other.
-        folds: Which folds they are, as text.
-        notes: What must stand beside their scores, as text: notes and a detector that fell back.
-    """
-
-    predictions: pd.DataFrame
-    folds: str
-    notes: str
-
-
 def pool_runs(corpus, *, protocol):
-    """Return the newest runs of every branch, ``Pooled`` over the folds that were run, by name.
+    """Return the newest runs of every branch over the folds that were run, by the branch's name.
 
     A fold whose run read other arrays than the branch's newest run is left out, and named.
+
+    Returns:
+        By name ``predictions``, their tables below each other, ``folds``, which they are, as text,
+        and ``notes``, what must stand beside their scores, as text.
 
     Raises:
         FileNotFoundError: There is no run for this corpus and protocol.
@@ -298,10 +234,11 @@ def pool_runs(corpus, *, protocol):
         notes = {note for facts in folds.values() for note in facts["notes"]}
         notes |= {f"fold {n} left out: made from other arrays" for n in found if n not in folds}
         notes |= {"detector: Haar" for facts in folds.values() if facts["detector"] == "haar"}
-        pooled[branch] = Pooled(
-            pd.concat([read_predictions(f["folder"]) for f in folds.values()], ignore_index=True),
-            ", ".join(map(str, folds)),
-            ", ".join(sorted(notes)),
+        tables = [read_predictions(facts["folder"]) for facts in folds.values()]
+        pooled[branch] = SimpleNamespace(
+            predictions=pd.concat(tables, ignore_index=True),
+            folds=", ".join(map(str, folds)),
+            notes=", ".join(sorted(notes)),
         )
     return pooled
 
@@ -329,12 +266,11 @@ def name_predicted(predictions):
     return np.array(emotions)[posteriors.argmax(axis=1)]
 
 
-def _choose_folder(parent):
-    """Return a folder named after this instant that does not exist yet."""
-    while True:
-        folder = parent / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-        if not folder.exists():
-            return folder
+def _find_free(folder):
+    """Return a folder that does not exist yet; two runs may be of the same millisecond."""
+    while folder.exists():
+        folder = folder.with_name(f"{folder.name}a")
+    return folder
 
 
 def _sweep(parent):
@@ -347,12 +283,8 @@ def _sweep(parent):
 def _read_commit():
     """Return the git commit of the code, or ``""`` outside a checkout."""
     repository = Path(__file__).resolve().parents[2]
+    command = ["git", "-C", repository, "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        return subprocess.run(
-            ["git", "-C", repository, "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True).strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
