@@ -69,11 +69,11 @@ def copy_corpus(
         made["waveforms_augmented"] = np.zeros(shape, np.float16)
     voices, ids = list_voices(clips, sounds, rate_hz), clips["clip_id"].to_list()
     rows, records = list(voices), {}
-    tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), *options) for row in voices)
-    workers |= {"title": "copying", "n_tasks": len(voices), "lists_errors": True}
-    for task, done in stream_results(_alter_voice, tasks, lost=_list_lost, **workers):
+    tasks = [(voices[row], rate_hz, (seed, ids[row]), *options) for row in voices]
+    workers |= {"title": "copying", "lists_errors": True}
+    for task, (altered, record) in stream_results(_alter_voice, tasks, lost=_list_lost, **workers):
         row = rows[task]
-        altered, records[row] = done
+        records[row] = record
         itself = {"mels_augmented": mels[row][None], "waveforms_augmented": voices[row][None]}
         for name, array in made.items():
             values = (altered or itself)[name]

@@ -57,11 +57,12 @@ def analyse_corpus(
     writer = ResumableArrays(folder, specs, signature, journal="audio.journal")
     voices = list_voices(clips, waveforms, rate_hz)
     todo = [row for row in voices if not writer.is_done(row)]
-    tasks = ((row, np.array(voices[row]), rate_hz, options) for row in todo)
-    workers |= {"title": "analysing", "n_tasks": len(todo), "lists_errors": True}
+    tasks = [(row, voices[row], rate_hz, options) for row in todo]
+    workers |= {"title": "analysing", "lists_errors": True}
     with closing(writer):
-        for _, done in stream_results(_analyse_voice, tasks, lost=_list_lost, **workers):
-            row, made, record = done
+        for _, (row, made, record) in stream_results(
+            _analyse_voice, tasks, lost=_list_lost, **workers
+        ):
             writer.write_row(row, _fill_up(made, silence), record)
         for row in range(len(clips)):
             if not writer.is_done(row):
@@ -83,7 +84,7 @@ def list_voices(clips, waveforms, rate_hz):
     voices = {}
     for row in np.flatnonzero(clips["has_voice"]):
         n_samples = max(round(clips["window_s"][row] * rate_hz), 1)
-        voices[int(row)] = waveforms[row, :n_samples]
+        voices[int(row)] = np.asarray(waveforms[row, :n_samples])
     return voices
 
 
