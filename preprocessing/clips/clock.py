@@ -13,6 +13,7 @@ from scipy.ndimage import median_filter
 
 from preprocessing.clips import sampling
 
+MAX_SECONDS = 60.0  # nothing later than this is read
 SILENCE = 1e-4  # peak below which sound is silence (RAVDESS's video-only clips have such a track)
 CLIPPED = 1.5  # peak above which sound is not just an encoder's overshoot
 FRAME_HOP_S = 0.01  # step of the energy by which speech is told from silence
@@ -162,20 +163,19 @@ def find_speech(waveform, rate_hz, trim_db):
     return max(start_s - PAD_S, 0.0), min(end_s + PAD_S, whole[1])
 
 
-def find_window(tracks, *, window_s, max_seconds, trim_db=None):
+def find_window(tracks, *, window_s, trim_db=None):
     """Return the start and end that all tracks share, or the first track's if they share none.
 
     Args:
         tracks: `Pictures` and `Sound`, at least one.
         window_s: Length to keep from the middle, if shorter; None keeps all.
-        max_seconds: Longest window.
         trim_db: Leave out the silence at both ends first, see `find_speech`; None keeps it.
     """
     start_s = max(track.start_s for track in tracks)
     end_s = min(track.end_s for track in tracks)
     if end_s <= start_s:
         start_s, end_s = tracks[0].start_s, tracks[0].end_s
-    end_s = min(end_s, start_s + max_seconds)
+    end_s = min(end_s, start_s + MAX_SECONDS)
     sound = next((track for track in tracks if isinstance(track, Sound)), None)
     if trim_db is not None and sound is not None:
         first_s, last_s = find_speech(sound.cut(start_s, end_s), sound.rate_hz, trim_db)
