@@ -21,8 +21,7 @@ def pair_boxes(before, after, *, max_change=1.0):
     between frames that are a quarter of a second apart.
 
     Args:
-        before: float (face, 4 or more).
-        after: float (face, 4 or more).
+        before, after: float (face, 4 or more).
         max_change: Highest cost at which two boxes are still one face.
 
     Returns:
@@ -94,23 +93,20 @@ def fill_boxes(boxes):
     return filled.to_numpy(np.float32)
 
 
-def smooth_boxes(boxes, *, sigma=1.0):
+def smooth_boxes(boxes):
     """Take the detector's trembling out of a track without lagging behind the face.
 
     A median of three removes single outliers; then a line is fitted around each instant, the
-    neighbours weighted by a Gaussian (local linear regression; Cleveland 1979, JASA). Steady
-    motion comes out unchanged, at the ends of the clip too.
-
-    Args:
-        boxes: float (time, 4), finite; the result is float32, of the same shape.
-        sigma: Standard deviation of the Gaussian, in frames; below 0.1 nothing is smoothed.
+    neighbours weighted by a Gaussian of a standard deviation of one frame (local linear
+    regression; Cleveland 1979, JASA). Steady motion comes out unchanged, at the ends of the clip
+    too. Boxes are finite, float (time, 4); the result is float32.
     """
     boxes = np.array(boxes, float)
-    if sigma < 0.1 or len(boxes) < 3:
+    if len(boxes) < 3:
         return boxes.astype(np.float32)
     boxes[1:-1] = np.median([boxes[:-2], boxes[1:-1], boxes[2:]], axis=0)
     way = np.arange(len(boxes))[None] - np.arange(len(boxes))[:, None]
-    near = np.exp(-0.5 * (way / sigma) ** 2)
+    near = np.exp(-0.5 * way**2)
     mean_way = (near * way).sum(1, keepdims=True) / near.sum(1, keepdims=True)
     spread = (near * (way - mean_way) ** 2).sum(1, keepdims=True)
     tilt = mean_way * (way - mean_way) / np.maximum(spread, 1e-9)
