@@ -32,13 +32,11 @@ def copy_corpus(
     Args:
         corpus: A name of ``corpora.NAMES``, analysed before.
         n_copies: Copies of each clip.
-        ranges: As in ``waveforms.augment_waveform``.
-        probability: Chance of each change.
+        ranges, probability: As ``waveforms.augment_waveform`` takes them.
         seed: Another seed gives other copies.
         keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float16
             (clip, copy, sample): ``n_copies`` times half as large as ``waveforms.npy``.
-        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
-            ``parallel.stream_results``.
+        **workers: As ``index.index_corpus`` takes them.
 
     Returns:
         DataFrame, a row a copy, as written to ``augmented.csv``: ``clip_id``, ``copy`` from 0, the
@@ -78,7 +76,13 @@ def copy_corpus(
         for name, array in made.items():
             values = (altered or itself)[name]
             array[row, :, : values.shape[1]] = values
-    table = _tabulate_copies(ids, records)
+    done = [
+        {"clip_id": ids[row], "copy": copy} | record
+        for row in rows
+        for copy, record in enumerate(records[row])
+    ]
+    columns = ["clip_id", "copy", *waveforms.AUGMENTATIONS, "reason"]
+    table = pd.DataFrame(done, columns=columns).round(4)
     arrays.write_stage(
         folder, "augmented", parameters=parameters, arrays=made, tables={"augmented": table}
     )
@@ -87,17 +91,6 @@ def copy_corpus(
     voices = f"{len(rows)} clips with a voice, of {len(clips)}"
     print(f"{len(table)} copies of {voices}, in {elapsed:.0f} s{note}.")
     return _read_copies(folder)
-
-
-def _tabulate_copies(clip_ids, records):
-    """Return what was done to each copy, from a list of records by the clip's row."""
-    rows = [
-        {"clip_id": clip_ids[row], "copy": copy} | record
-        for row in sorted(records)
-        for copy, record in enumerate(records[row])
-    ]
-    columns = ["clip_id", "copy", *waveforms.AUGMENTATIONS, "reason"]
-    return pd.DataFrame(rows, columns=columns).round(4)
 
 
 def _read_copies(folder):

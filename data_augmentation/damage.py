@@ -14,13 +14,10 @@ def add_noise(corpus, rows, name, snr_db, *, seed=0):
 
     Args:
         corpus: A name of ``corpora.NAMES``.
-        rows: Rows of ``clips.csv``.
-        name: ``waveforms`` or ``mels``.
+        rows: Of ``clips.csv``.
+        name: ``waveforms`` or ``mels``; the result is like those rows of that array.
         snr_db: Power of the clip over that of the noise, in decibels.
         seed: Of the noise.
-
-    Returns:
-        float32, like ``arrays.read_array(folder, name)[rows]``.
     """
     # Here, since modeling imports this module but none of what makes spectrograms.
     from data_augmentation import copies, waveforms

@@ -1,7 +1,7 @@
 """Masked spectrograms and mixed clips, made while training.
 
 Both are Keras layers for whole batches, at home in ``tf.data.Dataset.map``. Only calls with
-``training=True`` change anything, and only training clips are ever passed through.
+``training=True`` change anything.
 """
 
 from data_augmentation.quiet_keras import keras, ops
