@@ -80,10 +80,7 @@ def plot_folds(clips, parts, *, ax=None):
 def plot_feature_by_emotion(values, emotions, *, name, ax=None):
     """Draw a feature's distribution in each emotion: every clip a point, a box for the quartiles.
 
-    Args:
-        values: float (clip,); NaN is left out.
-        emotions: Text (clip,).
-        name: The feature with its unit, for the axis.
+    ``values`` that are NaN are left out; ``name`` is the feature with its unit.
     """
     ax = style.open_axes(ax, 7, 3.2)
     values, emotions = np.asarray(values, dtype=float), np.asarray(emotions)
