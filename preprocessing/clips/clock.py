@@ -140,14 +140,9 @@ def find_fault(samples):
 def find_speech(waveform, rate_hz, trim_db):
     """Return the seconds between the leading and the trailing silence of a voice.
 
-    Args:
-        waveform: float32 (samples,).
-        rate_hz: Samples per second.
-        trim_db: What is less than so many decibels softer than the loudest moment is speech.
-
-    Returns:
-        (start, end) in seconds since the first sample, `PAD_S` wider than the speech where there
-        is room; the whole waveform if it is no longer than a few windows or holds no voice.
+    What is less than ``trim_db`` softer than the loudest moment is speech. The seconds count from
+    the first sample, `PAD_S` wider than the speech where there is room; they are the whole waveform
+    if it is no longer than a few windows or holds no voice.
     """
     whole = (0.0, len(waveform) / rate_hz)
     hop = max(round(FRAME_HOP_S * rate_hz), 1)

@@ -55,21 +55,18 @@ def read_clip(
     trim_db=None,
     as_frames=False,
 ):
-    """Return the chosen frames and the waveform of a clip, covering the same seconds.
+    """Return the ``Clip`` of the chosen frames and the waveform, covering the same seconds.
 
     The window is what picture and sound have in common, by the timestamps of their one container;
     of two files each clock starts at its own container's start, moved by the lag between them. A
     modality that cannot be had is None and named in ``problems``.
 
     Args:
-        video: Path or URL of the file with the pictures, or None (or "") to go without.
-        audio: Path or URL of the file with the sound, the same for one file, or None.
-        strategy: A name in ``sampling.STRATEGIES``.
-        n_frames: Number of frames returned, whatever the length of the clip.
+        video, audio: Path or URL of the file with the pictures and of that with the sound, the same
+            for one file; None (or "") to go without.
+        strategy, n_frames, rng, fps: As for `sampling.choose_instants`.
         window_s: Keep only this many seconds from the middle of the window; None keeps all.
         rate_hz: Sampling rate of the waveform returned.
-        rng: numpy Generator, for ``random_segment``.
-        fps: Frames a second, for ``fixed_fps``.
         audio_lag_s: Seconds by which the sound's clock starts later than the picture's; None to
             measure it where the sound is another file and the picture's file has sound too
             (`synchrony.estimate_lag`), and to take 0 where that cannot be measured.
@@ -77,9 +74,6 @@ def read_clip(
             of picture and sound, before ``window_s`` (`clock.find_speech`); None cuts nothing.
         as_frames: Give ``frames.Frames``, which are converted when looked at, instead of an array;
             ``window_mean`` always gives an array.
-
-    Returns:
-        A ``Clip``.
 
     Raises:
         MediaError: Neither picture nor sound can be had.

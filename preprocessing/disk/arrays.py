@@ -190,8 +190,7 @@ def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
     Args:
         folder, stage: The corpus folder, a key of ``MADE_BY``.
         parameters: The choices that the stage was made with.
-        shapes: Shape of each of its arrays by name.
-        tables: Names of its tables, ``<name>.csv``.
+        shapes, tables: Shape of each of its arrays by name, names of its ``<name>.csv``.
         **facts: Whatever else a reader of the arrays should know.
     """
     folder = Path(folder)

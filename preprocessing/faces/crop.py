@@ -41,7 +41,7 @@ class FaceTrack:
 def crop_clip(
     frames, detector, *, size=64, margin=0.2, grey=True, min_confidence=0.5, detect="track"
 ):
-    """Crop the speaker's face out of every frame of a clip.
+    """Return the ``FaceTrack`` of the speaker, one face for each frame of a clip.
 
     Args:
         frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``.
@@ -53,9 +53,6 @@ def crop_clip(
         detect: "track" shows the detector few frames and follows the faces between them, see
             ``follow_faces``; where one large face is all there is to see, it looks at them
             reduced (``detect_close``). "every" shows it every frame in full.
-
-    Returns:
-        A ``FaceTrack``, one face for each frame.
 
     Raises:
         NoFaceError: No frame shows a face.

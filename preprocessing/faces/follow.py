@@ -26,9 +26,8 @@ CELLS = 16  # cells along the longer side in which pictures are compared as a wh
 def follow_faces(frames, detect, *, min_confidence=0.5):
     """Find the faces in each frame, with the detector where it is needed.
 
-    Of a clip in which the same faces stay, the detector sees few frames; with a cut, strong
-    motion or no face at all it sees most. A blank frame shows no face and is not looked at, unless
-    all are blank. The same frames give the same boxes.
+    With a cut, strong motion or no face at all it sees most frames. A blank one shows no face and
+    is not looked at, unless all are blank. The same frames give the same boxes.
 
     Args:
         frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``.

@@ -56,10 +56,6 @@ def measure_perturbation(waveform, pitch):
     neighbours that differ by a factor above 1.3 (periods) or 1.6 (heights) are left out, as in
     Praat. In running speech both also hold intonation and loudness, and noise raises both: compare
     them between clips of one recording condition, not with clinical norms.
-
-    Args:
-        waveform: float32 (samples,).
-        pitch: The ``pitch.Pitch`` of this waveform.
     """
     periods, heights = [], []
     for first, last in _find_runs(pitch.voiced):
@@ -117,11 +113,8 @@ def _relative_change(pairs, max_factor):
 def measure_rhythm(level_db, speech, voiced, *, frame_s):
     """Return the share of speech, that of pauses between its ends, and syllables a second there.
 
-    Args:
-        level_db: float (time,), level of each frame in decibels.
-        speech: bool (time,), the frames with speech.
-        voiced: bool (time,), the voiced frames.
-        frame_s: Seconds from frame to frame.
+    ``level_db`` is float (time,), ``speech`` and ``voiced`` bool (time,); ``frame_s`` are the
+    seconds from frame to frame.
     """
     if not speech.any():
         return {"speech_fraction": 0.0, "pause_fraction": 0.0, "speaking_rate_hz": 0.0}

@@ -102,8 +102,7 @@ def compare_mouth_and_voice(faces, times, waveform, rate_hz):
     Args:
         faces: As for `measure_mouth_opening`, of all frames of a clip.
         times: float (time,), seconds, increasing, at least two.
-        waveform: float32 (samples,), sample 0 at 0 s.
-        rate_hz: Samples per second.
+        waveform, rate_hz: As for `measure_energy`.
 
     Returns:
         Dict: ``times`` (seconds on a grid of `GRID_HZ`), ``opening`` and ``loudness`` (there, slow
