@@ -57,10 +57,8 @@ def lose_frames(sequences, share, *, rng, freeze):
         frames = np.flatnonzero(own)
         lost = rng.permutation(frames)[: min(round(share * len(frames)), len(frames) - 1)]
         kept = np.setdiff1d(frames, lost)
-        for frame in np.sort(lost):
-            before = kept[kept < frame]
-            stand_in = before[-1] if len(before) else kept[0]
-            clip[frame] = clip[stand_in] if freeze else 0
+        before = np.maximum(np.searchsorted(kept, lost) - 1, 0)
+        clip[lost] = clip[kept[before]] if freeze else 0
     return worse
 
 

@@ -24,10 +24,8 @@ UNITS = {
 def plot_face_gallery(faces_by_name, *, every=1):
     """Draw face sequences below each other, one row per augmentation, one column per frame.
 
-    Args:
-        faces_by_name: dict of faces (time, height, width[, channel]) in [0, 255] by the name that
-            labels the row; all of one shape.
-        every: 2 shows every second frame.
+    They are (time, height, width[, channel]) in [0, 255], all of one shape, by the name that labels
+    the row; ``every=2`` shows every second frame.
     """
     rows = np.stack([np.asarray(faces, np.float32) for faces in faces_by_name.values()])
     pictures = np.clip(np.round(rows), 0, 255).astype(np.uint8)
@@ -58,13 +56,7 @@ def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2):
 
 
 def plot_amounts(table, ranges):
-    """Draw how often each waveform change was made, and by which amounts.
-
-    Args:
-        table: DataFrame with a column of amounts per change, NaN where it was not made; a row a
-            copy.
-        ranges: dict of (lowest, highest) amounts by name of the change.
-    """
+    """Draw how often each waveform change was made, by a table and ranges of ``copy_corpus``."""
     axes = _open_panels(len(ranges), 3, height=1.9, shared=False)
     for ax, (name, (low, high)) in zip(axes, ranges.items(), strict=True):
         amounts = table[name].dropna()

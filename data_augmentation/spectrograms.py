@@ -77,10 +77,8 @@ class MixClips(keras.layers.Layer):
     def call(self, inputs, labels, training=False):
         """Return a batch mixed, float32, in the same structure.
 
-        Args:
-            inputs: Array (clip, ...), or a tuple or dict of them, one per modality.
-            labels: float (clip, class), one-hot or smoothed; each row keeps its sum.
-            training: Whether anything is mixed.
+        Inputs are an array (clip, ...), or a tuple or dict of them, one per modality; labels are
+        float (clip, class), one-hot or smoothed, and each row keeps its sum.
         """
         inputs, labels = keras.tree.map_structure(
             lambda array: ops.cast(array, "float32"), (inputs, labels)
