@@ -150,15 +150,6 @@ def read_graph(ending, *, close=False):
     return re.sub(rf'(input|bottom): "{FAR_LAYERS}\w+" ', "", text)
 
 
-def _read_network(numbers, caffe, *, close):
-    """Join a weight file's bytes with the graph written for them, in full or for close faces."""
-    text = read_graph("prototxt" if caffe else "pbtxt", close=close)
-    text = np.frombuffer(text.encode(), np.uint8)
-    if caffe:
-        return cv2.dnn.readNetFromCaffe(text, numbers)
-    return cv2.dnn.readNetFromTensorflow(numbers, text)
-
-
 @cache
 def _open_network(path, sha256):
     """Open a weight file with the graph written for it, and try it on an empty frame."""
@@ -169,8 +160,14 @@ def _open_network(path, sha256):
             f"'opencv-python-headless<5', or move it away to have {weights.NAME} fetched."
         )
     numbers = np.fromfile(path, np.uint8)
+    ending = "prototxt" if caffe else "pbtxt"
+    texts = [read_graph(ending, close=close).encode() for close in (False, True)]
+    graphs = [np.frombuffer(text, np.uint8) for text in texts]
     try:
-        networks = [_read_network(numbers, caffe, close=close) for close in (False, True)]
+        if caffe:
+            networks = [cv2.dnn.readNetFromCaffe(graph, numbers) for graph in graphs]
+        else:
+            networks = [cv2.dnn.readNetFromTensorflow(numbers, graph) for graph in graphs]
         detector = SsdDetector("resnet_ssd_caffe" if caffe else "resnet_ssd", sha256, *networks)
         detector.detect(np.zeros((32, 32, 3), np.uint8))
         detector.detect_close(np.zeros((32, 32, 3), np.uint8))
