@@ -27,7 +27,13 @@ def pair_boxes(before, after, *, max_change=1.0):
     Returns:
         List of (index before, index after), in the order of the first.
     """
-    changes = _measure_changes(before, after)
+    if not len(before) or not len(after):
+        return []
+    centres = [(boxes[:, :2] + boxes[:, 2:4]) / 2 for boxes in (before, after)]
+    sides = [measure_sides(boxes) for boxes in (before, after)]
+    ways = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
+    typical = np.sqrt(sides[0][:, None] * sides[1][None])
+    changes = ways / typical + np.abs(np.log(sides[0][:, None] / sides[1][None]))
     pairs = linear_sum_assignment(np.where(changes <= max_change, changes, 1e6))
     return [(i, j) for i, j in zip(*pairs, strict=True) if changes[i, j] <= max_change]
 
@@ -60,9 +66,7 @@ def choose_track(tracks, frame_shape):
     middle, as a share of the half diagonal). Presence counts squared, so that a passer-by close
     to the camera does not win over the person who stays.
 
-    Args:
-        tracks: float32 (track, time, 5), as ``link_tracks`` gives them; at least one.
-        frame_shape: Height and width of the frames, in pixels.
+    ``tracks`` are at least one of ``link_tracks``; ``frame_shape`` is height and width in pixels.
     """
     middle = np.array(frame_shape[::-1], float) / 2
     scores = []
@@ -78,14 +82,8 @@ def choose_track(tracks, frame_shape):
 def fill_boxes(boxes):
     """Fill in the boxes of frames without a face, on the straight line between neighbours.
 
-    Args:
-        boxes: float (time, 4), rows of NaN where no face was found.
-
-    Returns:
-        float32 (time, 4), finite; before the first and after the last one found stands the nearest.
-
-    Raises:
-        NoFaceError: All are NaN.
+    Boxes are float (time, 4), rows of NaN where no face was found (NoFaceError where none was). The
+    result is float32, finite; before the first and after the last one found stands the nearest.
     """
     if np.isnan(boxes).all():
         raise NoFaceError(f"no face in {len(boxes)} frames")
@@ -129,14 +127,3 @@ def square_boxes(boxes, *, margin=0.2):
 def measure_sides(boxes):
     """Return the side of the square that has a box's area, float (box,), pixels, above 0."""
     return np.sqrt(np.maximum(np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1), 1e-6))
-
-
-def _measure_changes(before, after):
-    """Return float (before, after): how much one box must move and grow to become the other."""
-    if not len(before) or not len(after):
-        return np.zeros((len(before), len(after)))
-    centres = [(boxes[:, :2] + boxes[:, 2:4]) / 2 for boxes in (before, after)]
-    sides = [measure_sides(boxes) for boxes in (before, after)]
-    ways = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
-    typical = np.sqrt(sides[0][:, None] * sides[1][None])
-    return ways / typical + np.abs(np.log(sides[0][:, None] / sides[1][None]))

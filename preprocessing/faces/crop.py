@@ -156,14 +156,13 @@ def _find_pixels(start, stop, length):
 
 
 def measure_quality(faces, boxes, confidence):
-    """Judge a face sequence by the fields of its ``FaceTrack``.
+    """Judge a face sequence by the fields of its ``FaceTrack``, in a dict of floats.
 
-    Returns:
-        Dict of floats: ``detection_rate`` (share of frames with the face), ``confidence`` (mean
-        where found), ``face_px`` (median side of the face in the frame, in pixels), ``blur``
-        (variance of the grey faces' Laplacian, median over the frames; from 0, larger is sharper;
-        Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy", ICPR) and
-        ``brightness`` (mean, 0 black to 1 white).
+    They are ``detection_rate`` (share of frames with the face), ``confidence`` (mean where found),
+    ``face_px`` (median side of the face in the frame, in pixels), ``blur`` (variance of the grey
+    faces' Laplacian, median over the frames; from 0, larger is sharper; Pech-Pacheco et al. 2000,
+    "Diatom autofocusing in brightfield microscopy", ICPR) and ``brightness`` (mean, 0 black to 1
+    white).
     """
     found = confidence > 0
     grey = faces if faces.ndim == 3 else faces @ np.array([0.299, 0.587, 0.114])

@@ -20,9 +20,8 @@ STRETCHED = STRETCHED.astype(np.uint8)  # grey of each luma that does not
 class Frames:
     """A sequence of frames that is read like an array of RGB, uint8 (time, height, width, 3).
 
-    Args:
-        sources: (decoded frame, function of the wanted shape or None that gives it as uint8
-            (height, width, 3)) for each.
+    Each of ``sources`` is a decoded frame and a function that gives it as RGB of a shape, or of its
+    own for None.
     """
 
     def __init__(self, sources):
