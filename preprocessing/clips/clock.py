@@ -161,10 +161,8 @@ def find_speech(waveform, rate_hz, trim_db):
 def find_window(tracks, *, window_s, trim_db=None):
     """Return the start and end that all tracks share, or the first track's if they share none.
 
-    Args:
-        tracks: `Pictures` and `Sound`, at least one.
-        window_s: Length to keep from the middle, if shorter; None keeps all.
-        trim_db: Leave out the silence at both ends first, see `find_speech`; None keeps it.
+    Tracks are `Pictures` and `Sound`, at least one. With ``trim_db`` the silence at both ends is
+    left out (`find_speech`), then all but ``window_s`` in the middle; None leaves nothing out.
     """
     start_s = max(track.start_s for track in tracks)
     end_s = min(track.end_s for track in tracks)

@@ -99,7 +99,7 @@ def choose_instants(strategy, duration_s, frame_times, *, n_frames, rng=None, fp
     return STRATEGIES[strategy](duration_s, frame_times, n_frames=n_frames, **options)
 
 
-def choose_frames(strategy, duration_s, frame_times, *, n_frames, rng=None, fps=5.0):
+def choose_frames(strategy, duration_s, frame_times, *, n_frames, **options):
     """Return which frames a strategy takes for each instant; arguments as for `choose_instants`.
 
     They are int64 (n_frames, 2): first frame and the one after the last. One frame each, except for
@@ -107,9 +107,7 @@ def choose_frames(strategy, duration_s, frame_times, *, n_frames, rng=None, fps=
     """
     if strategy == "window_mean":
         return frame_spans(duration_s, frame_times, n_frames=n_frames)
-    instants = choose_instants(
-        strategy, duration_s, frame_times, n_frames=n_frames, rng=rng, fps=fps
-    )
+    instants = choose_instants(strategy, duration_s, frame_times, n_frames=n_frames, **options)
     picked = pick_frames(instants, frame_times)
     return np.stack([picked, picked + 1], axis=1)
 

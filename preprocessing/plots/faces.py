@@ -60,8 +60,7 @@ def plot_contact_sheet(faces, titles, *, emotions=None, every=1, ax=None):
 
     Args:
         faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3).
-        titles: Text (clip,), beside the rows.
-        emotions: Text (clip,), for a mark in their colour beside the titles.
+        titles, emotions: Text (clip,), beside the rows; an emotion becomes a mark in its colour.
         every: 2 shows the first frame, the third, and so on.
     """
     numbers = np.arange(1, faces.shape[1] + 1)[::every]

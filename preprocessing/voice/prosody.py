@@ -1,24 +1,16 @@
 """Intonation, voice quality and rhythm: how something is said, not what.
 
 Each ``measure_`` function returns a dict of named numbers, float, all of them 0 where the clip
-holds nothing to measure; ``spectra.named_features`` puts them together.
+holds nothing to measure.
 """
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
-INTONATION_NAMES = (
-    "f0_mean_hz",
-    "f0_low_hz",
-    "f0_high_hz",
-    "f0_std_semitones",
-    "f0_range_semitones",
-    "f0_slope_semitones_per_s",
-    "voiced_fraction",
-    "voiced_run_s",
-    "harmonicity_db",
-)
+INTONATION_NAMES = ("f0_mean_hz", "f0_low_hz", "f0_high_hz")
+INTONATION_NAMES += ("f0_std_semitones", "f0_range_semitones", "f0_slope_semitones_per_s")
+INTONATION_NAMES += ("voiced_fraction", "voiced_run_s", "harmonicity_db")
 
 _MAX_PERIOD_FACTOR, _MAX_PEAK_FACTOR = 1.3, 1.6  # between neighbouring periods, as in Praat
 

@@ -44,13 +44,12 @@ def stream_results(
         lost: A function of a module that gives a result in place of the one that was lost, from
             the reason and the task's items.
         lists_errors: Whether what the function raises is such a loss too.
-        title: Words before the progress bar.
         n_jobs: Processes of one thread; -1 for one a core; 0 calls the function in this process,
             without limits and protection: for debugging.
         scheduler: Address of a Dask scheduler, such as "tcp://10.0.0.1:8786": its workers are
             used and ``n_jobs`` does not count.
         limits: ``isolation.Limits`` of each task; None for the usual ones.
-        progress: Show the bar.
+        title, progress: Words before the progress bar, and whether it is shown.
 
     Yields:
         (number of the task, its result), in any order.
