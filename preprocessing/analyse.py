@@ -57,9 +57,8 @@ def analyse_corpus(
     tasks = [(row, voices[row], rate_hz, options) for row in todo]
     workers |= {"title": "analysing", "lists_errors": True}
     with closing(writer):
-        for _, (row, made, record) in stream_results(
-            _analyse_voice, tasks, lost=_list_lost, **workers
-        ):
+        for _, done in stream_results(_analyse_voice, tasks, lost=_list_lost, **workers):
+            row, made, record = done
             writer.write_row(row, _fill_up(made, silence), record)
         for row in range(len(clips)):
             if not writer.is_done(row):

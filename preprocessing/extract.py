@@ -95,10 +95,9 @@ def extract_corpus(corpus, choices, **workers):
     base, files_of = read_base(corpus), clips[FILE_COLUMNS].to_dict("records")
     todo = [row for row in range(len(clips)) if not writer.is_done(row)]
     tasks = [(row, base, files_of[row], parameters["faces"]) for row in todo]
+    workers |= {"title": "extracting"}
     with closing(writer):
-        for _, done in stream_results(
-            _extract_clip, tasks, lost=_list_lost, title="extracting", **workers
-        ):
+        for _, done in stream_results(_extract_clip, tasks, lost=_list_lost, **workers):
             writer.write_row(*done)
         clips = finish_extraction(folder, clips, writer, parameters)
     elapsed = time.perf_counter() - started

@@ -13,7 +13,6 @@ import av
 import numpy as np
 
 from preprocessing.clips import clock, containers, locations, sampling
-from preprocessing.clips.clock import find_fault, find_mismatch
 from preprocessing.clips.containers import DECODER_ERRORS, MediaError
 from preprocessing.clips.containers import probe as probe
 from preprocessing.clips.pictures import collect_pictures, decode_packets, take_frames
@@ -108,10 +107,10 @@ def read_clip(
                 tracks.remove(pictures)
     problems += [problem for track in tracks if (problem := track.find_truncation())]
     start_s, end_s = window() if tracks else (0.0, 0.0)
-    problems += find_mismatch(tracks) if tracks else []
+    problems += clock.find_mismatch(tracks) if tracks else []
     if sound is not None and sound.start_s < end_s and sound.end_s > start_s:
         waveform = sound.cut(start_s, end_s)
-        if fault := find_fault(waveform):
+        if fault := clock.find_fault(waveform):
             problems.append(fault)
             waveform = None
     if frames is None and waveform is None:
