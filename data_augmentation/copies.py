@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data_augmentation import waveforms
+from data_augmentation.waveforms import AUGMENTATIONS, RANGES
 from preprocessing.analyse import list_voices
 from preprocessing.disk import arrays
 from preprocessing.voice import spectra
@@ -20,7 +21,7 @@ SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 
 
 def copy_corpus(
-    corpus, *, n_copies=2, ranges=None, probability=0.5, seed=7, keep_waveforms=False, **workers
+    corpus, *, n_copies=2, ranges=RANGES, probability=0.5, seed=7, keep_waveforms=False, **workers
 ):
     """Write altered copies of every clip's voice as ``mels_augmented.npy``, and what was done.
 
@@ -51,7 +52,6 @@ def copy_corpus(
     sounds = arrays.read_array(folder, "waveforms")
     spectrum = arrays.read_facts(folder, "audio")["parameters"]
     rate_hz = spectrum["rate_hz"]
-    ranges = waveforms.RANGES if ranges is None else ranges
     changes = {"n_copies": n_copies, "ranges": ranges, "probability": probability}
     parameters = changes | {"seed": seed, "keep_waveforms": keep_waveforms}
     if arrays.is_current(folder, "augmented", parameters):
@@ -81,7 +81,7 @@ def copy_corpus(
         for row in rows
         for copy, record in enumerate(records[row])
     ]
-    columns = ["clip_id", "copy", *waveforms.AUGMENTATIONS, "reason"]
+    columns = ["clip_id", "copy", *AUGMENTATIONS, "reason"]
     table = pd.DataFrame(done, columns=columns).round(4)
     arrays.write_stage(
         folder, "augmented", parameters=parameters, arrays=made, tables={"augmented": table}

@@ -77,7 +77,7 @@ AUGMENTATIONS = {
 """Every change by name, in the order in which they are made."""
 
 
-def augment_waveform(waveform, rate_hz, *, rng, ranges=None, probability=0.5):
+def augment_waveform(waveform, rate_hz, *, rng, ranges=RANGES, probability=0.5):
     """Return an altered copy of a waveform, and what was done to it.
 
     Each change is made with the given probability, by an amount drawn evenly from its range; at
@@ -86,8 +86,8 @@ def augment_waveform(waveform, rate_hz, *, rng, ranges=None, probability=0.5):
     Args:
         waveform, rate_hz: As the changes take them.
         rng: numpy random generator.
-        ranges: dict of (lowest, highest) amounts by name of the change, as ``RANGES`` (the
-            default); a change that is not named is not made, an empty dict makes none.
+        ranges: dict of (lowest, highest) amounts by name of the change; one that is not named is
+            not made, an empty dict makes none.
         probability: Chance of each change.
 
     Returns:
@@ -96,7 +96,6 @@ def augment_waveform(waveform, rate_hz, *, rng, ranges=None, probability=0.5):
     Raises:
         ValueError: A name is unknown.
     """
-    ranges = RANGES if ranges is None else ranges
     if unknown := set(ranges) - set(AUGMENTATIONS):
         raise ValueError(
             f"Unknown augmentation {', '.join(sorted(unknown))}; "

@@ -4,10 +4,11 @@ Everything spectral comes from one short-time Fourier transform. Frames are cent
 ``t * hop_ms``, with silence beyond both ends, so a waveform has ``count_frames`` of them. librosa
 puts time last, this project first: its results are transposed here and nowhere else.
 
-Waveforms are float (samples,), in [-1, 1]; rates are samples per second, windows (a frame's length)
-and hops (the step between frames) milliseconds. Levels are decibels relative to full scale: 0 dB is
-a mean square of 1, so a full-scale sine has -3 dB. The bands of a log-mel frame share out its
-power: added up, they give the frame's level.
+Waveforms are float (samples,), in [-1, 1]; one that is empty, not one-dimensional or not finite is
+a ValueError. Rates are samples per second, windows (a frame's length) and hops (the step between
+frames) milliseconds. Levels are decibels relative to full scale: 0 dB is a mean square of 1, so a
+full-scale sine has -3 dB. The bands of a log-mel frame share out its power: added up, they give
+the frame's level.
 """
 
 from functools import lru_cache
