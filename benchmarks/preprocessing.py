@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -259,7 +259,7 @@ def main():
     if options.memory:
         return measure_memory()
     found, profiles = {}, {}
-    with tempfile.TemporaryDirectory() as folder, Children(Limits()) as children:
+    with tempfile.TemporaryDirectory() as folder, closing(Children(Limits())) as children:
         for corpus, paths in find_clips(Path(folder), n_drawn=10).items():
             found[corpus] = measure_corpus(paths, children, folder, options.rounds)
             cv2.setNumThreads(1)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data_augmentation import waveforms
+from data_augmentation.waveforms import AUGMENTATIONS, RANGES
 from preprocessing.analyse import list_voices
 from preprocessing.disk import arrays
 from preprocessing.voice import spectra
@@ -20,7 +21,7 @@ SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 
 
 def copy_corpus(
-    corpus, *, n_copies=2, ranges=None, probability=0.5, seed=7, keep_waveforms=False, **workers
+    corpus, *, n_copies=2, ranges=RANGES, probability=0.5, seed=7, keep_waveforms=False, **workers
 ):
     """Write altered copies of every clip's voice as ``mels_augmented.npy``, and what was done.
 
@@ -32,13 +33,11 @@ def copy_corpus(
     Args:
         corpus: A name of ``corpora.NAMES``, analysed before.
         n_copies: Copies of each clip.
-        ranges: As in ``waveforms.augment_waveform``.
-        probability: Chance of each change.
+        ranges, probability: As ``waveforms.augment_waveform`` takes them.
         seed: Another seed gives other copies.
         keep_waveforms: Whether ``waveforms_augmented.npy`` is written too, float16
             (clip, copy, sample): ``n_copies`` times half as large as ``waveforms.npy``.
-        **workers: ``n_jobs``, ``scheduler``, ``limits`` and ``progress`` of
-            ``parallel.stream_results``.
+        **workers: As ``index.index_corpus`` takes them.
 
     Returns:
         DataFrame, a row a copy, as written to ``augmented.csv``: ``clip_id``, ``copy`` from 0, the
@@ -53,7 +52,6 @@ def copy_corpus(
     sounds = arrays.read_array(folder, "waveforms")
     spectrum = arrays.read_facts(folder, "audio")["parameters"]
     rate_hz = spectrum["rate_hz"]
-    ranges = waveforms.RANGES if ranges is None else ranges
     changes = {"n_copies": n_copies, "ranges": ranges, "probability": probability}
     parameters = changes | {"seed": seed, "keep_waveforms": keep_waveforms}
     if arrays.is_current(folder, "augmented", parameters):
@@ -69,16 +67,22 @@ def copy_corpus(
         made["waveforms_augmented"] = np.zeros(shape, np.float16)
     voices, ids = list_voices(clips, sounds, rate_hz), clips["clip_id"].to_list()
     rows, records = list(voices), {}
-    tasks = ((np.array(voices[row]), rate_hz, (seed, ids[row]), *options) for row in voices)
-    workers |= {"title": "copying", "n_tasks": len(voices), "lists_errors": True}
-    for task, done in stream_results(_alter_voice, tasks, lost=_list_lost, **workers):
+    tasks = [(voices[row], rate_hz, (seed, ids[row]), *options) for row in voices]
+    workers |= {"title": "copying", "lists_errors": True}
+    for task, (altered, record) in stream_results(_alter_voice, tasks, lost=_list_lost, **workers):
         row = rows[task]
-        altered, records[row] = done
+        records[row] = record
         itself = {"mels_augmented": mels[row][None], "waveforms_augmented": voices[row][None]}
         for name, array in made.items():
             values = (altered or itself)[name]
             array[row, :, : values.shape[1]] = values
-    table = _tabulate_copies(ids, records)
+    done = [
+        {"clip_id": ids[row], "copy": copy} | record
+        for row in rows
+        for copy, record in enumerate(records[row])
+    ]
+    columns = ["clip_id", "copy", *AUGMENTATIONS, "reason"]
+    table = pd.DataFrame(done, columns=columns).round(4)
     arrays.write_stage(
         folder, "augmented", parameters=parameters, arrays=made, tables={"augmented": table}
     )
@@ -87,17 +91,6 @@ def copy_corpus(
     voices = f"{len(rows)} clips with a voice, of {len(clips)}"
     print(f"{len(table)} copies of {voices}, in {elapsed:.0f} s{note}.")
     return _read_copies(folder)
-
-
-def _tabulate_copies(clip_ids, records):
-    """Return what was done to each copy, from a list of records by the clip's row."""
-    rows = [
-        {"clip_id": clip_ids[row], "copy": copy} | record
-        for row in sorted(records)
-        for copy, record in enumerate(records[row])
-    ]
-    columns = ["clip_id", "copy", *waveforms.AUGMENTATIONS, "reason"]
-    return pd.DataFrame(rows, columns=columns).round(4)
 
 
 def _read_copies(folder):

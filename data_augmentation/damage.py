@@ -14,13 +14,10 @@ def add_noise(corpus, rows, name, snr_db, *, seed=0):
 
     Args:
         corpus: A name of ``corpora.NAMES``.
-        rows: Rows of ``clips.csv``.
-        name: ``waveforms`` or ``mels``.
+        rows: Of ``clips.csv``.
+        name: ``waveforms`` or ``mels``; the result is like those rows of that array.
         snr_db: Power of the clip over that of the noise, in decibels.
         seed: Of the noise.
-
-    Returns:
-        float32, like ``arrays.read_array(folder, name)[rows]``.
     """
     # Here, since modeling imports this module but none of what makes spectrograms.
     from data_augmentation import copies, waveforms
@@ -60,10 +57,8 @@ def lose_frames(sequences, share, *, rng, freeze):
         frames = np.flatnonzero(own)
         lost = rng.permutation(frames)[: min(round(share * len(frames)), len(frames) - 1)]
         kept = np.setdiff1d(frames, lost)
-        for frame in np.sort(lost):
-            before = kept[kept < frame]
-            stand_in = before[-1] if len(before) else kept[0]
-            clip[frame] = clip[stand_in] if freeze else 0
+        before = np.maximum(np.searchsorted(kept, lost) - 1, 0)
+        clip[lost] = clip[kept[before]] if freeze else 0
     return worse
 
 

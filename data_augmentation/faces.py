@@ -1,8 +1,7 @@
 """Altered face sequences, made while training: one draw per clip, the same for all its frames.
 
-Face sequences are (clip, time, height, width) or (clip, time, height, width, channel). Keras draws
-once per image; so time goes into the channel axis, where one image is one whole clip. Only calls
-with ``training=True`` change anything, and only training clips are ever passed through.
+Keras draws once per image; so time goes into the channel axis, where one image is one whole clip.
+Only calls with ``training=True`` change anything.
 """
 
 import numpy as np

@@ -16,14 +16,8 @@ def save_picture(figure, name):
     """Write a figure as ``<name>.png`` into the gallery, whole or not at all, and close it.
 
     Galleries are many pictures in one. With few colours their files, and the notebooks that show
-    them, are a third of the size and look the same.
-
-    Args:
-        figure: A matplotlib figure, or axes of one.
-        name: Name of the file without its ending.
-
-    Returns:
-        The picture as it was written, an ``IPython.display.Image``.
+    them, are a third of the size and look the same. Axes stand for their figure; the picture is
+    returned as it was written.
     """
     figure = figure if hasattr(figure, "savefig") else figure.figure
     drawn = io.BytesIO()

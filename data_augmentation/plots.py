@@ -1,7 +1,6 @@
 """Galleries of what augmentation does: before, and after each change.
 
-Functions take arrays, draw on the axes given (one a panel, in reading order) or on new ones, and
-return them as an array.
+Functions take arrays and return the axes of a new figure, one a panel, in reading order.
 """
 
 import matplotlib.pyplot as plt
@@ -22,24 +21,22 @@ UNITS = {
 """Unit of each waveform change's amount, see ``waveforms.AUGMENTATIONS``."""
 
 
-def plot_face_gallery(faces_by_name, *, every=1, ax=None):
+def plot_face_gallery(faces_by_name, *, every=1):
     """Draw face sequences below each other, one row per augmentation, one column per frame.
 
-    Args:
-        faces_by_name: dict of faces (time, height, width[, channel]) in [0, 255] by the name that
-            labels the row; all of one shape.
-        every: 2 shows every second frame.
+    They are (time, height, width[, channel]) in [0, 255], all of one shape, by the name that labels
+    the row; ``every=2`` shows every second frame.
     """
     rows = np.stack([np.asarray(faces, np.float32) for faces in faces_by_name.values()])
     pictures = np.clip(np.round(rows), 0, 255).astype(np.uint8)
-    ax = plot_contact_sheet(pictures, list(faces_by_name), every=every, ax=ax)
+    ax = plot_contact_sheet(pictures, list(faces_by_name), every=every)
     ax.set_title("Face augmentation, one draw a clip")
     return ax
 
 
-def plot_waveform_gallery(waveforms_by_name, rate_hz, *, n_columns=2, axes=None):
+def plot_waveform_gallery(waveforms_by_name, rate_hz, *, n_columns=2):
     """Draw waveforms (samples,) on one scale, each in a panel with its name, so many a row."""
-    axes = _open_panels(axes, len(waveforms_by_name), n_columns, height=1.5)
+    axes = _open_panels(len(waveforms_by_name), n_columns, height=1.5)
     peak = max(float(np.abs(waveform).max()) for waveform in waveforms_by_name.values())
     for ax, (name, waveform) in zip(axes, waveforms_by_name.items(), strict=True):
         plot_waveform(waveform, rate_hz, ax=ax)
@@ -48,9 +45,9 @@ def plot_waveform_gallery(waveforms_by_name, rate_hz, *, n_columns=2, axes=None)
     return axes
 
 
-def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2, axes=None):
+def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2):
     """Draw log-mel spectrograms (time, mel), each in a panel with its name, so many a row."""
-    axes = _open_panels(axes, len(mels_by_name), n_columns, height=1.7)
+    axes = _open_panels(len(mels_by_name), n_columns, height=1.7)
     for ax, (name, mels) in zip(axes, mels_by_name.items(), strict=True):
         plot_mel(np.asarray(mels), hop_ms, bar=False, ax=ax).set_title(name)
     _label_outer(axes, n_columns)
@@ -58,15 +55,9 @@ def plot_spectrogram_gallery(mels_by_name, *, hop_ms, n_columns=2, axes=None):
     return axes
 
 
-def plot_amounts(table, ranges, *, axes=None):
-    """Draw how often each waveform change was made, and by which amounts.
-
-    Args:
-        table: DataFrame with a column of amounts per change, NaN where it was not made; a row a
-            copy.
-        ranges: dict of (lowest, highest) amounts by name of the change.
-    """
-    axes = _open_panels(axes, len(ranges), 3, height=1.9, shared=False)
+def plot_amounts(table, ranges):
+    """Draw how often each waveform change was made, by a table and ranges of ``copy_corpus``."""
+    axes = _open_panels(len(ranges), 3, height=1.9, shared=False)
     for ax, (name, (low, high)) in zip(axes, ranges.items(), strict=True):
         amounts = table[name].dropna()
         ax.hist(amounts, bins=12, range=(low, high), color=ACCENT)
@@ -77,10 +68,8 @@ def plot_amounts(table, ranges, *, axes=None):
     return axes
 
 
-def _open_panels(axes, n_panels, n_columns, *, height, shared=True):
-    """Return ``axes``, or those of a new figure with so many panels, as an array."""
-    if axes is not None:
-        return np.asarray(axes, object)[:n_panels]
+def _open_panels(n_panels, n_columns, *, height, shared=True):
+    """Return the axes of a new figure with so many panels, as an array."""
     n_rows = -(-n_panels // n_columns)
     figure = plt.figure(figsize=(11, 0.5 + height * n_rows), layout="constrained")
     grid = figure.subplots(n_rows, n_columns, sharex=shared, sharey=shared, squeeze=False)

@@ -22,10 +22,7 @@ finally:
     os.close(_nowhere)
     os.close(_stderr)
 
-
 logging.getLogger("tensorflow").addFilter(
     lambda record: "tf.function retracing" not in record.getMessage()
 )
 layers, ops = keras.layers, keras.ops
-
-__all__ = ["keras", "layers", "ops"]

@@ -1,7 +1,7 @@
 """Masked spectrograms and mixed clips, made while training.
 
 Both are Keras layers for whole batches, at home in ``tf.data.Dataset.map``. Only calls with
-``training=True`` change anything, and only training clips are ever passed through.
+``training=True`` change anything.
 """
 
 from data_augmentation.quiet_keras import keras, ops
@@ -77,10 +77,8 @@ class MixClips(keras.layers.Layer):
     def call(self, inputs, labels, training=False):
         """Return a batch mixed, float32, in the same structure.
 
-        Args:
-            inputs: Array (clip, ...), or a tuple or dict of them, one per modality.
-            labels: float (clip, class), one-hot or smoothed; each row keeps its sum.
-            training: Whether anything is mixed.
+        Inputs are an array (clip, ...), or a tuple or dict of them, one per modality; labels are
+        float (clip, class), one-hot or smoothed, and each row keeps its sum.
         """
         inputs, labels = keras.tree.map_structure(
             lambda array: ops.cast(array, "float32"), (inputs, labels)

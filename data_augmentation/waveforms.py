@@ -2,10 +2,7 @@
 
 Each of the first six functions takes a waveform, float32 (samples,) in [-1, 1], its rate in samples
 per second and the amount of one change, and returns float32 (samples,): as long as before, cut or
-padded with silence at both ends. ``augment_waveform`` draws which changes are made and how much,
-``make_copies`` does so several times for one clip. Everything is decided by the ``rng`` or the seed
-given. Copies of a clip belong to the same part as the clip, and only those of training clips are
-ever read.
+padded with silence at both ends.
 """
 
 import hashlib
@@ -80,18 +77,17 @@ AUGMENTATIONS = {
 """Every change by name, in the order in which they are made."""
 
 
-def augment_waveform(waveform, rate_hz, *, rng, ranges=None, probability=0.5):
+def augment_waveform(waveform, rate_hz, *, rng, ranges=RANGES, probability=0.5):
     """Return an altered copy of a waveform, and what was done to it.
 
     Each change is made with the given probability, by an amount drawn evenly from its range; at
     least one is made. A result that leaves [-1, 1] is scaled back to its peak.
 
     Args:
-        waveform: float32 (samples,), in [-1, 1].
-        rate_hz: Samples per second.
+        waveform, rate_hz: As the changes take them.
         rng: numpy random generator.
-        ranges: dict of (lowest, highest) amounts by name of the change, as ``RANGES`` (the
-            default); a change that is not named is not made, an empty dict makes none.
+        ranges: dict of (lowest, highest) amounts by name of the change; one that is not named is
+            not made, an empty dict makes none.
         probability: Chance of each change.
 
     Returns:
@@ -100,14 +96,18 @@ def augment_waveform(waveform, rate_hz, *, rng, ranges=None, probability=0.5):
     Raises:
         ValueError: A name is unknown.
     """
-    ranges = RANGES if ranges is None else ranges
     if unknown := set(ranges) - set(AUGMENTATIONS):
         raise ValueError(
             f"Unknown augmentation {', '.join(sorted(unknown))}; "
             f"expected some of {', '.join(AUGMENTATIONS)}."
         )
     altered = spectra.check_waveform(waveform).copy()
-    amounts = _draw_amounts(ranges, rng, probability)
+    ranges = {name: ranges[name] for name in AUGMENTATIONS if name in ranges}
+    chosen = rng.random(len(ranges)) < probability
+    if ranges and not chosen.any():
+        chosen[rng.integers(len(ranges))] = True
+    drawn = {name: float(rng.uniform(low, high)) for name, (low, high) in ranges.items()}
+    amounts = {name: drawn[name] for name, made in zip(ranges, chosen, strict=True) if made}
     for name, amount in amounts.items():
         options = {"rng": rng} if name == "noise" else {}
         altered = AUGMENTATIONS[name](altered, rate_hz, amount, **options)
@@ -119,12 +119,9 @@ def make_copies(waveform, rate_hz, *, n_copies, seed_parts, **changes):
     """Return altered copies of one clip, the same ones whenever and wherever they are made.
 
     Args:
-        waveform: float32 (samples,), in [-1, 1].
-        rate_hz: Samples per second.
+        waveform, rate_hz, **changes: As ``augment_waveform`` takes them.
         n_copies: Number of copies.
-        seed_parts: What decides the copies, such as ``(seed, clip_id)``: a tuple of ints and
-            strings.
-        **changes: ``ranges`` and ``probability`` of ``augment_waveform``.
+        seed_parts: What decides them, a tuple of ints and strings such as ``(seed, clip_id)``.
 
     Returns:
         float32 (copy, samples), and a list with each copy's dict of changes made.
@@ -137,16 +134,6 @@ def make_copies(waveform, rate_hz, *, n_copies, seed_parts, **changes):
         row[:], made = augment_waveform(waveform, rate_hz, rng=rng, **changes)
         amounts.append(made)
     return copies, amounts
-
-
-def _draw_amounts(ranges, rng, probability):
-    """Return the amount of each change that is made, dict of float, at least one if any can be."""
-    ranges = {name: ranges[name] for name in AUGMENTATIONS if name in ranges}
-    chosen = rng.random(len(ranges)) < probability
-    if ranges and not chosen.any():
-        chosen[rng.integers(len(ranges))] = True
-    amounts = {name: float(rng.uniform(low, high)) for name, (low, high) in ranges.items()}
-    return {name: amounts[name] for name, made in zip(ranges, chosen, strict=True) if made}
 
 
 def _apply(transform, waveform, rate_hz, *, seed=0):

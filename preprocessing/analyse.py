@@ -26,11 +26,8 @@ def analyse_corpus(
 
     Args:
         corpus: A name of ``corpora.NAMES``, extracted before.
-        n_mels: Number of mel bands.
-        window_ms: Length of a spectrum's window, in milliseconds.
-        hop_ms: Step between spectra, in milliseconds.
-        n_mfcc: Number of cepstral coefficients.
-        deltas: Whether the slopes of the coefficients are appended.
+        n_mels, window_ms, hop_ms: As ``spectra.log_mel`` takes them.
+        n_mfcc, deltas: As ``spectra.mfcc`` takes them.
         **workers: As ``index.index_corpus`` takes them.
 
     Returns:
@@ -57,8 +54,8 @@ def analyse_corpus(
     writer = ResumableArrays(folder, specs, signature, journal="audio.journal")
     voices = list_voices(clips, waveforms, rate_hz)
     todo = [row for row in voices if not writer.is_done(row)]
-    tasks = ((row, np.array(voices[row]), rate_hz, options) for row in todo)
-    workers |= {"title": "analysing", "n_tasks": len(todo), "lists_errors": True}
+    tasks = [(row, voices[row], rate_hz, options) for row in todo]
+    workers |= {"title": "analysing", "lists_errors": True}
     with closing(writer):
         for _, done in stream_results(_analyse_voice, tasks, lost=_list_lost, **workers):
             row, made, record = done
@@ -75,15 +72,13 @@ def analyse_corpus(
 def list_voices(clips, waveforms, rate_hz):
     """Return the waveform of each clip that has a voice, without the zeros behind its end.
 
-    Args:
-        clips: DataFrame with ``has_voice`` and ``window_s``, as the extraction leaves it.
-        waveforms: float32 (clip, samples); the values of the returned dict by row are views of it.
-        rate_hz: Samples per second.
+    They are views of ``waveforms``, float32 (clip, samples), by row; ``clips`` has ``has_voice``
+    and ``window_s``.
     """
     voices = {}
     for row in np.flatnonzero(clips["has_voice"]):
         n_samples = max(round(clips["window_s"][row] * rate_hz), 1)
-        voices[int(row)] = waveforms[row, :n_samples]
+        voices[int(row)] = np.asarray(waveforms[row, :n_samples])
     return voices
 
 

@@ -90,19 +90,18 @@ def extract_corpus(corpus, choices, **workers):
     )
     shapes = shape_arrays(len(clips), choices, window_s)
     writer = ResumableArrays(folder, shapes, signature, journal="extraction.journal")
-    n_todo = len(clips) - writer.n_done
     if writer.n_done:
         print(f"Going on where an earlier run stopped: {writer.n_done} of {len(clips)} are done.")
     base, files_of = read_base(corpus), clips[FILE_COLUMNS].to_dict("records")
-    todo = (row for row in range(len(clips)) if not writer.is_done(row))
-    tasks = ((row, base, files_of[row], parameters["faces"]) for row in todo)
-    workers |= {"title": "extracting", "n_tasks": n_todo}
+    todo = [row for row in range(len(clips)) if not writer.is_done(row)]
+    tasks = [(row, base, files_of[row], parameters["faces"]) for row in todo]
+    workers |= {"title": "extracting"}
     with closing(writer):
         for _, done in stream_results(_extract_clip, tasks, lost=_list_lost, **workers):
             writer.write_row(*done)
         clips = finish_extraction(folder, clips, writer, parameters)
     elapsed = time.perf_counter() - started
-    print(f"{n_todo} clips in {elapsed:.0f} s ({n_todo / elapsed:.1f} clips a second).")
+    print(f"{len(todo)} clips in {elapsed:.0f} s ({len(todo) / elapsed:.1f} clips a second).")
     return clips
 
 

@@ -69,10 +69,7 @@ def read_base(corpus):
 def read_examples(corpus, clips, **options):
     """Return the clips that every notebook shows, by id; one that cannot be read is named instead.
 
-    Args:
-        corpus: A name of ``corpora.NAMES``.
-        clips: DataFrame of ``clips.csv``.
-        **options: As ``decode.read_clip`` takes them.
+    ``clips`` is the table of ``clips.csv``; options are those of ``decode.read_clip``.
     """
     base, examples, rows = read_base(corpus), {}, clips.set_index("clip_id")
     for clip_id in arrays.choose_examples(clips):

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import psutil
 import pytest
@@ -18,7 +19,7 @@ LIMITS = Limits(time_s=1.5, memory_gb=1.0)
 
 @pytest.fixture(scope="module")
 def children():
-    with Children(LIMITS) as children:
+    with closing(Children(LIMITS)) as children:
         yield children
 
 
@@ -51,7 +52,7 @@ def test_what_a_library_prints_does_not_get_among_the_answers(children, capfd):
 
 
 def test_children_are_used_again_and_end_with_their_owner():
-    with Children(LIMITS) as children:
+    with closing(Children(LIMITS)) as children:
         first = children.call(stand_ins.name_process, (0,))
         assert children.call(stand_ins.name_process, (0,)) == first != os.getpid()
     assert not psutil.pid_exists(first)

@@ -54,7 +54,7 @@ def film(*scenes):
 def check(scenes, *, at_most, exact=True):
     """Follow the faces; compare with detection on every frame, and count the detections."""
     frames, detector, expected = film(*scenes)
-    found, seen = follow_faces(frames, detector)
+    found, seen = follow_faces(frames, detector.detect)
     assert [len(boxes) for boxes in found] == [len(boxes) for boxes in expected]
     for boxes, truth in zip(found, expected, strict=True):
         np.testing.assert_allclose(boxes[:, :4], truth[:, :4], atol=2)
@@ -76,7 +76,7 @@ def test_two_faces_are_followed_whatever_their_order():
     scenes = [(1, [(1, (40 + i, 60)), (2, (200, 70 - i))]) for i in range(10)]
     scenes[-1] = (1, scenes[-1][1][::-1])
     frames, detector, expected = film(*scenes)
-    found, _ = follow_faces(frames, detector)
+    found, _ = follow_faces(frames, detector.detect)
     for boxes, truth in zip(found[:-1], expected[:-1], strict=True):
         np.testing.assert_allclose(boxes[:, :4], truth[:, :4], atol=2)
     assert detector.n_calls <= 4
@@ -121,7 +121,9 @@ def test_covered_face_is_shown_to_the_detector_however_low_the_bar():
     frames, _, expected = film(*[(1, [(1, (130, 60))])] * 9)
     frames[4, 60 : 60 + SIDE, 130 : 130 + SIDE] = paint(7, SIDE, SIDE)
     expected[4] = expected[4][:0]
-    found, seen = follow_faces(frames, CountingDetector(frames, expected), min_confidence=0.0)
+    found, seen = follow_faces(
+        frames, CountingDetector(frames, expected).detect, min_confidence=0.0
+    )
     assert seen[4]
     assert not len(found[4])
 
@@ -150,7 +152,7 @@ def test_short_clips_work(n_frames):
 
 def test_clip_of_no_frames_has_no_face():
     frames = np.zeros((0, HEIGHT, WIDTH, 3), np.uint8)
-    assert follow_faces(frames, CountingDetector(frames, []))[0] == []
+    assert follow_faces(frames, CountingDetector(frames, []).detect)[0] == []
     with pytest.raises(crop.NoFaceError, match="no face in 0 frames"):
         crop.crop_clip(frames, CountingDetector(frames, []))
 
@@ -158,13 +160,14 @@ def test_clip_of_no_frames_has_no_face():
 def test_tiny_face_is_left_to_the_detector():
     frames, _, _ = film(*[(1, [])] * 6)
     boxes = [np.array([[50, 50, 58, 58, 0.9]], np.float32)] * 6
-    _, seen = follow_faces(frames, CountingDetector(frames, boxes))
+    _, seen = follow_faces(frames, CountingDetector(frames, boxes).detect)
     assert seen.all()
 
 
 def test_same_frames_give_the_same_bytes():
     scenes = [(1, [(1, (100 + 3 * i, 60))]) for i in range(9)]
-    first, second = (follow_faces(*film(*scenes)[:2])[0] for _ in range(2))
+    films = (film(*scenes)[:2] for _ in range(2))
+    first, second = (follow_faces(frames, detector.detect)[0] for frames, detector in films)
     assert [a.tobytes() for a in first] == [b.tobytes() for b in second]
 
 
@@ -245,7 +248,7 @@ def test_boxes_agree_with_detection_on_every_frame(network, real_data, clips, st
         every = choose(crop.detect_faces(frames, detector), frames)
         slow = crop.crop_clip(frames, detector, detect="every")
         detector.n_calls = 0
-        followed, _ = follow_faces(frames, detector)
+        followed, _ = follow_faces(frames, detector.detect)
         n_calls.append(detector.n_calls)
         followed = choose(followed, frames)
         quick = crop.crop_clip(frames, detector)

@@ -13,6 +13,7 @@ from scipy.ndimage import median_filter
 
 from preprocessing.clips import sampling
 
+MAX_SECONDS = 60.0  # nothing later than this is read
 SILENCE = 1e-4  # peak below which sound is silence (RAVDESS's video-only clips have such a track)
 CLIPPED = 1.5  # peak above which sound is not just an encoder's overshoot
 FRAME_HOP_S = 0.01  # step of the energy by which speech is told from silence
@@ -139,14 +140,9 @@ def find_fault(samples):
 def find_speech(waveform, rate_hz, trim_db):
     """Return the seconds between the leading and the trailing silence of a voice.
 
-    Args:
-        waveform: float32 (samples,).
-        rate_hz: Samples per second.
-        trim_db: What is less than so many decibels softer than the loudest moment is speech.
-
-    Returns:
-        (start, end) in seconds since the first sample, `PAD_S` wider than the speech where there
-        is room; the whole waveform if it is no longer than a few windows or holds no voice.
+    What is less than ``trim_db`` softer than the loudest moment is speech. The seconds count from
+    the first sample, `PAD_S` wider than the speech where there is room; they are the whole waveform
+    if it is no longer than a few windows or holds no voice.
     """
     whole = (0.0, len(waveform) / rate_hz)
     hop = max(round(FRAME_HOP_S * rate_hz), 1)
@@ -162,20 +158,17 @@ def find_speech(waveform, rate_hz, trim_db):
     return max(start_s - PAD_S, 0.0), min(end_s + PAD_S, whole[1])
 
 
-def find_window(tracks, *, window_s, max_seconds, trim_db=None):
+def find_window(tracks, *, window_s, trim_db=None):
     """Return the start and end that all tracks share, or the first track's if they share none.
 
-    Args:
-        tracks: `Pictures` and `Sound`, at least one.
-        window_s: Length to keep from the middle, if shorter; None keeps all.
-        max_seconds: Longest window.
-        trim_db: Leave out the silence at both ends first, see `find_speech`; None keeps it.
+    Tracks are `Pictures` and `Sound`, at least one. With ``trim_db`` the silence at both ends is
+    left out (`find_speech`), then all but ``window_s`` in the middle; None leaves nothing out.
     """
     start_s = max(track.start_s for track in tracks)
     end_s = min(track.end_s for track in tracks)
     if end_s <= start_s:
         start_s, end_s = tracks[0].start_s, tracks[0].end_s
-    end_s = min(end_s, start_s + max_seconds)
+    end_s = min(end_s, start_s + MAX_SECONDS)
     sound = next((track for track in tracks if isinstance(track, Sound)), None)
     if trim_db is not None and sound is not None:
         first_s, last_s = find_speech(sound.cut(start_s, end_s), sound.rate_hz, trim_db)

@@ -12,8 +12,7 @@ from functools import partial
 import av
 import numpy as np
 
-from preprocessing.clips import containers, locations, sampling
-from preprocessing.clips.clock import find_fault, find_mismatch, find_window
+from preprocessing.clips import clock, containers, locations, sampling
 from preprocessing.clips.containers import DECODER_ERRORS, MediaError
 from preprocessing.clips.containers import probe as probe
 from preprocessing.clips.pictures import collect_pictures, decode_packets, take_frames
@@ -51,27 +50,22 @@ def read_clip(
     rate_hz=16000,
     rng=None,
     fps=5.0,
-    max_seconds=60.0,
     audio_lag_s=None,
     trim_db=None,
     as_frames=False,
 ):
-    """Return the chosen frames and the waveform of a clip, covering the same seconds.
+    """Return the ``Clip`` of the chosen frames and the waveform, covering the same seconds.
 
     The window is what picture and sound have in common, by the timestamps of their one container;
     of two files each clock starts at its own container's start, moved by the lag between them. A
     modality that cannot be had is None and named in ``problems``.
 
     Args:
-        video: Path or URL of the file with the pictures, or None (or "") to go without.
-        audio: Path or URL of the file with the sound, the same for one file, or None.
-        strategy: A name in ``sampling.STRATEGIES``.
-        n_frames: Number of frames returned, whatever the length of the clip.
+        video, audio: Path or URL of the file with the pictures and of that with the sound, the same
+            for one file; None (or "") to go without.
+        strategy, n_frames, rng, fps: As for `sampling.choose_instants`.
         window_s: Keep only this many seconds from the middle of the window; None keeps all.
         rate_hz: Sampling rate of the waveform returned.
-        rng: numpy Generator, for ``random_segment``.
-        fps: Frames a second, for ``fixed_fps``.
-        max_seconds: Nothing later than this is read.
         audio_lag_s: Seconds by which the sound's clock starts later than the picture's; None to
             measure it where the sound is another file and the picture's file has sound too
             (`synchrony.estimate_lag`), and to take 0 where that cannot be measured.
@@ -80,15 +74,15 @@ def read_clip(
         as_frames: Give ``frames.Frames``, which are converted when looked at, instead of an array;
             ``window_mean`` always gives an array.
 
-    Returns:
-        A ``Clip``.
-
     Raises:
         MediaError: Neither picture nor sound can be had.
         ValueError: An option is out of its range.
     """
-    span = {"window_s": window_s, "max_seconds": max_seconds, "trim_db": trim_db}
-    _check_options(audio_lag_s, rate_hz=rate_hz, **span)
+    for name, value in {"rate_hz": rate_hz, "window_s": window_s, "trim_db": trim_db}.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} = {value}; expected a positive number.")
+    if audio_lag_s is not None and not math.isfinite(audio_lag_s):
+        raise ValueError(f"audio_lag_s = {audio_lag_s}; expected finite seconds, or None.")
     seed = None if rng is None else int(rng.integers(2**63))
 
     def choose(duration_s, frame_times):
@@ -100,11 +94,9 @@ def read_clip(
     choose(1.0, [0.0])  # a wrong option is an error before any file is opened
     problems, frames, frame_times, waveform = [], None, np.empty(0), None
     with ExitStack() as stack:
-        pictures, sound, decode = _read_tracks(
-            stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems
-        )
+        pictures, sound, decode = _read_tracks(stack, video, audio, rate_hz, audio_lag_s, problems)
         tracks = [track for track in (pictures, sound) if track is not None]
-        window = partial(find_window, tracks, **span)
+        window = partial(clock.find_window, tracks, window_s=window_s, trim_db=trim_db)
         if pictures is not None:
             try:
                 frames, frame_times = take_frames(
@@ -115,10 +107,10 @@ def read_clip(
                 tracks.remove(pictures)
     problems += [problem for track in tracks if (problem := track.find_truncation())]
     start_s, end_s = window() if tracks else (0.0, 0.0)
-    problems += find_mismatch(tracks) if tracks else []
+    problems += clock.find_mismatch(tracks) if tracks else []
     if sound is not None and sound.start_s < end_s and sound.end_s > start_s:
         waveform = sound.cut(start_s, end_s)
-        if fault := find_fault(waveform):
+        if fault := clock.find_fault(waveform):
             problems.append(fault)
             waveform = None
     if frames is None and waveform is None:
@@ -136,9 +128,7 @@ def read_clip(
     )
 
 
-def read_frame_times(
-    video, audio=None, *, window_s=None, max_seconds=60.0, audio_lag_s=None, trim_db=None
-):
+def read_frame_times(video, audio=None, *, window_s=None, trim_db=None):
     """Return the length of `read_clip`'s window in seconds, and when each frame comes on screen.
 
     The times are float64 (frame,), seconds since the window's start; no picture is decoded.
@@ -146,30 +136,18 @@ def read_frame_times(
     Raises:
         MediaError: There are no pictures.
     """
-    _check_options(audio_lag_s)
     problems = []
     with ExitStack() as stack:
-        pictures, sound, _ = _read_tracks(
-            stack, video, audio, 16000, max_seconds, audio_lag_s, problems
-        )
+        pictures, sound, _ = _read_tracks(stack, video, audio, 16000, None, problems)
     if pictures is None:
         raise MediaError("; ".join(problems) or "no video file is given")
     tracks = [track for track in (pictures, sound) if track is not None]
-    window = find_window(tracks, window_s=window_s, max_seconds=max_seconds, trim_db=trim_db)
+    window = clock.find_window(tracks, window_s=window_s, trim_db=trim_db)
     _, times = pictures.plan(window, lambda _, times: [(i, i + 1) for i in range(len(times))])
     return window[1] - window[0], times
 
 
-def _check_options(audio_lag_s, **lengths):
-    """Raise ValueError for a lag that is no finite number and for lengths that are not positive."""
-    for name, value in lengths.items():
-        if value is not None and not value > 0:
-            raise ValueError(f"{name} = {value}; expected a positive number.")
-    if audio_lag_s is not None and not math.isfinite(audio_lag_s):
-        raise ValueError(f"audio_lag_s = {audio_lag_s}; expected finite seconds, or None.")
-
-
-def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problems):
+def _read_tracks(stack, video, audio, rate_hz, audio_lag_s, problems):
     """Return Pictures, Sound on their clock, and what decodes the pictures; None each without."""
     video, audio = (locations.find_location(path) if path else None for path in (video, audio))
     are_two = bool(video and audio and video != audio)
@@ -181,7 +159,7 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
             video_stream = containers.find_stream(container, "video") if path == video else None
             hears = path == audio or measures_lag
             audio_stream = containers.find_stream(container, "audio") if hears else None
-            packets, heard, found = _demux(container, video_stream, audio_stream, max_seconds)
+            packets, heard, found = _demux(container, video_stream, audio_stream)
             if path != audio:  # what is wrong with the sound beside the pictures is of no concern
                 found = [problem for problem in found if "audio" not in problem]
             problems += found
@@ -192,7 +170,7 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
             if path == audio:
                 sound = collect_sound(container, audio_stream, heard, rate_hz, problems)
             read = [pictures] * (path == video) + [sound] * (path == audio)
-            _limit_promises(container, read, max_seconds)
+            _limit_promises(container, read)
         except (MediaError, *DECODER_ERRORS) as error:
             role = "video file: " if path == video else "audio file: "
             problems.append((role if are_two else "") + explain_error(error))
@@ -204,7 +182,7 @@ def _read_tracks(stack, video, audio, rate_hz, max_seconds, audio_lag_s, problem
     return pictures, sound, decode
 
 
-def _demux(container, video, audio, max_seconds):
+def _demux(container, video, audio):
     """Return the packets of pictures, the frames of sound and the problems of one pass."""
     streams = [stream for stream in (video, audio) if stream is not None]
     for stream in streams:
@@ -218,7 +196,7 @@ def _demux(container, video, audio, max_seconds):
             stream = packet.stream
             if packet.size == 0 or stream.index not in running:
                 continue
-            if (packet.dts or 0) * seconds_a_tick[stream.index] - origin_s >= max_seconds:
+            if (packet.dts or 0) * seconds_a_tick[stream.index] - origin_s >= clock.MAX_SECONDS:
                 running.remove(stream.index)
                 if not running:
                     break
@@ -229,7 +207,7 @@ def _demux(container, video, audio, max_seconds):
     except DECODER_ERRORS as error:
         problems.append(f"reading stopped early ({explain_error(error)})")
     if len(running) < len(streams):
-        problems.append(f"longer than {max_seconds:g} s: the rest was not read")
+        problems.append(f"longer than {clock.MAX_SECONDS:g} s: the rest was not read")
     if audio is not None:
         heard += decode_packets([None], audio, failures)
     if failures:
@@ -237,11 +215,11 @@ def _demux(container, video, audio, max_seconds):
     return packets, heard, problems
 
 
-def _limit_promises(container, read, max_seconds):
+def _limit_promises(container, read):
     """Set where tracks should end at least: by their streams, else the longest by the container."""
     read = [track for track in read if track is not None]
     if read and len(read) == len(container.streams) and container.duration:
         longest = max(read, key=lambda track: track.end_s)
         longest.promised_end_s = longest.promised_end_s or container.duration / av.time_base
     for track in read:
-        track.promised_end_s = min(track.promised_end_s or 0.0, max_seconds)
+        track.promised_end_s = min(track.promised_end_s or 0.0, clock.MAX_SECONDS)

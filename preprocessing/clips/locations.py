@@ -2,7 +2,6 @@
 
 fsspec speaks http and https at once; others want a package of theirs (``s3://``: s3fs, ``gs://``:
 gcsfs) and say so. Links may be chained as fsspec writes them: ``simplecache::s3://bucket/ravdess``.
-
 universal-pathlib is no substitute: its names keep a link's query and "%20", it joins "a#1.mp4"
 unescaped, and whatever cannot be reached is for it a file that does not exist.
 """

@@ -1,9 +1,8 @@
 """Which moments of a clip to look at: named strategies from frame times to instants in seconds.
 
-Every strategy is a pure function of the clip's duration and its frame times (see
-`choose_instants`). Nothing assumes a frame rate: a frame is on screen from its time until the next
-one's, the last until the clip ends, the first also before its time. So variable frame rates and
-clips with fewer frames than ``n_frames`` need no special case: frames repeat.
+Nothing assumes a frame rate: a frame is on screen from its time until the next one's, the last
+until the clip ends, the first also before its time. So variable frame rates and clips with fewer
+frames than ``n_frames`` need no special case: frames repeat.
 """
 
 import numpy as np
@@ -100,20 +99,15 @@ def choose_instants(strategy, duration_s, frame_times, *, n_frames, rng=None, fp
     return STRATEGIES[strategy](duration_s, frame_times, n_frames=n_frames, **options)
 
 
-def choose_frames(strategy, duration_s, frame_times, *, n_frames, rng=None, fps=5.0):
-    """Return which frames a strategy takes for each instant.
+def choose_frames(strategy, duration_s, frame_times, *, n_frames, **options):
+    """Return which frames a strategy takes for each instant; arguments as for `choose_instants`.
 
-    Args and Raises as for `choose_instants`.
-
-    Returns:
-        int64 (n_frames, 2): first frame and the one after the last. One frame each, except for
-        ``window_mean``, whose frames are to be averaged.
+    They are int64 (n_frames, 2): first frame and the one after the last. One frame each, except for
+    ``window_mean``, whose frames are to be averaged.
     """
     if strategy == "window_mean":
         return frame_spans(duration_s, frame_times, n_frames=n_frames)
-    instants = choose_instants(
-        strategy, duration_s, frame_times, n_frames=n_frames, rng=rng, fps=fps
-    )
+    instants = choose_instants(strategy, duration_s, frame_times, n_frames=n_frames, **options)
     picked = pick_frames(instants, frame_times)
     return np.stack([picked, picked + 1], axis=1)
 

@@ -190,8 +190,7 @@ def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
     Args:
         folder, stage: The corpus folder, a key of ``MADE_BY``.
         parameters: The choices that the stage was made with.
-        shapes: Shape of each of its arrays by name.
-        tables: Names of its tables, ``<name>.csv``.
+        shapes, tables: Shape of each of its arrays by name, names of its ``<name>.csv``.
         **facts: Whatever else a reader of the arrays should know.
     """
     folder = Path(folder)
@@ -213,13 +212,8 @@ def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
 def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
     """Write a whole stage that fits in memory: arrays, tables, then its facts.
 
-    Args:
-        folder, stage, parameters, **facts: As ``write_facts`` takes them.
-        arrays: Array by name, each with one row a clip of ``clips.csv``.
-        tables: DataFrame by name, written as ``<name>.csv``.
-
-    Raises:
-        ValueError: An array has another number of rows than ``clips.csv``.
+    Arrays and tables (DataFrames) are given by name; ValueError where an array has another number
+    of rows than ``clips.csv``. The other arguments are those of ``write_facts``.
     """
     folder, tables = Path(folder), tables or {}
     n_clips = len(read_clips(folder))

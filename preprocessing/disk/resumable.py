@@ -1,9 +1,8 @@
 """Arrays that grow clip by clip and survive being killed.
 
-Rows go into ``<name>.npy.partial`` in any order. A journal, one JSON line a row, names the rows
-that are written and their checksums, which are checked when a run goes on: after a kill at any
-instant, or a power cut that kept one file and cut another short, a row that is not whole is made
-anew.
+Rows go into ``<name>.npy.partial`` in any order. A journal, one JSON line a row, names those that
+are written and their checksums, which are checked when a run goes on: a row that is not whole
+(after a kill, or a power cut that kept one file and cut another short) is made anew.
 """
 
 import io

@@ -21,14 +21,19 @@ def pair_boxes(before, after, *, max_change=1.0):
     between frames that are a quarter of a second apart.
 
     Args:
-        before: float (face, 4 or more).
-        after: float (face, 4 or more).
+        before, after: float (face, 4 or more).
         max_change: Highest cost at which two boxes are still one face.
 
     Returns:
         List of (index before, index after), in the order of the first.
     """
-    changes = _measure_changes(before, after)
+    if not len(before) or not len(after):
+        return []
+    centres = [(boxes[:, :2] + boxes[:, 2:4]) / 2 for boxes in (before, after)]
+    sides = [measure_sides(boxes) for boxes in (before, after)]
+    ways = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
+    typical = np.sqrt(sides[0][:, None] * sides[1][None])
+    changes = ways / typical + np.abs(np.log(sides[0][:, None] / sides[1][None]))
     pairs = linear_sum_assignment(np.where(changes <= max_change, changes, 1e6))
     return [(i, j) for i, j in zip(*pairs, strict=True) if changes[i, j] <= max_change]
 
@@ -61,9 +66,7 @@ def choose_track(tracks, frame_shape):
     middle, as a share of the half diagonal). Presence counts squared, so that a passer-by close
     to the camera does not win over the person who stays.
 
-    Args:
-        tracks: float32 (track, time, 5), as ``link_tracks`` gives them; at least one.
-        frame_shape: Height and width of the frames, in pixels.
+    ``tracks`` are at least one of ``link_tracks``; ``frame_shape`` is height and width in pixels.
     """
     middle = np.array(frame_shape[::-1], float) / 2
     scores = []
@@ -79,14 +82,8 @@ def choose_track(tracks, frame_shape):
 def fill_boxes(boxes):
     """Fill in the boxes of frames without a face, on the straight line between neighbours.
 
-    Args:
-        boxes: float (time, 4), rows of NaN where no face was found.
-
-    Returns:
-        float32 (time, 4), finite; before the first and after the last one found stands the nearest.
-
-    Raises:
-        NoFaceError: All are NaN.
+    Boxes are float (time, 4), rows of NaN where no face was found (NoFaceError where none was). The
+    result is float32, finite; before the first and after the last one found stands the nearest.
     """
     if np.isnan(boxes).all():
         raise NoFaceError(f"no face in {len(boxes)} frames")
@@ -94,23 +91,20 @@ def fill_boxes(boxes):
     return filled.to_numpy(np.float32)
 
 
-def smooth_boxes(boxes, *, sigma=1.0):
+def smooth_boxes(boxes):
     """Take the detector's trembling out of a track without lagging behind the face.
 
     A median of three removes single outliers; then a line is fitted around each instant, the
-    neighbours weighted by a Gaussian (local linear regression; Cleveland 1979, JASA). Steady
-    motion comes out unchanged, at the ends of the clip too.
-
-    Args:
-        boxes: float (time, 4), finite; the result is float32, of the same shape.
-        sigma: Standard deviation of the Gaussian, in frames; below 0.1 nothing is smoothed.
+    neighbours weighted by a Gaussian of a standard deviation of one frame (local linear
+    regression; Cleveland 1979, JASA). Steady motion comes out unchanged, at the ends of the clip
+    too. Boxes are finite, float (time, 4); the result is float32.
     """
     boxes = np.array(boxes, float)
-    if sigma < 0.1 or len(boxes) < 3:
+    if len(boxes) < 3:
         return boxes.astype(np.float32)
     boxes[1:-1] = np.median([boxes[:-2], boxes[1:-1], boxes[2:]], axis=0)
     way = np.arange(len(boxes))[None] - np.arange(len(boxes))[:, None]
-    near = np.exp(-0.5 * (way / sigma) ** 2)
+    near = np.exp(-0.5 * way**2)
     mean_way = (near * way).sum(1, keepdims=True) / near.sum(1, keepdims=True)
     spread = (near * (way - mean_way) ** 2).sum(1, keepdims=True)
     tilt = mean_way * (way - mean_way) / np.maximum(spread, 1e-9)
@@ -133,14 +127,3 @@ def square_boxes(boxes, *, margin=0.2):
 def measure_sides(boxes):
     """Return the side of the square that has a box's area, float (box,), pixels, above 0."""
     return np.sqrt(np.maximum(np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1), 1e-6))
-
-
-def _measure_changes(before, after):
-    """Return float (before, after): how much one box must move and grow to become the other."""
-    if not len(before) or not len(after):
-        return np.zeros((len(before), len(after)))
-    centres = [(boxes[:, :2] + boxes[:, 2:4]) / 2 for boxes in (before, after)]
-    sides = [measure_sides(boxes) for boxes in (before, after)]
-    ways = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
-    typical = np.sqrt(sides[0][:, None] * sides[1][None])
-    return ways / typical + np.abs(np.log(sides[0][:, None] / sides[1][None]))

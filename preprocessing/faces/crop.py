@@ -28,37 +28,20 @@ DETECT = ("track", "every")
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """The speaker's face through a clip.
+    """The speaker's face through a clip."""
 
-    Attributes:
-        faces: uint8 (time, size, size), or (time, size, size, 3) in colour: the crops.
-        boxes: float32 (time, 4): the smoothed boxes of the face itself, without margin.
-        confidence: float32 (time,), see ``follow_faces``; 0 where the box was filled in.
-        found: bool (time,): this face was seen in the frame, detected or tracked.
-        n_detected: Number of frames that the detector was shown.
-        quality: Dict of floats, see ``measure_quality``, and ``n_faces``, the median number of
-            faces in a frame.
-    """
-
-    faces: np.ndarray
-    boxes: np.ndarray
-    confidence: np.ndarray
-    found: np.ndarray
-    n_detected: int
-    quality: dict
+    faces: np.ndarray  # uint8 (time, size, size), or (time, size, size, 3) in colour: the crops
+    boxes: np.ndarray  # float32 (time, 4): the smoothed boxes of the face itself, without margin
+    confidence: np.ndarray  # float32 (time,), see ``follow_faces``; 0 where the box was filled in
+    found: np.ndarray  # bool (time,): this face was seen in the frame, detected or tracked
+    n_detected: int  # frames that the detector was shown
+    quality: dict  # of ``measure_quality``, and ``n_faces``, the median number in a frame
 
 
 def crop_clip(
-    frames,
-    detector,
-    *,
-    size=64,
-    margin=0.2,
-    grey=True,
-    min_confidence=0.5,
-    detect="track",
+    frames, detector, *, size=64, margin=0.2, grey=True, min_confidence=0.5, detect="track"
 ):
-    """Crop the speaker's face out of every frame of a clip.
+    """Return the ``FaceTrack`` of the speaker, one face for each frame of a clip.
 
     Args:
         frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``.
@@ -70,9 +53,6 @@ def crop_clip(
         detect: "track" shows the detector few frames and follows the faces between them, see
             ``follow_faces``; where one large face is all there is to see, it looks at them
             reduced (``detect_close``). "every" shows it every frame in full.
-
-    Returns:
-        A ``FaceTrack``, one face for each frame.
 
     Raises:
         NoFaceError: No frame shows a face.
@@ -105,27 +85,20 @@ class _NotCloseError(Exception):
     """A frame shows something else than one large, clear face."""
 
 
-@dataclass(frozen=True)
-class _CloseDetector:
-    """A detector by its ``detect_close``, which stops where that may not be enough."""
+def _follow_cheaply(frames, detector, min_confidence):
+    """Follow the faces with the reduced network where that serves for the whole clip."""
 
-    detector: object
-
-    def detect(self, frame):
-        """Return the one face of a frame, float32 (1, 5)."""
-        boxes = self.detector.detect_close(frame)
+    def detect_close(frame):
+        boxes = detector.detect_close(frame)
         boxes = boxes[boxes[:, 4] >= CLOSE_CONFIDENCE]
         if len(boxes) != 1 or measure_sides(boxes)[0] < CLOSE_SIDE * min(frame.shape[:2]):
             raise _NotCloseError
         return boxes
 
-
-def _follow_cheaply(frames, detector, min_confidence):
-    """Follow the faces with the reduced network where that serves for the whole clip."""
     if hasattr(detector, "detect_close"):
         with suppress(_NotCloseError):  # one network for all: two would differ, like motion
-            return follow_faces(frames, _CloseDetector(detector), min_confidence=min_confidence)
-    return follow_faces(frames, detector, min_confidence=min_confidence)
+            return follow_faces(frames, detect_close, min_confidence=min_confidence)
+    return follow_faces(frames, detector.detect, min_confidence=min_confidence)
 
 
 def detect_faces(frames, detector, *, min_confidence=0.5):
@@ -153,11 +126,7 @@ def crop_face(frame, box, *, size=64, grey=True):
     Args:
         frame: uint8 (height, width, 3), RGB.
         box: x1, y1, x2, y2 in pixels, rounded here; at least one pixel is taken.
-        size: Height and width of the crop, in pixels.
-        grey: One grey channel instead of RGB.
-
-    Returns:
-        uint8 (size, size) or (size, size, 3).
+        size, grey: As for ``crop_clip``; the crop is uint8 (size, size) or (size, size, 3).
 
     Raises:
         ValueError: The box is not finite, or more than eight times as large as the frame.
@@ -187,14 +156,13 @@ def _find_pixels(start, stop, length):
 
 
 def measure_quality(faces, boxes, confidence):
-    """Judge a face sequence by the fields of its ``FaceTrack``.
+    """Judge a face sequence by the fields of its ``FaceTrack``, in a dict of floats.
 
-    Returns:
-        Dict of floats: ``detection_rate`` (share of frames with the face), ``confidence`` (mean
-        where found), ``face_px`` (median side of the face in the frame, in pixels), ``blur``
-        (variance of the grey faces' Laplacian, median over the frames; from 0, larger is sharper;
-        Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy", ICPR) and
-        ``brightness`` (mean, 0 black to 1 white).
+    They are ``detection_rate`` (share of frames with the face), ``confidence`` (mean where found),
+    ``face_px`` (median side of the face in the frame, in pixels), ``blur`` (variance of the grey
+    faces' Laplacian, median over the frames; from 0, larger is sharper; Pech-Pacheco et al. 2000,
+    "Diatom autofocusing in brightfield microscopy", ICPR) and ``brightness`` (mean, 0 black to 1
+    white).
     """
     found = confidence > 0
     grey = faces if faces.ndim == 3 else faces @ np.array([0.299, 0.587, 0.114])

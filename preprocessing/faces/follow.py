@@ -23,16 +23,15 @@ MAX_BLANK = 8  # grey levels between the darkest and brightest place of a frame 
 CELLS = 16  # cells along the longer side in which pictures are compared as a whole
 
 
-def follow_faces(frames, detector, *, min_confidence=0.5):
+def follow_faces(frames, detect, *, min_confidence=0.5):
     """Find the faces in each frame, with the detector where it is needed.
 
-    Of a clip in which the same faces stay, the detector sees few frames; with a cut, strong
-    motion or no face at all it sees most. A blank frame shows no face and is not looked at, unless
-    all are blank. The same frames give the same boxes.
+    With a cut, strong motion or no face at all it sees most frames. A blank one shows no face and
+    is not looked at, unless all are blank. The same frames give the same boxes.
 
     Args:
         frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``.
-        detector: Object with ``detect(frame)``.
+        detect: A detector's method of that name.
         min_confidence: Boxes below it are left out.
 
     Returns:
@@ -46,19 +45,15 @@ def follow_faces(frames, detector, *, min_confidence=0.5):
     pictures = [i for i, image in enumerate(small) if np.ptp(image) > MAX_BLANK]
     pictures = pictures or list(range(len(frames)))
 
-    def detect(position):
-        instant = pictures[position]
-        if not seen[instant]:
-            boxes = detector.detect(frames[instant])
-            found[instant] = boxes[boxes[:, 4] >= min_confidence]
-            seen[instant] = True
-
     spans = [(0, len(pictures) - 1)] if pictures else []
     while spans:
         first, last = spans.pop()
-        detect(first)
-        detect(last)
         span = pictures[first : last + 1]
+        for end in (span[0], span[-1]):
+            if not seen[end]:
+                boxes = detect(frames[end])
+                found[end] = boxes[boxes[:, 4] >= min_confidence]
+                seen[end] = True
         scale = max(small[0].shape) / max(frames.shape[1:3])
         followed = _follow_span([small[i] for i in span], found[span[0]], found[span[-1]], scale)
         sure = {k: boxes for k, boxes in followed.items() if boxes[:, 4].min() >= min_confidence}

@@ -20,9 +20,8 @@ STRETCHED = STRETCHED.astype(np.uint8)  # grey of each luma that does not
 class Frames:
     """A sequence of frames that is read like an array of RGB, uint8 (time, height, width, 3).
 
-    Args:
-        sources: (decoded frame, function of the wanted shape or None that gives it as uint8
-            (height, width, 3)) for each.
+    Each of ``sources`` is a decoded frame and a function that gives it as RGB of a shape, or of its
+    own for None.
     """
 
     def __init__(self, sources):
@@ -66,10 +65,8 @@ def read_grey(frames, index, rows=slice(None), columns=slice(None), *, shape=Non
     Args:
         frames: ``Frames``, or uint8 (time, height, width, 3).
         index: Number of the frame.
-        rows: Slice or int (row,), which of its rows.
-        columns: Slice or int (column,), which of its columns.
-        shape: Bring the part to this height and width, in pixels; None leaves it.
-        way: OpenCV's number of an interpolation, see ``resize``.
+        rows, columns: Slice or int (pixel,), which of its rows and columns.
+        shape, way: Bring the part to this height and width, see ``resize``; None leaves it.
     """
     luma, is_full = frames.read_luma(index) if isinstance(frames, Frames) else (None, True)
     if luma is None:

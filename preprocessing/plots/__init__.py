@@ -1,8 +1,7 @@
 """Pictures of a corpus, of its faces and of its sound.
 
-Every function takes arrays and ``ax``, the axes to draw on (or ``figure`` where there are several
-panels), by default new ones, and returns it; none shows, saves or changes a global style. One
-colour and one order for the emotions and one scale for spectrograms hold throughout the project.
+Every function takes arrays and ``ax``, the axes to draw on, by default new ones, and returns it (or
+a new figure of several panels); none shows, saves or changes a global style.
 """
 
 from preprocessing.plots.corpus import (

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from preprocessing.disk import arrays
 from preprocessing.plots import style
 
 PART_COLOURS = {"train": "#C9D3DF", "val": "#E6A817", "test": "#1F5FA8", "mixed": "#960B05"}
@@ -13,7 +14,7 @@ PART_COLOURS = {"train": "#C9D3DF", "val": "#E6A817", "test": "#1F5FA8", "mixed"
 def plot_class_balance(clips, *, ax=None):
     """Draw how many clips (a DataFrame) each emotion has, as bars with counts."""
     ax = style.open_axes(ax, 7, 3.2)
-    emotions = style.list_present(clips["emotion"])
+    emotions = arrays.list_emotions(clips)
     counts = [int((clips["emotion"] == emotion).sum()) for emotion in emotions]
     bars = ax.bar(emotions, counts, color=[style.EMOTION_COLOURS[emotion] for emotion in emotions])
     ax.bar_label(bars, padding=2)
@@ -28,7 +29,7 @@ def plot_actor_table(clips, *, ax=None):
 
     Above ``MAX_TICKS`` actors it stands without numbers and gets a colour bar.
     """
-    emotions, actors = style.list_present(clips["emotion"]), sorted(clips["actor"].unique())
+    emotions, actors = list(arrays.list_emotions(clips)), sorted(clips["actor"].unique())
     table = pd.crosstab(clips["emotion"], clips["actor"]).loc[emotions, actors].to_numpy()
     ax = style.open_axes(ax, np.clip(2 + 0.36 * len(actors), 5, 14), 1 + 0.32 * len(emotions))
     numbered = len(actors) <= style.MAX_TICKS
@@ -46,32 +47,31 @@ def plot_actor_table(clips, *, ax=None):
     return ax
 
 
-def plot_folds(clips, parts, *, by="actor", ax=None):
-    """Draw which groups of clips each fold trains on, stops by and is tested on.
+def plot_folds(clips, parts, *, ax=None):
+    """Draw which actors each fold trains on, stops by and is tested on.
 
     Args:
-        clips: DataFrame with the column ``by``, which the folds are to keep apart. A group with
-            clips in two parts of a fold is red and named "mixed": a leak.
+        clips: DataFrame with ``actor``. One with clips in two parts of a fold is red and named
+            "mixed": a leak.
         parts: Dict from a fold's name to the part of each clip: text (clip,), "train", "val",
             "test", or "" for a clip that the fold leaves out.
-        by: Name of the column.
     """
-    groups = sorted(clips[by].unique())
-    ax = style.open_axes(ax, np.clip(2.5 + 0.34 * len(groups), 5, 14), 1.3 + 0.34 * len(parts))
+    actors = sorted(clips["actor"].unique())
+    ax = style.open_axes(ax, np.clip(2.5 + 0.34 * len(actors), 5, 14), 1.3 + 0.34 * len(parts))
     used = set()
     for row, names in enumerate(parts.values()):
-        for column, group in enumerate(groups):
-            found = sorted(set(np.asarray(names)[(clips[by] == group).to_numpy()]) - {""})
+        for column, actor in enumerate(actors):
+            found = sorted(set(np.asarray(names)[(clips["actor"] == actor).to_numpy()]) - {""})
             if not found:
                 continue
             part = found[0] if len(found) == 1 else "mixed"
             used.add(part)
             box = Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, color=PART_COLOURS[part])
             ax.add_patch(box)
-    style.label_groups(ax, groups)
+    style.label_groups(ax, actors)
     ax.set_yticks(range(len(parts)), [str(name) for name in parts])
-    ax.set(xlim=(-0.6, len(groups) - 0.4), ylim=(len(parts) - 0.5, -0.5))
-    ax.set(xlabel=by, ylabel="fold", title=f"Which {by} is in which part")
+    ax.set(xlim=(-0.6, len(actors) - 0.4), ylim=(len(parts) - 0.5, -0.5))
+    ax.set(xlabel="actor", ylabel="fold", title="Which actor is in which part")
     keys = [Patch(color=PART_COLOURS[part], label=part) for part in PART_COLOURS if part in used]
     ax.legend(handles=keys, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return style.strip_spines(ax)
@@ -80,14 +80,11 @@ def plot_folds(clips, parts, *, by="actor", ax=None):
 def plot_feature_by_emotion(values, emotions, *, name, ax=None):
     """Draw a feature's distribution in each emotion: every clip a point, a box for the quartiles.
 
-    Args:
-        values: float (clip,); NaN is left out.
-        emotions: Text (clip,).
-        name: The feature with its unit, for the axis.
+    ``values`` that are NaN are left out; ``name`` is the feature with its unit.
     """
     ax = style.open_axes(ax, 7, 3.2)
     values, emotions = np.asarray(values, dtype=float), np.asarray(emotions)
-    present = style.list_present(emotions)
+    present = [emotion for emotion in style.EMOTION_COLOURS if emotion in emotions]
     for column, emotion in enumerate(present):
         group = values[(emotions == emotion) & np.isfinite(values)]
         x = column + style.spread_points(len(group), 0.5)

@@ -9,12 +9,7 @@ from preprocessing.plots import style
 
 
 def plot_sampling(times_by_strategy, frame_times, *, ax=None):
-    """Draw which instants of a clip each sampling strategy takes.
-
-    Args:
-        times_by_strategy: Dict from a strategy's name to its instants in seconds (time,).
-        frame_times: float (frames,), when the clip's frames are shown, in seconds.
-    """
+    """Draw which instants, in seconds (time,), each sampling strategy takes of a clip's frames."""
     ax = style.open_axes(ax, 9, 1.2 + 0.36 * len(times_by_strategy))
     frame_times = np.asarray(frame_times)
     for row, instants in enumerate(times_by_strategy.values()):
@@ -29,22 +24,21 @@ def plot_sampling(times_by_strategy, frame_times, *, ax=None):
     return style.strip_spines(ax)
 
 
-def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8, figure=None):
-    """Draw frames in reading order, each with its second and its face box.
+def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8):
+    """Draw frames in reading order, so many a row, each with its second and its face box.
 
     Args:
         frames: uint8 (time, height, width, 3).
         times: float (time,), seconds.
         boxes: float (time, 4), x1, y1, x2, y2 in pixels; NaN where there is none.
         found: bool (time,); where False, the box is filled in from neighbours and drawn dashed.
-        n_columns: Frames a row.
     """
     n_columns = min(n_columns, len(frames))
     n_rows = -(-len(frames) // n_columns)
     height, width = frames.shape[1:3]
     cell = min(12 / n_columns, 4)
     size = (cell * n_columns, n_rows * (cell * height / width + 0.25) + 0.3)
-    figure = figure or plt.figure(figsize=size, layout="constrained")
+    figure = plt.figure(figsize=size, layout="constrained")
     axes = np.ravel(figure.subplots(n_rows, n_columns))
     for ax in axes:
         ax.axis("off")
@@ -66,8 +60,7 @@ def plot_contact_sheet(faces, titles, *, emotions=None, every=1, ax=None):
 
     Args:
         faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3).
-        titles: Text (clip,), beside the rows.
-        emotions: Text (clip,), for a mark in their colour beside the titles.
+        titles, emotions: Text (clip,), beside the rows; an emotion becomes a mark in its colour.
         every: 2 shows the first frame, the third, and so on.
     """
     numbers = np.arange(1, faces.shape[1] + 1)[::every]
@@ -96,7 +89,7 @@ def plot_contact_sheet(faces, titles, *, emotions=None, every=1, ax=None):
     return ax
 
 
-def plot_detection(rate, confidence, clips, *, figure=None):
+def plot_detection(rate, confidence, clips):
     """Draw how surely a face was found in each clip, by actor, and in how many of its frames.
 
     The frames have no panel of their own where every clip has as many.
@@ -104,14 +97,14 @@ def plot_detection(rate, confidence, clips, *, figure=None):
     Args:
         rate: float (clip,), share of frames with a face; 0 or NaN where there is none.
         confidence: float (clip,), mean confidence of the detector, 0 to 1.
-        clips: DataFrame with ``actor``, a row a clip.
+        clips: DataFrame with ``actor``.
     """
     actors = sorted(clips["actor"].unique())
     rate, confidence = np.nan_to_num(rate), np.asarray(confidence)
     panels = {"faces found (%)": 100 * rate} if np.ptp(rate) else {}
     panels["confidence"] = confidence
     size = (np.clip(3 + 0.4 * len(actors), 7, 13), 0.6 + 2 * len(panels))
-    figure = figure or plt.figure(figsize=size, layout="constrained")
+    figure = plt.figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for ax, (name, values) in zip(axes, panels.items(), strict=True):
         for column, actor in enumerate(actors):

@@ -20,13 +20,10 @@ def plot_waveform(waveform, rate_hz, *, ax=None):
 
 
 def plot_mel(mel, hop_ms, *, rate_hz=None, bar=True, ax=None):
-    """Draw a log-mel spectrogram over seconds, its colours from -100 to -20 dB.
+    """Draw a log-mel spectrogram, (time, mel) in dB, over seconds, its colours from -100 to -20 dB.
 
-    Args:
-        mel: float (time, mel), dB relative to full scale.
-        hop_ms: Step between rows, in milliseconds.
-        rate_hz: Sampling rate of the waveform; labels the bands of ``spectra.log_mel`` in Hz.
-        bar: Whether a colour bar stands beside it.
+    The waveform's ``rate_hz`` labels the bands of ``spectra.log_mel`` in Hz; ``bar`` adds a colour
+    bar.
     """
     ax = open_axes(ax, 9, 2.6)
     image = _draw_rows(ax, mel, hop_ms, cmap="magma", vmin=LEVELS_DB[0], vmax=LEVELS_DB[1])
@@ -54,28 +51,13 @@ def plot_mfcc(mfcc, hop_ms, *, ax=None):
 
 
 def plot_clip(
-    faces=None,
-    face_times=None,
-    *,
-    waveform=None,
-    rate_hz=None,
-    mel=None,
-    hop_ms=None,
-    title="",
-    figure=None,
+    faces=None, face_times=None, *, waveform=None, rate_hz=None, mel=None, hop_ms=None, title=""
 ):
     """Draw a clip's faces, waveform and spectrogram above one another, over the same seconds.
 
-    Args:
-        faces: uint8 (time, height, width) or (time, height, width, 3), or None.
-        face_times: float (time,), seconds.
-        waveform: float (samples,), or None.
-        rate_hz: Samples per second of the waveform.
-        mel: float (time, mel), dB, or None.
-        hop_ms: Step between rows of ``mel``, in milliseconds.
-        title: Title of the figure, such as the clip's id and emotion.
-
-    A missing modality has no panel.
+    Faces are uint8 (time, height, width) or (time, height, width, 3), their times in seconds;
+    waveform and spectrogram are as ``plot_waveform`` and ``plot_mel`` take them. What is missing
+    has no panel.
     """
     start, panels = 0.0, {}
     lengths_s = [len(waveform) / rate_hz] if waveform is not None else []
@@ -91,7 +73,7 @@ def plot_clip(
     panels |= {"waveform": 1.1} if waveform is not None else {}
     panels |= {"mel": 2.0} if mel is not None else {}
     size = (11, sum(panels.values()) + 1.1)
-    figure = figure or plt.figure(figsize=size, layout="constrained")
+    figure = plt.figure(figsize=size, layout="constrained")
     heights = list(panels.values())
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
     axes = dict(zip(panels, axes[:, 0], strict=True))

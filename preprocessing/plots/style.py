@@ -3,8 +3,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from preprocessing.corpora import EMOTIONS
-
 EMOTION_COLOURS = {
     "neutral": "#929292",
     "calm": "#47C4FF",
@@ -34,12 +32,6 @@ def strip_spines(ax):
     """Return the axes without their upper and right line."""
     ax.spines[["top", "right"]].set_visible(False)
     return ax
-
-
-def list_present(emotions):
-    """Return the emotions that occur, in the project's order."""
-    present = set(emotions)
-    return [emotion for emotion in EMOTIONS if emotion in present]
 
 
 def spread_points(count, width):

@@ -21,36 +21,23 @@ _OCTAVE_COST = 0.02  # preference for the shorter of two equally good lags, per 
 
 @dataclass(frozen=True)
 class Pitch:
-    """The pitch of a voice, frame by frame.
+    """The pitch of a voice, frame by frame."""
 
-    Attributes:
-        f0_hz: float64 (time,), NaN where unvoiced.
-        aperiodicity: float64 (time,), share of the power that does not repeat, 0 to 1.
-        voiced: bool (time,).
-        hop: Samples from frame to frame.
-        rate_hz: Samples per second.
-    """
-
-    f0_hz: np.ndarray
-    aperiodicity: np.ndarray
-    voiced: np.ndarray
-    hop: int
-    rate_hz: int
+    f0_hz: np.ndarray  # float64 (time,), NaN where unvoiced
+    aperiodicity: np.ndarray  # float64 (time,), share of the power that does not repeat, 0 to 1
+    voiced: np.ndarray  # bool (time,)
+    hop: int  # samples from frame to frame
+    rate_hz: int  # samples per second
 
 
 def track_pitch(waveform, rate_hz, *, hop):
-    """Return the pitch of a voice by YIN with a smoothest-path choice among its candidates.
+    """Return the ``Pitch`` of a voice by YIN with a smoothest-path choice among its candidates.
 
     The difference function is YIN's (de Cheveigne & Kawahara 2002, steps 2, 3 and 5). Instead of
     its fixed threshold, the best five lags of each frame are candidates and the cheapest path
     through them is taken, a jump of an octave costing as much as 0.3 aperiodicity (the idea of
     Boersma 1993): that removes most octave errors. Frames far below the loudest are not searched,
-    and runs shorter than three frames are unvoiced.
-
-    Args:
-        waveform: float32 (samples,), in [-1, 1].
-        rate_hz: Samples per second.
-        hop: Samples from frame to frame.
+    and runs shorter than three frames are unvoiced. The waveform is float32 (samples,), in [-1, 1].
     """
     lag_max = int(np.ceil(rate_hz / F0_MIN_HZ))
     window = int(_WINDOW_S * rate_hz)

@@ -1,24 +1,16 @@
 """Intonation, voice quality and rhythm: how something is said, not what.
 
 Each ``measure_`` function returns a dict of named numbers, float, all of them 0 where the clip
-holds nothing to measure; ``spectra.named_features`` puts them together.
+holds nothing to measure.
 """
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
-INTONATION_NAMES = (
-    "f0_mean_hz",
-    "f0_low_hz",
-    "f0_high_hz",
-    "f0_std_semitones",
-    "f0_range_semitones",
-    "f0_slope_semitones_per_s",
-    "voiced_fraction",
-    "voiced_run_s",
-    "harmonicity_db",
-)
+INTONATION_NAMES = ("f0_mean_hz", "f0_low_hz", "f0_high_hz")
+INTONATION_NAMES += ("f0_std_semitones", "f0_range_semitones", "f0_slope_semitones_per_s")
+INTONATION_NAMES += ("voiced_fraction", "voiced_run_s", "harmonicity_db")
 
 _MAX_PERIOD_FACTOR, _MAX_PEAK_FACTOR = 1.3, 1.6  # between neighbouring periods, as in Praat
 
@@ -56,10 +48,6 @@ def measure_perturbation(waveform, pitch):
     neighbours that differ by a factor above 1.3 (periods) or 1.6 (heights) are left out, as in
     Praat. In running speech both also hold intonation and loudness, and noise raises both: compare
     them between clips of one recording condition, not with clinical norms.
-
-    Args:
-        waveform: float32 (samples,).
-        pitch: The ``pitch.Pitch`` of this waveform.
     """
     periods, heights = [], []
     for first, last in _find_runs(pitch.voiced):
@@ -117,11 +105,8 @@ def _relative_change(pairs, max_factor):
 def measure_rhythm(level_db, speech, voiced, *, frame_s):
     """Return the share of speech, that of pauses between its ends, and syllables a second there.
 
-    Args:
-        level_db: float (time,), level of each frame in decibels.
-        speech: bool (time,), the frames with speech.
-        voiced: bool (time,), the voiced frames.
-        frame_s: Seconds from frame to frame.
+    ``level_db`` is float (time,), ``speech`` and ``voiced`` bool (time,); ``frame_s`` are the
+    seconds from frame to frame.
     """
     if not speech.any():
         return {"speech_fraction": 0.0, "pause_fraction": 0.0, "speaking_rate_hz": 0.0}

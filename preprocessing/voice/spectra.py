@@ -6,10 +6,9 @@ puts time last, this project first: its results are transposed here and nowhere 
 
 Waveforms are float (samples,), in [-1, 1]; one that is empty, not one-dimensional or not finite is
 a ValueError. Rates are samples per second, windows (a frame's length) and hops (the step between
-frames) milliseconds.
-
-Levels are decibels relative to full scale: 0 dB is a mean square of 1, so a full-scale sine has
--3 dB. The bands of a log-mel frame share out its power: added up, they give the frame's level.
+frames) milliseconds. Levels are decibels relative to full scale: 0 dB is a mean square of 1, so a
+full-scale sine has -3 dB. The bands of a log-mel frame share out its power: added up, they give
+the frame's level.
 """
 
 from functools import lru_cache
@@ -59,8 +58,7 @@ def count_frames(n_samples, rate_hz, *, hop_ms=16):
 def check_waveform(waveform):
     """Return the waveform as contiguous float32, or say what is wrong with it."""
     waveform = np.asarray(waveform)
-    is_float = np.issubdtype(waveform.dtype, np.floating)
-    if waveform.ndim != 1 or waveform.size == 0 or not is_float:
+    if waveform.ndim != 1 or waveform.size == 0 or waveform.dtype.kind != "f":
         raise ValueError(
             f"The waveform is {waveform.dtype} of shape {waveform.shape}; expected floats "
             "(samples,) in [-1, 1], at least one. Mix channels to mono, and divide integer samples "
@@ -90,7 +88,7 @@ def mfcc(mel_db, *, n_mfcc=20, deltas=True):
     """Return mel-frequency cepstral coefficients, float32 (time, coefficient).
 
     Args:
-        mel_db: float32 (time, mel), as ``log_mel`` returns it.
+        mel_db: As ``log_mel`` returns it.
         n_mfcc: Number of coefficients, usually 13 to 40. The first follows the level.
         deltas: Whether each coefficient's slope over nine frames is appended: twice as many.
 
@@ -109,7 +107,7 @@ def mfcc(mel_db, *, n_mfcc=20, deltas=True):
     return np.ascontiguousarray(coefficients.T, dtype=np.float32)
 
 
-def named_features(waveform, rate_hz, *, window_ms=32, hop_ms=16):
+def named_features(waveform, rate_hz):
     """Return the named features of a clip's voice: dict of finite floats by ``FEATURE_NAMES``.
 
     Spectral statistics are taken over the frames with speech (within 30 dB of the loudest), over
@@ -120,18 +118,20 @@ def named_features(waveform, rate_hz, *, window_ms=32, hop_ms=16):
     Raises:
         ValueError: The rate is below 16000 Hz.
     """
-    waveform = check_waveform(waveform)
-    magnitude, power = _transform(waveform, rate_hz, window_ms, hop_ms)
-    return _features(waveform, magnitude, power, rate_hz, _samples(hop_ms, rate_hz, "hop_ms"))
+    return analyse(waveform, rate_hz)[2]
 
 
 def analyse(waveform, rate_hz, *, n_mels=64, window_ms=32, hop_ms=16, n_mfcc=20, deltas=True):
     """Return what ``log_mel``, ``mfcc`` and ``named_features`` do, from one Fourier transform."""
     waveform = check_waveform(waveform)
+    if rate_hz < MIN_RATE_HZ:
+        raise ValueError(
+            f"The waveform has {rate_hz} Hz; the named features need {MIN_RATE_HZ} Hz or more. "
+            "Resample it when reading."
+        )
     magnitude, power = _transform(waveform, rate_hz, window_ms, hop_ms)
     mel_db = _log_mel(power, rate_hz, n_mels)
-    hop = _samples(hop_ms, rate_hz, "hop_ms")
-    features = _features(waveform, magnitude, power, rate_hz, hop)
+    features = _features(waveform, magnitude, power, rate_hz, _samples(hop_ms, rate_hz, "hop_ms"))
     return mel_db, mfcc(mel_db, n_mfcc=n_mfcc, deltas=deltas), features
 
 
@@ -223,11 +223,6 @@ def _speech_frames(level_db):
 
 def _features(waveform, magnitude, power, rate_hz, hop):
     """Return the named features from a waveform and its spectrum (frequency, time)."""
-    if rate_hz < MIN_RATE_HZ:
-        raise ValueError(
-            f"The waveform has {rate_hz} Hz; the named features need {MIN_RATE_HZ} Hz or more. "
-            "Resample it when reading."
-        )
     level_db = _decibels(power.sum(axis=0))
     speech = _speech_frames(level_db)
     kept = speech if speech.any() else np.ones_like(speech)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 MAX_LAG_S = 1.0  # longest lag looked for between two recordings of one scene, either way
+MAX_LIP_LAG_S = 0.5  # the same between a mouth and a voice
 PEAK_S = 0.002  # half the width of a peak
 CLEAR_PEAK = 10.0
 """Least height of a clear peak, in standard deviations of the correlation beside it. Unrelated
@@ -30,13 +31,8 @@ def estimate_lag(reference, recording, rate_hz):
     correlation method for estimation of time delay"): all frequencies count alike, so that other
     microphones and encoders change the height of the peak and not its place.
 
-    Args:
-        reference: float32 (samples,).
-        recording: float32 (samples,), the length may differ.
-        rate_hz: Samples per second of both.
-
-    Returns:
-        Seconds, a whole number of samples; None without a clear peak.
+    Both are float32 (samples,), of any lengths. The lag is a whole number of samples; None without
+    a clear peak.
     """
     if min(len(reference), len(recording)) < 2 or not (np.any(reference) and np.any(recording)):
         return None
@@ -54,20 +50,19 @@ def estimate_lag(reference, recording, rate_hz):
     return (best - reach) / rate_hz if is_clear else None
 
 
-def correlate_signals(a, b, *, max_lag_s=0.5):
+def correlate_signals(a, b):
     """Return how alike two signals are when the second one is moved in time.
 
     Args:
-        a: float (time,), at `GRID_HZ`.
-        b: float (time,), as many values from the same instant on.
-        max_lag_s: Longest lag, either way; at most half of the signals' length is taken.
+        a, b: float (time,), as many values from the same instant on, at `GRID_HZ`.
 
     Returns:
-        float64 (lag,), seconds added to the times of ``b``, and float64 (lag,), Pearson's
-        correlation over the seconds in common, 0 where a signal is constant.
+        float64 (lag,), seconds added to the times of ``b``, at most half of the signals' length
+        either way; and float64 (lag,), Pearson's correlation over the seconds in common, 0 where a
+        signal is constant.
     """
     n_values = len(a)
-    reach = min(round(max_lag_s * GRID_HZ), n_values // 2)
+    reach = min(round(MAX_LIP_LAG_S * GRID_HZ), n_values // 2)
     lags = np.arange(-reach, reach + 1)
     correlations = [
         _correlate(a[max(lag, 0) : n_values + lag], b[max(-lag, 0) : n_values - lag])
@@ -107,8 +102,7 @@ def compare_mouth_and_voice(faces, times, waveform, rate_hz):
     Args:
         faces: As for `measure_mouth_opening`, of all frames of a clip.
         times: float (time,), seconds, increasing, at least two.
-        waveform: float32 (samples,), sample 0 at 0 s.
-        rate_hz: Samples per second.
+        waveform, rate_hz: As for `measure_energy`.
 
     Returns:
         Dict: ``times`` (seconds on a grid of `GRID_HZ`), ``opening`` and ``loudness`` (there, slow

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,17 +55,13 @@ def explain_error(error):
     return " ".join(text.split()) or type(error).__name__
 
 
-class Children(AbstractContextManager):
+class Children:
     """Child processes, of the same limits, started when needed and used again; for threads."""
 
     def __init__(self, limits):
         self.limits = limits
         self._lock = threading.Lock()
         self._idle, self._all, self._closed = [], set(), False
-
-    def __exit__(self, *_):
-        """Stop the children."""
-        self.close()
 
     def call(self, function, arguments):
         """Return what a function of a module returns in a child; all is pickled.

@@ -31,7 +31,6 @@ def stream_results(
     lost,
     lists_errors=False,
     title="",
-    n_tasks=None,
     n_jobs=-1,
     scheduler="",
     limits=None,
@@ -41,18 +40,16 @@ def stream_results(
 
     Args:
         function: A function of a module, called with each task's items as arguments.
-        tasks: Tuples, in a list or made one by one.
+        tasks: List of tuples.
         lost: A function of a module that gives a result in place of the one that was lost, from
             the reason and the task's items.
         lists_errors: Whether what the function raises is such a loss too.
-        title: Words before the progress bar.
-        n_tasks: How many tasks there are, where ``tasks`` has no length.
         n_jobs: Processes of one thread; -1 for one a core; 0 calls the function in this process,
             without limits and protection: for debugging.
         scheduler: Address of a Dask scheduler, such as "tcp://10.0.0.1:8786": its workers are
             used and ``n_jobs`` does not count.
         limits: ``isolation.Limits`` of each task; None for the usual ones.
-        progress: Show the bar.
+        title, progress: Words before the progress bar, and whether it is shown.
 
     Yields:
         (number of the task, its result), in any order.
@@ -70,8 +67,7 @@ def stream_results(
         results = _stream_here(call, numbered)
     else:
         results = _stream_children(n_jobs, call, numbered, limits)
-    total = len(tasks) if n_tasks is None else n_tasks
-    bar = tqdm(total=total, desc=title, unit="clip", leave=False, disable=not progress)
+    bar = tqdm(total=len(tasks), desc=title, unit="clip", leave=False, disable=not progress)
     with closing(results), closing(bar):
         for number, result in results:
             yield number, result
@@ -105,7 +101,7 @@ def _stream_here(call, numbered):
 
 def _stream_children(n_jobs, call, numbered, limits):
     """Yield results of this machine's children, each led by a thread."""
-    with Children(limits) as children:
+    with closing(Children(limits)) as children:
         jobs = (joblib.delayed(call)(children.call, *task) for task in numbered)
         yield from joblib.Parallel(n_jobs, backend="threading", **STREAMED)(jobs)
 
