@@ -21,11 +21,6 @@ from modeling.training import runs
 SUFFIX = "_committee"
 
 
-def name_member(protocol, number):
-    """Return the protocol of a committee's member, counted from 1."""
-    return f"{protocol}/{number}"
-
-
 def seat_committee(corpus, branch, *, protocol, fold):
     """Write the run ``<branch>_committee`` of a fold from the newest runs of its members.
 
@@ -46,7 +41,7 @@ def seat_committee(corpus, branch, *, protocol, fold):
         ValueError: The members have read different arrays.
     """
     members = [
-        runs.find_run(corpus, branch, protocol=name_member(protocol, number), fold=fold)
+        runs.find_run(corpus, branch, protocol=f"{protocol}/{number}", fold=fold)
         for number in range(1, N_MEMBERS + 1)
     ]
     if any(facts["inputs"] != members[0]["inputs"] for facts in members):
@@ -70,17 +65,11 @@ def seat_committee(corpus, branch, *, protocol, fold):
 def merge_members(tables):
     """Return one table of predictions of a committee's members, of one fold and all parts.
 
-    Returns:
-        A table like those given: each clip that a member validated, as that member judged it, and
-        the test clips with the mean of all members' posteriors.
-
     Raises:
         LeakError: A clip that one member validated is tested by another.
         ValueError: Two members validated the same clip.
     """
-    emotions = runs.read_posteriors(tables[0])[1]
     validated = pd.concat([table[table["part"] == "val"] for table in tables])
     tested = [table[table["part"] == "test"] for table in tables]
-    experts.align_predictions([validated, *tested], emotions)  # refuses leaks and doubles
-    mean = experts.fuse_predictions(tested, emotions, fuse=experts.average_posteriors)
-    return pd.concat([validated, mean]).sort_values("clip_id").reset_index(drop=True)
+    emotions = runs.read_posteriors(validated)[1]
+    return experts.fuse_predictions([validated, *tested], emotions, fuse=experts.average_posteriors)

@@ -21,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from modeling.fusion import damage
-from modeling.pipeline import command
+from modeling.pipeline import arguments, command
 from modeling.scores import metrics
 from modeling.training import runs
 from preprocessing.disk import arrays
@@ -107,7 +107,7 @@ def main(arguments=None):
     if options.action == "publish":
         publish_experiment(name)
         return 0
-    given = command.parse_parameters(options.parameters)
+    given = arguments.parse_parameters(options.parameters)
     status = run_steps(name, given, data=options.data)
     if not status:
         compare_outcome(name)
@@ -133,8 +133,8 @@ def run_steps(name, given, *, data=""):
         return 2
     corpus = "drawn" if experiment.corpus == "fer2013" else experiment.corpus  # the clips' corpus
     for number, step in enumerate(steps, 1):
-        notebooks = command.find_notebooks(step.notebooks)
-        declared = {key for path in notebooks for key in command.list_parameters(path)}
+        notebooks = arguments.find_notebooks(step.notebooks)
+        declared = {key for path in notebooks for key in arguments.list_parameters(path)}
         own = step.parameters | {key: value for key, value in given.items() if key in declared}
         print(f"step {number} of {len(steps)}: notebooks {step.notebooks} {own}", flush=True)
         words = shlex.join(f"{key}={value!r}" for key, value in own.items())
