@@ -157,7 +157,7 @@ def plot_reliability(true, posteriors, *, ax=None):
     ax.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1, label="honest")
     styles = zip((ALARM, ACCENT, INK), "osD", strict=True)
     for (name, values), (colour, marker) in zip(posteriors.items(), styles, strict=False):
-        table = metrics.measure_reliability(true, values, n_bins=N_DRAWN).dropna()
+        table = metrics.measure_reliability(true, values, n_bins=N_DRAWN)
         points = table["confidence"], table["accuracy"]
         ax.plot(*points, color=colour, linewidth=1, alpha=0.6)
         sizes = 12 + 200 * table["n_clips"] / len(values)

@@ -118,9 +118,8 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
 
     Returns:
         dict: for each of ``SCORES`` ``<score>_difference`` (second minus first), its ``_low`` and
-        ``_high``, and ``<score>_p``, two-sided, from the bootstrap; ``only_first`` and
-        ``only_second``, clips that one alone gets right; ``mcnemar_p``; ``n_clips``;
-        ``n_unshared``, clips left out because one run lacks them; ``resampled``.
+        ``_high``; ``only_first`` and ``only_second``, clips that one alone gets right;
+        ``mcnemar_p``; ``n_clips``; ``n_unshared``, clips left out because one run lacks them.
 
     Raises:
         ValueError: The runs share no clip, or disagree about a clip's true emotion.
@@ -134,15 +133,13 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
     true = pair[0][0]
     if not np.array_equal(true, pair[1][0]):
         raise ValueError("The two runs disagree about what is true; were the clips relabelled?")
-    weights, groups, resampled = draw_weights(tables[0]["actor"], rng=rng, n=n)
+    weights, groups, _ = draw_weights(tables[0]["actor"], rng=rng, n=n)
     weights = np.vstack([np.ones(weights.shape[1], dtype=weights.dtype), weights])
     scores = [score_resamples(true, posteriors, groups, weights) for _, posteriors in pair]
     result = {}
     for name in SCORES:
         observed, *resamples = scores[1][name] - scores[0][name]
-        sides = [1 + np.sum(np.array(resamples) <= 0), 1 + np.sum(np.array(resamples) >= 0)]
         result |= {f"{name}_difference": float(observed)} | _span(f"{name}_difference", resamples)
-        result |= {f"{name}_p": float(min(1, 2 * min(sides) / (n + 1)))}
     right = [posteriors.argmax(axis=1) == true for _, posteriors in pair]
     one, other = int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))
     return result | {
@@ -151,7 +148,6 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
         "mcnemar_p": float(binomtest(one, one + other).pvalue) if one + other else 1.0,
         "n_clips": len(true),
         "n_unshared": n_unshared,
-        "resampled": resampled,
     }
 
 
@@ -183,7 +179,7 @@ def tabulate_scores(runs, emotions, *, rng, n=2000):
         rows[name] |= find_extremes(scored, emotions)
     everything = pd.concat(runs.values()).drop_duplicates(["clip_id", "part"])
     true, true_train = (everything.loc[everything["part"] == p, "true"] for p in ("test", "train"))
-    baselines = score_baselines(true, emotions, true_train=true_train if len(true_train) else None)
+    baselines = score_baselines(true, emotions, true_train=true_train)
     return pd.DataFrame.from_dict(baselines | rows, orient="index").rename_axis("run")
 
 
