@@ -21,41 +21,30 @@ N_DRAWN = 10
 """Bins of confidence in a picture."""
 
 
-def plot_history(history, *, chance=None, figure=None):
-    """Draw loss and scores of training and validation clips by epoch, the kept epoch marked.
+def plot_history(history, *, chance, figure=None):
+    """Draw loss and accuracy of training and validation clips by epoch, the kept epoch marked.
 
-    Args:
-        history: DataFrame or dict of columns, one row an epoch: ``loss`` and scores such as
-            ``accuracy`` or ``unweighted_recall``, each also as ``val_…``; ``epoch``, or the rows
-            are counted from 1; ``best``, or the epoch with the least ``val_loss`` is marked.
-        chance: Accuracy of guessing, drawn as a line if given.
+    ``history`` is that of ``loop.train_model``; ``chance``, the accuracy of guessing, is a line.
     """
-    history = pd.DataFrame(history)
-    epochs = history.get("epoch", pd.Series(np.arange(1, len(history) + 1)))
-    names = [name for name in ("accuracy", "unweighted_recall") if name in history]
     figure = figure or plt.figure(figsize=(9, 3.4), layout="constrained")
-    axes = figure.subplots(1, 2)
-    _draw_curves(axes[0], epochs, history, ["loss"])
-    _draw_curves(axes[1], epochs, history, names)
-    axes[0].set(title="Cross-entropy", ylabel="loss (nats)")
-    axes[0].set_ylim(0, 1.05 * history.filter(regex="loss$").max(axis=None))
-    axes[1].set(title=_head(" and ".join(names)), ylabel="share", ylim=(0, 1.03))
-    axes[1].yaxis.set_major_formatter(PercentFormatter(1))
-    if chance is not None:
-        draw_chance(axes[1], chance)
-    if "val_loss" in history:
-        losses = history["val_loss"]
-        kept = epochs[history.get("best", losses == losses.min())].iloc[0]
-        for ax in axes:
-            ax.axvline(kept, color=ALARM, linewidth=1, label=f"kept: epoch {kept}")
-    shown = {}
-    for ax in axes:
+    axes, epochs = figure.subplots(1, 2), history["epoch"]
+    points = {"marker": "o" if len(epochs) <= 25 else "", "markersize": 3}
+    kept = epochs[history["best"]].iloc[0]
+    for ax, score in zip(axes, ("loss", "accuracy"), strict=True):
+        ax.plot(epochs, history[score], color=INK, label="training", **points)
+        style = {"color": PART_COLOURS["val"], "label": "validation"} | points
+        ax.plot(epochs, history[f"val_{score}"], **style)
+        ax.axvline(kept, color=ALARM, linewidth=1, label=f"kept: epoch {kept}")
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         strip_spines(ax)
-        shown |= {text: line for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+    axes[0].set(title="Cross-entropy", ylabel="loss (nats)")
+    axes[0].set_ylim(0, 1.05 * history.filter(regex="loss$").max(axis=None))
+    axes[1].set(title="Accuracy", ylabel="share", ylim=(0, 1.03))
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1))
+    draw_chance(axes[1], chance)
     beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)}  # where it hides no curve
-    axes[1].legend(shown.values(), shown.keys(), frameon=False, fontsize=8, **beside)
+    axes[1].legend(frameon=False, fontsize=8, **beside)
     return figure
 
 
@@ -121,9 +110,10 @@ def plot_scores(table, *, score="accuracy", ax=None):
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], prune="upper"))
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     resampled = " or ".join(sorted(set(runs["resampled"])))
-    ax.set_xlabel(f"{_spell(score)} with 95% interval over {resampled}")
+    words = score.replace("_", " ").replace("f1", "F1")
+    ax.set_xlabel(f"{words} with 95% interval over {resampled}")
     ax.grid(axis="x", alpha=0.3)
-    return _head_axes(ax, f"{_head(score)} of each run")
+    return _head_axes(ax, f"{words[0].upper()}{words[1:]} of each run")
 
 
 def plot_recall_table(table, emotions, *, ax=None):
@@ -204,33 +194,10 @@ def plot_embedding(points, labels, emotions, *, ax=None):
     return strip_spines(ax)
 
 
-def _draw_curves(ax, epochs, history, names):
-    """Draw the curves of both parts; a second score is dashed."""
-    points = {"marker": "o" if len(epochs) <= 25 else "", "markersize": 3}
-    parts = ("", "training", INK), ("val_", "validation", PART_COLOURS["val"])
-    for name, style in zip(names, ("-", "--"), strict=False):
-        for prefix, part, colour in parts:
-            if prefix + name in history:
-                label = part if len(names) == 1 else f"{part} {_spell(name)}"
-                values = history[prefix + name]
-                ax.plot(epochs, values, style, color=colour, label=label, **points)
-
-
 def draw_chance(ax, chance):
     """Draw what guessing gives as a line across."""
     style = {"color": INK, "linestyle": BASELINES["chance"], "linewidth": 1}
     ax.axhline(chance, label=f"chance {chance:.1%}", **style)
-
-
-def _spell(score):
-    """Return a score's name in words."""
-    return score.replace("_", " ").replace("f1", "F1")
-
-
-def _head(score):
-    """Return a score's name in words, as a heading."""
-    words = _spell(score)
-    return words[:1].upper() + words[1:]
 
 
 def _head_axes(ax, title):
