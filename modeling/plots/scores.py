@@ -61,10 +61,7 @@ def plot_test(predictions, emotions, *, figure=None):
 
 
 def plot_confusion(true, predicted, emotions, *, ax=None):
-    """Draw the confusion matrix: share of each true emotion's clips, and their number.
-
-    The row of an emotion without clips is empty.
-    """
+    """Draw the confusion matrix: share of each true emotion's clips, and their number."""
     true, predicted = (metrics.encode_labels(labels, emotions) for labels in (true, predicted))
     counts = metrics.count_confusions(true, predicted, len(emotions))
     totals = counts.sum(axis=1, keepdims=True)
@@ -88,10 +85,7 @@ def plot_confusion(true, predicted, emotions, *, ax=None):
 
 
 def plot_scores(table, *, score="accuracy", ax=None):
-    """Draw one score of every run of ``bootstrap.tabulate_scores`` with its interval.
-
-    First run on top; beside chance and the majority class.
-    """
+    """Draw one score of every run of ``bootstrap.tabulate_scores``, its interval, the baselines."""
     runs = table[~table.index.isin(BASELINES)]
     ax = open_axes(ax, 6.2 + 0.08 * max(map(len, runs.index)), 1.3 + 0.38 * len(runs))
     rows = np.arange(len(runs))
@@ -117,10 +111,7 @@ def plot_scores(table, *, score="accuracy", ax=None):
 
 
 def plot_recall_table(table, emotions, *, ax=None):
-    """Draw every run's recall of every emotion as a heat map with numbers.
-
-    Of ``bootstrap.tabulate_scores``, first run on top; that of an emotion without clips is empty.
-    """
+    """Draw every run's recall of every emotion, of ``bootstrap.tabulate_scores``, with numbers."""
     rows = table[~table.index.isin(BASELINES)]
     shares = rows[[f"recall_{emotion}" for emotion in emotions]].to_numpy(float)
     ax = open_axes(ax, 2.5 + 0.85 * len(emotions), 1.2 + 0.42 * len(rows))

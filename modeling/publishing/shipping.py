@@ -1,12 +1,8 @@
 """The networks that this repository brings along, and how they are made from runs.
 
-    from modeling.publishing.shipping import load_shipped
-    voice = load_shipped("voice")
-
     python -m modeling.publishing.shipping voice expression   # the newest runs of fold 1, packed
 
-Each is the network of one fold, so that there are people whom it has never met: its own test
-actors. ``modeling/shipped/<name>.md`` is its card.
+Each is the network of one fold, so there are people whom it has never met: its test actors.
 """
 
 import argparse
@@ -82,10 +78,9 @@ def build_fusion():
         All zeros where a modality is missing: the other one decides alone.
     """
     found = {name: find_network(name) for name in (VOICE, FACE)}
-    tables = [runs.read_predictions(facts["folder"]) for facts in found.values()]
-    emotions = runs.read_posteriors(tables[0])[1]
-    groups = heads.group_branches(found)
-    product = experts.fit_product(dict(zip(found, tables, strict=True)), emotions, groups)
+    tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
+    emotions = runs.read_posteriors(tables[VOICE])[1]
+    product = experts.fit_product(tables, emotions, heads.group_branches(found))
     face = heads.load_network(found[FACE]["folder"])
     voice = keras.Input((len(emotions),), name="voice")
     expressions = keras.Input(face.input_shape[1:], name="expressions")

@@ -1,12 +1,9 @@
 """How sure a score is, and whether one run beats another: bootstrap over actors.
 
 Clips of one actor resemble each other, so actors are drawn with replacement, each with all its
-clips (cluster bootstrap; Davison & Hinkley 1997, chapter 3). With one actor there is nobody to
-draw: clips are drawn instead, the result says so, and it speaks of that actor alone. With a
-handful of actors the interval is coarse and on the narrow side.
-
-Tables of predictions and ``emotions`` are those of ``scores.metrics``; ``rng`` is a
-``numpy.random.Generator``, ``n`` the number of resamples.
+clips (cluster bootstrap; Davison & Hinkley 1997, chapter 3). With one actor clips are drawn
+instead; with a handful the interval is coarse and on the narrow side. Tables and ``emotions`` are
+those of ``scores.metrics``; ``rng`` is a ``numpy.random.Generator``, ``n`` counts resamples.
 """
 
 import numpy as np
@@ -41,10 +38,10 @@ def bootstrap_scores(predictions, emotions, *, rng, n=2000):
     true, posteriors = read_scored(predictions, emotions)
     weights, groups, resampled = draw_weights(predictions["actor"], rng=rng, n=n)
     scores = score_resamples(true, posteriors, groups, weights)
-    intervals = {}
+    intervals = {"resampled": resampled}
     for name in SCORES:
         intervals |= _span(name, scores[name])
-    return intervals | {"resampled": resampled}
+    return intervals
 
 
 def _span(name, values):

@@ -2,11 +2,9 @@
 
 ``true`` and ``predicted`` are labels, int (clip,), positions in ``emotions``, the names of the
 classes in order; ``posteriors`` are float (clip, emotion). A table of predictions is what
-``modeling.training.runs`` writes: ``clip_id, actor, fold, part, true, p_<emotion>…``. Clips of one
-actor are not independent, so every interval resamples actors, not clips (``scores.bootstrap``).
-
-A class without a single true clip has no recall. Unweighted recall and macro-F1 are means over
-the classes that are present in ``true``; a prediction of an absent class is an error all the same.
+``modeling.training.runs`` writes: ``clip_id, actor, fold, part, true, p_<emotion>…``. Unweighted
+recall and macro-F1 are means over the classes that are present in ``true``; a prediction of an
+absent class is an error all the same.
 """
 
 import numpy as np
