@@ -73,12 +73,7 @@ def run_folds(notebooks, options, chosen):
 
 
 def choose_folds(text, corpus, chosen):
-    """Return the protocol that notebooks follow, and its folds that ``--folds`` means.
-
-    Args:
-        text: Such as "all" or "1,3".
-        corpus: Its name.
-        chosen: Parameters by notebook.
+    """Return the protocol that notebooks follow, and its folds, "all" or such as "1,3".
 
     Raises:
         ArgumentsError: A fold does not exist.

@@ -14,8 +14,6 @@ QUIET = ["--IPKernelApp.log_level=CRITICAL"]
 were interrupted: that is how they are asked to stop."""
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-SKIPS = "NotEnoughClipsError"
-"""A notebook that stops with this error has nothing to work on: it is skipped, not failed."""
 
 
 def run_notebook(notebook, parameters, corpus, *, in_place=False):
@@ -43,7 +41,8 @@ def run_notebook(notebook, parameters, corpus, *, in_place=False):
         if in_place:
             keep_executed(notebook, target)
     except papermill.PapermillExecutionError as error:
-        words = "skipped" if error.ename == SKIPS else f"failed: {error.ename}"
+        nothing_to_do = error.ename == "NotEnoughClipsError"
+        words = "skipped" if nothing_to_do else f"failed: {error.ename}"
         outcome = f"{words}: {error.evalue} (see {arrays.shorten_path(target)})"
     save_figures(target, runs.results_folder() / "figures" / corpus)
     return outcome, time.perf_counter() - started

@@ -8,21 +8,18 @@ from modeling.plots.scores import MARKERS, draw_chance
 from preprocessing.plots import EMOTION_COLOURS
 from preprocessing.plots.style import ACCENT, ALARM, INK, open_axes, strip_spines
 
-RANGE_DB = 80
-"""Of a spectrogram: what is so much below the loudest point is black."""
-
 EXPRESSION_COLOURS = EMOTION_COLOURS | {"contempt": "#7A5C3E"}
 
 
 def plot_mels(mels, titles, *, hop_ms, figure=None):
-    """Draw log-mel spectrograms side by side on one colour scale: louder is brighter.
+    """Draw log-mel spectrograms side by side on one colour scale of 80 dB: louder is brighter.
 
     ``mels`` are float (clip, time, mel) in dB; ``hop_ms`` is the step between rows.
     """
     figure = figure or plt.figure(figsize=(1.5 + 3.2 * len(mels), 2.8), layout="constrained")
     axes = figure.subplots(1, len(mels), sharey=True, squeeze=False)[0]
     top, extent = np.max(mels), (0, mels.shape[1] * hop_ms / 1000, -0.5, mels.shape[2] - 0.5)
-    style = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": top - RANGE_DB}
+    style = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": top - 80}
     for ax, mel, title in zip(axes, mels, titles, strict=True):
         picture = ax.imshow(mel.T, extent=extent, vmax=top, **style)
         ax.set_title(title, fontsize=9)

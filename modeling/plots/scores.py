@@ -17,9 +17,6 @@ BASELINES = {"chance": ":", "majority": "--"}
 MARKERS = "osD^vPXd"
 """One for each emotion in the project's order, so that no point depends on colour alone."""
 
-N_DRAWN = 10
-"""Bins of confidence in a picture."""
-
 
 def plot_history(history, *, chance, figure=None):
     """Draw loss and accuracy of training and validation clips by epoch, the kept epoch marked.
@@ -138,7 +135,7 @@ def plot_reliability(true, posteriors, *, ax=None):
     ax.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1, label="honest")
     styles = zip((ALARM, ACCENT, INK), "osD", strict=True)
     for (name, values), (colour, marker) in zip(posteriors.items(), styles, strict=False):
-        table = metrics.measure_reliability(true, values, n_bins=N_DRAWN)
+        table = metrics.measure_reliability(true, values, n_bins=10)
         points = table["confidence"], table["accuracy"]
         ax.plot(*points, color=colour, linewidth=1, alpha=0.6)
         sizes = 12 + 200 * table["n_clips"] / len(values)

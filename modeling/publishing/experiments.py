@@ -252,6 +252,4 @@ def read_published(name):
 
 
 if __name__ == "__main__":
-    from modeling.publishing import experiments  # by this name workers find its functions
-
-    sys.exit(experiments.main())
+    sys.exit(main())

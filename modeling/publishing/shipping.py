@@ -9,6 +9,7 @@ import argparse
 import sys
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -100,18 +101,15 @@ def build_fusion():
 def pack_model(model, path):
     """Save a network, compressed, with weights of ``KEPT_BITS`` bits of mantissa, also its own."""
     model.set_weights([round_weights(weight) for weight in model.get_weights()])
-    with arrays.replace_file(Path(path)) as temporary:
-        plain = temporary.with_suffix(".plain.keras")
-        try:
-            model.save(plain)
-            with (
-                zipfile.ZipFile(plain) as source,
-                zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
-            ):
-                for name in source.namelist():
-                    target.writestr(name, source.read(name))
-        finally:
-            plain.unlink(missing_ok=True)
+    with arrays.replace_file(Path(path)) as temporary, TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.keras"
+        model.save(plain)
+        with (
+            zipfile.ZipFile(plain) as source,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
+        ):
+            for name in source.namelist():
+                target.writestr(name, source.read(name))
 
 
 def round_weights(weights):
@@ -125,6 +123,4 @@ def round_weights(weights):
 
 
 if __name__ == "__main__":
-    from modeling.publishing import shipping
-
-    sys.exit(shipping.main())
+    sys.exit(main())

@@ -10,18 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from modeling.scores.metrics import (
-    N_BINS,
-    SCORES,
-    assign_bins,
-    find_extremes,
-    read_scored,
-    score_baselines,
-    score_predictions,
-)
-
-TAILS = (0.025, 0.975)
-"""Between which quantiles of the resamples an interval lies: it should cover 95%."""
+from modeling.scores import metrics
 
 
 def bootstrap_scores(predictions, emotions, *, rng, n=2000):
@@ -35,18 +24,18 @@ def bootstrap_scores(predictions, emotions, *, rng, n=2000):
     Raises:
         ValueError: See ``metrics.read_scored``.
     """
-    true, posteriors = read_scored(predictions, emotions)
+    true, posteriors = metrics.read_scored(predictions, emotions)
     weights, groups, resampled = draw_weights(predictions["actor"], rng=rng, n=n)
     scores = score_resamples(true, posteriors, groups, weights)
     intervals = {"resampled": resampled}
-    for name in SCORES:
+    for name in metrics.SCORES:
         intervals |= _span(name, scores[name])
     return intervals
 
 
 def _span(name, values):
-    """Return the ends of an interval by name."""
-    low, high = np.quantile(values, TAILS)
+    """Return by name the ends of the interval that holds 95% of the resamples."""
+    low, high = np.quantile(values, (0.025, 0.975))
     return {f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
@@ -82,8 +71,8 @@ def score_resamples(true, posteriors, groups, weights):
     predicted = posteriors.argmax(axis=1)
     confusions = np.zeros((n_groups, n_classes, n_classes))
     np.add.at(confusions, (groups, true, predicted), 1)
-    confidences, bins = assign_bins(posteriors)
-    gaps = np.zeros((n_groups, N_BINS))
+    confidences, bins = metrics.assign_bins(posteriors)
+    gaps = np.zeros((n_groups, metrics.N_BINS))
     np.add.at(gaps, (groups, bins), confidences - (predicted == true))
     confusions = (weights @ confusions.reshape(n_groups, -1)).reshape(-1, n_classes, n_classes)
     gaps = weights @ gaps
@@ -100,7 +89,7 @@ def score_resamples(true, posteriors, groups, weights):
         f1.sum(axis=1) / n_present,
         np.abs(gaps).sum(axis=1) / n_clips,
     )
-    return dict(zip(SCORES, values, strict=True))
+    return dict(zip(metrics.SCORES, values, strict=True))
 
 
 def compare_predictions(first, second, emotions, *, rng, n=2000):
@@ -126,7 +115,7 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
         raise ValueError("The two runs share no clip; compare runs of one corpus, fold and part.")
     n_unshared = len(set(first["clip_id"]) ^ set(second["clip_id"]))
     tables = [run.set_index("clip_id", drop=False).loc[shared] for run in (first, second)]
-    pair = [read_scored(table, emotions) for table in tables]
+    pair = [metrics.read_scored(table, emotions) for table in tables]
     true = pair[0][0]
     if not np.array_equal(true, pair[1][0]):
         raise ValueError("The two runs disagree about what is true; were the clips relabelled?")
@@ -134,7 +123,7 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
     weights = np.vstack([np.ones(weights.shape[1], dtype=weights.dtype), weights])
     scores = [score_resamples(true, posteriors, groups, weights) for _, posteriors in pair]
     result = {}
-    for name in SCORES:
+    for name in metrics.SCORES:
         observed, *resamples = scores[1][name] - scores[0][name]
         result |= {f"{name}_difference": float(observed)} | _span(f"{name}_difference", resamples)
     right = [posteriors.argmax(axis=1) == true for _, posteriors in pair]
@@ -171,12 +160,12 @@ def tabulate_scores(runs, emotions, *, rng, n=2000):
                 f"Run {name!r} has no predictions of part 'test'; it holds "
                 f"{', '.join(sorted(predictions['part'].unique()))}."
             )
-        rows[name] = score_predictions(scored, emotions)
+        rows[name] = metrics.score_predictions(scored, emotions)
         rows[name] |= bootstrap_scores(scored, emotions, rng=rng, n=n)
-        rows[name] |= find_extremes(scored, emotions)
+        rows[name] |= metrics.find_extremes(scored, emotions)
     everything = pd.concat(runs.values()).drop_duplicates(["clip_id", "part"])
     true, true_train = (everything.loc[everything["part"] == p, "true"] for p in ("test", "train"))
-    baselines = score_baselines(true, emotions, true_train=true_train)
+    baselines = metrics.score_baselines(true, emotions, true_train=true_train)
     return pd.DataFrame.from_dict(baselines | rows, orient="index").rename_axis("run")
 
 

@@ -15,7 +15,6 @@ SCORES = ("accuracy", "unweighted_recall", "macro_f1", "expected_calibration_err
 N_BINS = 15
 PEOPLE = {"ravdess": {"people, voice": 0.62, "people, face": 0.75, "people, both": 0.80}}
 """About how often people name a corpus's emotion (RAVDESS: Livingstone & Russo 2018)."""
-SUM_TOLERANCE = 0.01
 
 
 def encode_labels(labels, emotions):
@@ -33,7 +32,7 @@ def encode_labels(labels, emotions):
     return np.array([positions[label] for label in labels], dtype=np.int64)
 
 
-def validate_posteriors(posteriors, *, tolerance=SUM_TOLERANCE):
+def validate_posteriors(posteriors, *, tolerance=0.01):
     """Raise ValueError unless posteriors (clip, emotion) are complete and sum to one."""
     if not len(posteriors):
         raise ValueError(f"Posteriors have shape {posteriors.shape}; expected (clip, emotion).")
