@@ -24,18 +24,11 @@ NO_LIMITS = Limits(time_s=7 * 86400, memory_gb=1e6)
 
 
 def run_folds(notebooks, options, chosen):
-    """Run notebooks for every fold asked for, with ``--committee`` by each of five members.
+    """Run notebooks for every fold, with ``--committee`` for each of its members; return outcomes.
 
     On a cluster, whose workers see ``data/`` under the same path, many at a time; on this machine
-    one after the other, since each training takes all cores.
-
-    Args:
-        notebooks: Paths, in order.
-        options: The command line's.
-        chosen: Parameters by notebook; FOLD is added, and of a member PROTOCOL.
-
-    Returns:
-        What became of them, by notebook and fold; printed, too.
+    one after the other, since each training takes all cores. To ``chosen``, the parameters by
+    notebook, comes FOLD, and for a member PROTOCOL.
     """
     outcomes, started = {}, time.perf_counter()
     protocol, folds = choose_folds(options.folds or "all", options.corpus, chosen)

@@ -113,11 +113,7 @@ def main(arguments=None):
 
 
 def run_steps(name, given, *, data=""):
-    """Run the steps of an experiment in order.
-
-    Args:
-        given: Parameters over those of the steps, such as file names that a step asks for.
-        data: Where the corpus lies.
+    """Run the steps of an experiment in order, ``given`` parameters over theirs.
 
     Returns:
         The exit status: 0, that of the first notebook that failed, or 2 where a step asks for a

@@ -20,9 +20,6 @@ def bootstrap_scores(predictions, emotions, *, rng, n=2000):
         dict: ``<score>_low`` and ``<score>_high`` for each of ``SCORES``, and ``resampled``:
         what was drawn, such as ``"24 actors"`` or ``"60 clips of 1 actor"``. The calibration
         error grows with fewer different clips, so its interval lies somewhat high.
-
-    Raises:
-        ValueError: See ``metrics.read_scored``.
     """
     true, posteriors = metrics.read_scored(predictions, emotions)
     weights, groups, resampled = draw_weights(predictions["actor"], rng=rng, n=n)

@@ -128,14 +128,11 @@ def expected_calibration_error(true, posteriors):
 
 
 def score_predictions(predictions, emotions):
-    """Return the scores of one part's predictions.
+    """Return the scores of one part's predictions, see ``read_scored``.
 
     Returns:
         dict of plain numbers, in order: ``SCORES``, ``recall_<emotion>`` (NaN for an emotion
         without clips), ``n_clips``, ``n_actors``.
-
-    Raises:
-        ValueError: See ``read_scored``.
     """
     true, posteriors = read_scored(predictions, emotions)
     predicted = posteriors.argmax(axis=1)
@@ -152,11 +149,7 @@ def score_predictions(predictions, emotions):
 
 
 def score_by(predictions, emotions, column, *, clips=None):
-    """Return the scores of each value of a column, such as actor, gender or intensity.
-
-    Args:
-        predictions: Table of predictions of one part.
-        column: Of the predictions, or of ``clips``, a DataFrame with ``clip_id``.
+    """Return the scores of each value of a column, of one part's predictions or of ``clips``.
 
     Returns:
         DataFrame indexed by the column's values, worst accuracy first: ``SCORES``, ``n_clips``.
