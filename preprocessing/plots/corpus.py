@@ -46,22 +46,21 @@ def plot_actor_table(clips, *, ax=None):
     return ax
 
 
-def plot_folds(clips, parts, *, by="actor", ax=None):
-    """Draw which groups of clips each fold trains on, stops by and is tested on.
+def plot_folds(clips, parts, *, ax=None):
+    """Draw which actors each fold trains on, stops by and is tested on.
 
     Args:
-        clips: DataFrame with the column ``by``, which the folds are to keep apart. A group with
-            clips in two parts of a fold is red and named "mixed": a leak.
+        clips: DataFrame with the column ``actor``. An actor with clips in two parts of a fold is
+            red and named "mixed": a leak.
         parts: Dict from a fold's name to the part of each clip: text (clip,), "train", "val",
             "test", or "" for a clip that the fold leaves out.
-        by: Name of the column.
     """
-    groups = sorted(clips[by].unique())
+    groups = sorted(clips["actor"].unique())
     ax = style.open_axes(ax, np.clip(2.5 + 0.34 * len(groups), 5, 14), 1.3 + 0.34 * len(parts))
     used = set()
     for row, names in enumerate(parts.values()):
         for column, group in enumerate(groups):
-            found = sorted(set(np.asarray(names)[(clips[by] == group).to_numpy()]) - {""})
+            found = sorted(set(np.asarray(names)[(clips["actor"] == group).to_numpy()]) - {""})
             if not found:
                 continue
             part = found[0] if len(found) == 1 else "mixed"
@@ -71,7 +70,7 @@ def plot_folds(clips, parts, *, by="actor", ax=None):
     style.label_groups(ax, groups)
     ax.set_yticks(range(len(parts)), [str(name) for name in parts])
     ax.set(xlim=(-0.6, len(groups) - 0.4), ylim=(len(parts) - 0.5, -0.5))
-    ax.set(xlabel=by, ylabel="fold", title=f"Which {by} is in which part")
+    ax.set(xlabel="actor", ylabel="fold", title="Which actor is in which part")
     keys = [Patch(color=PART_COLOURS[part], label=part) for part in PART_COLOURS if part in used]
     ax.legend(handles=keys, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return style.strip_spines(ax)
