@@ -41,7 +41,7 @@ import nbformat  # noqa: E402
 import pandas as pd  # noqa: E402
 
 from data_augmentation.quiet_keras import keras  # noqa: E402
-from modeling.pipeline import command  # noqa: E402
+from modeling.pipeline import arguments, command  # noqa: E402
 from modeling.training import inputs, loop  # noqa: E402
 from preprocessing.disk import arrays  # noqa: E402
 
@@ -132,7 +132,7 @@ def open_notebook(number, **parameters):
         number: First digits of its name.
         **parameters: In the place of those in its parameters cell.
     """
-    (path,) = command.find_notebooks(number)
+    (path,) = arguments.find_notebooks(number)
     names = {"display": lambda *_: None, "__name__": path.stem}
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type != "code":

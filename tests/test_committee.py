@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from modeling.fusion import committee
-from modeling.pipeline import command
+from modeling.pipeline import arguments, command
 from modeling.split.folds import N_MEMBERS
 from modeling.split.protocol import LeakError, check_leak, split_clips
 from modeling.training import runs
@@ -18,6 +18,7 @@ from modeling.training import inputs, loop, runs
 parts = inputs.read_parts(CORPUS, "mels", protocol=PROTOCOL, fold=FOLD)
 split, emotions = parts.origin["protocol"], parts.emotions
 met = set(parts["train"].clips["actor"])
+if split == FAIL: raise KeyError("broken")
 posteriors = {}
 for name, part in parts.items():
     posteriors[name] = np.full((len(part), len(emotions)), 1 / len(emotions))
@@ -43,7 +44,7 @@ def test_members_test_as_their_protocol_and_share_the_validation(name):
     whole = split_clips(clips, protocol=name, fold=2)
     held = []
     for number in range(1, N_MEMBERS + 1):
-        parts = split_clips(clips, protocol=committee.name_member(name, number), fold=2)
+        parts = split_clips(clips, protocol=f"{name}/{number}", fold=2)
         check_leak(clips, parts)
         np.testing.assert_array_equal(parts == "test", whole == "test")
         actors = list_actors(clips, parts)["val"]
@@ -91,9 +92,9 @@ def test_members_that_disagree_about_the_test_are_refused():
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     write_made_corpus(tmp_path)
-    parameters = 'CORPUS = "ravdess"\nPROTOCOL = "auto"\nFOLD = 1'
+    parameters = 'CORPUS = "ravdess"\nPROTOCOL = "auto"\nFOLD = 1\nFAIL = ""'
     write_made_notebook(tmp_path / "modeling/31_made.ipynb", parameters, TRAIN)
-    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(arguments, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path
 
@@ -112,10 +113,17 @@ def test_the_pipeline_seats_a_committee_that_never_met_whom_it_judges(home):
     assert set(runs.pool_runs("ravdess", protocol="luna5")) == {"audio_made_committee"}
 
 
+def test_a_committee_that_lacks_a_member_is_not_seated(home, capsys):
+    arguments = ["--corpus", "ravdess", "--folds", "1", "--committee"]
+    assert command.main([*arguments, "--parameters", "FAIL=luna5/2"]) == 1
+    assert "31_made failed: KeyError" in capsys.readouterr().out
+    assert {facts["branch"] for facts in runs.list_runs("ravdess")} == {"audio_made"}
+
+
 def test_members_of_another_preparation_are_not_mixed(tmp_path, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     for number in range(1, N_MEMBERS + 1):
-        protocol = committee.name_member("luna5", number)
+        protocol = f"luna5/{number}"
         facts = {"corpus": "ravdess", "protocol": protocol, "fold": 1, "parameters": {}}
         run = runs.Run("audio_made", modality="voice", **facts)
         run.facts["inputs"] = {"audio": str(number // 3)}
@@ -137,7 +145,7 @@ def test_a_committee_is_scored_on_its_test_clips(tmp_path, monkeypatch):
         table = make_table({f"v{number}": "val", **dict.fromkeys(tested, "test")}, 0.6)
         right = (table["part"] == "test") & (table["clip_id"] != "t0")
         table["true"] = np.where(right, "calm", "sad")
-        protocol = committee.name_member("luna5", number)
+        protocol = f"luna5/{number}"
         facts = {"corpus": "ravdess", "protocol": protocol, "fold": 1, "parameters": {}}
         run = runs.Run("audio_made", modality="voice", **facts)
         run.facts |= {"inputs": {}, "detector": ""}

@@ -5,7 +5,7 @@ import json
 import pytest
 from distributed import LocalCluster
 
-from modeling.pipeline import command
+from modeling.pipeline import arguments, command, crossvalidation
 from modeling.training import runs
 from preprocessing.disk import arrays
 from tests.made_corpus import write_made_corpus, write_made_notebook
@@ -38,7 +38,7 @@ def home(tmp_path, monkeypatch):
     write_made_notebook(tmp_path / "modeling/30_first.ipynb", parameters, TRAIN)
     parameters = 'CORPUS = "ravdess"\nFOLD = 1\nFAIL_AT = 0'
     write_made_notebook(tmp_path / "modeling/34_second.ipynb", parameters, FUSE)
-    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(arguments, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path
 
@@ -95,9 +95,9 @@ def test_a_broken_fold_is_named_and_the_others_are_kept(home, capsys):
 
 
 def test_all_folds_are_those_of_the_protocol(home):
-    assert command.resolve_protocol("ravdess", {}) == "luna5"
-    assert command.list_folds("all", "ravdess", "luna5") == [1, 2, 3, 4, 5]
-    assert command.list_folds("all", "ravdess", "msaf6") == [1, 2, 3, 4, 5, 6]
+    given = {"a": {"FOLD": 2}, "b": {"PROTOCOL": "msaf6"}}
+    assert crossvalidation.choose_folds("all", "ravdess", {}) == ("luna5", [1, 2, 3, 4, 5])
+    assert crossvalidation.choose_folds("all", "ravdess", given) == ("msaf6", [1, 2, 3, 4, 5, 6])
 
 
 @pytest.mark.parametrize("folds", ["6", "0", "one"])

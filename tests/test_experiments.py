@@ -9,6 +9,7 @@ import pytest
 
 from modeling.expressions import fer2013
 from modeling.pipeline import command
+from modeling.pipeline.arguments import find_notebooks, list_parameters, parse_parameters
 from modeling.publishing import experiments, report
 from modeling.publishing.experiments import CHOSEN, EXPERIMENTS, PUBLISHED, SHIPPED
 from modeling.split.folds import get_protocol
@@ -125,8 +126,8 @@ def test_steps_come_once_and_in_order(name):
         assert places == sorted(places)
         assert places[-1] < len(steps) - 1
     for step in steps:
-        notebooks = command.find_notebooks(step.notebooks)
-        declared = {name for path in notebooks for name in command.list_parameters(path)}
+        notebooks = find_notebooks(step.notebooks)
+        declared = {name for path in notebooks for name in list_parameters(path)}
         assert set(step.parameters) | set(step.asks) <= declared
 
 
@@ -241,10 +242,10 @@ def test_reproducing_runs_each_step_for_every_fold(home, monkeypatch, capsys):
     assert experiments.main(arguments) == 0
     assert [a[a.index("--only") + 1] for a in called] == ["10,11", "12,21", "43"]
     assert ["--folds" in a for a in called] == [False, False, True]
-    words = command.parse_parameters(called[-1][-1])
+    words = parse_parameters(called[-1][-1])
     assert words["EPOCHS"] == 3
     assert words["N_COPIES"] == 6
-    assert command.parse_parameters(called[1][-1])["SPEED"] == [0.88, 1.12]
+    assert parse_parameters(called[1][-1])["SPEED"] == [0.88, 1.12]
     assert not any("--committee" in a for a in called)
     assert "accuracy 0.500" in capsys.readouterr().out
 

@@ -68,16 +68,15 @@ def test_calibration_error_equals_hand_computed_one():
     true = np.array([0, 1, 1, 1])
     assert metrics.expected_calibration_error(true, posteriors) == pytest.approx(0.4)
     table = metrics.measure_reliability(true, posteriors)
-    assert len(table) == 15
-    assert table["n_clips"].sum() == 4
-    assert table.dropna()["accuracy"].tolist() == [1.0, 0.5]
+    assert table["n_clips"].tolist() == [2, 2]
+    assert table["accuracy"].tolist() == [1.0, 0.5]
 
 
 def test_a_confidence_on_an_edge_belongs_to_the_bin_below():
     confidences = np.array([0.5, 0.6, 0.75, 0.76, 1.0])
     posteriors = np.stack([confidences, 1 - confidences], axis=1)
     table = metrics.measure_reliability(np.zeros(5, int), posteriors, n_bins=4)
-    assert table["n_clips"].tolist() == [0, 1, 2, 2]
+    assert table["n_clips"].to_dict() == {1: 1, 2: 2, 3: 2}
 
 
 def test_sure_and_right_is_perfectly_calibrated():
@@ -276,7 +275,7 @@ def test_comparison_of_a_run_with_itself_finds_nothing():
     table = draw_predictions(np.random.default_rng(0))
     result = bootstrap.compare_predictions(table, table, EMOTIONS, rng=np.random.default_rng(0))
     assert result["accuracy_difference"] == result["accuracy_difference_high"] == 0
-    assert result["accuracy_p"] == result["mcnemar_p"] == 1.0
+    assert result["mcnemar_p"] == 1.0
     assert (result["only_first"], result["only_second"], result["n_unshared"]) == (0, 0, 0)
 
 
@@ -289,7 +288,6 @@ def test_comparison_finds_the_better_run_on_shared_clips():
     second = second.sample(frac=0.9, random_state=0)
     result = bootstrap.compare_predictions(first, second, EMOTIONS, rng=rng)
     assert 0 < result["accuracy_difference_low"] < result["accuracy_difference"]
-    assert result["accuracy_p"] < 0.01
     assert (result["n_clips"], result["n_unshared"]) == (432, 48)
     only = result["only_first"], result["only_second"]
     assert result["mcnemar_p"] == binomtest(only[0], sum(only)).pvalue < 0.01
@@ -326,21 +324,6 @@ def test_clips_that_one_run_alone_reads_are_counted_for_the_right_run():
     assert (result["only_first"], result["only_second"]) == (1, 6)
     assert result["mcnemar_p"] == pytest.approx(2 * (1 + 7) / 2**7)  # 0 or 1 of 7 fair coins, twice
     assert result["accuracy_difference"] == pytest.approx(0.5)
-
-
-def test_p_value_is_two_sided():
-    rng = np.random.default_rng(0)
-    first = draw_predictions(rng, n_actors=12, n_clips=10)
-    second = draw_predictions(rng, n_actors=12, n_clips=10, skill=1.3)
-    second = second.assign(true=first["true"], clip_id=first["clip_id"])
-    result = bootstrap.compare_predictions(
-        first, second, EMOTIONS, rng=np.random.default_rng(3), n=999
-    )
-    weights, groups, _ = bootstrap.draw_weights(first["actor"], rng=np.random.default_rng(3), n=999)
-    runs = [metrics.read_scored(table, EMOTIONS) for table in (first, second)]
-    scores = [bootstrap.score_resamples(*run, groups, weights)["accuracy"] for run in runs]
-    below, above = (scores[1] <= scores[0]).sum(), (scores[1] >= scores[0]).sum()
-    assert result["accuracy_p"] == pytest.approx(min(1, 2 * (1 + min(below, above)) / 1000))
 
 
 def test_interval_of_a_difference_is_that_of_the_resamples_alone():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modeling.pipeline import command
+from modeling.pipeline import arguments, command
 from modeling.training import runs
 from preprocessing.disk import arrays
 
@@ -97,7 +97,7 @@ def test_whole_chain_on_drawn_actors(home, capsys):
     assert {"chance", "majority", *BRANCHES, *FUSIONS} == set(table["run"])
     assert "random init" in said
     assert "scores.png" in said
-    for path in command.find_notebooks():
+    for path in arguments.find_notebooks():
         executed = home / "results" / "notebooks" / "drawn" / path.name
         outputs = json.loads(executed.read_text("utf-8"))["cells"]
         noise = [

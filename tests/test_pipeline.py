@@ -1,7 +1,7 @@
 import nbformat
 import pytest
 
-from modeling.pipeline import command
+from modeling.pipeline import arguments, command
 from tests.made_corpus import write_made_notebook
 
 
@@ -25,7 +25,7 @@ def notebooks(tmp_path, monkeypatch):
     }
     for name, cells in sources.items():
         write_made_notebook(tmp_path / name, *cells)
-    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(arguments, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     return tmp_path
 
@@ -45,8 +45,8 @@ def test_notebooks_run_in_order_with_their_parameters(notebooks, capsys):
 
 
 def test_only_chooses_by_first_digits(notebooks):
-    assert [p.stem for p in command.find_notebooks("3")] == ["30_second"]
-    assert [p.stem for p in command.find_notebooks("10,4")] == [
+    assert [p.stem for p in arguments.find_notebooks("3")] == ["30_second"]
+    assert [p.stem for p in arguments.find_notebooks("10,4")] == [
         "10_first",
         "40_third",
         "41_fourth",
@@ -99,7 +99,7 @@ def test_broken_notebook_stops_the_run(notebooks, capsys):
 
 
 def test_a_notebook_waits_for_those_it_reads_and_for_no_other():
-    paths = command.find_notebooks()
+    paths = arguments.find_notebooks()
     numbers = {p.name[:2]: [n.name[:2] for n in command.list_needed(p, paths)] for p in paths}
     assert numbers.keys() == command.READS.keys()
     assert numbers["10"] == []
@@ -107,7 +107,7 @@ def test_a_notebook_waits_for_those_it_reads_and_for_no_other():
     assert numbers["32"] == ["30", "31"]
     assert numbers["50"] == ["30", "31", "32", "40", "41", "42", "43", "44"]
     assert numbers["60"] == [*numbers["50"], "50"]
-    some = command.find_notebooks("10,12,32,41")
+    some = arguments.find_notebooks("10,12,32,41")
     assert [n.name[:2] for n in command.list_needed(some[3], some)] == ["12"]
     assert [n.name[:2] for n in command.list_needed(some[2], some)] == ["10"]
     own = paths[0].with_name("45_audio_mine.ipynb")
@@ -126,8 +126,8 @@ def test_one_job_runs_one_notebook_after_the_other(notebooks, capsys):
 
 
 def test_sorted_order_is_the_order_of_running():
-    numbers = [path.name[:2] for path in command.find_notebooks()]
+    numbers = [path.name[:2] for path in arguments.find_notebooks()]
     assert numbers == sorted(numbers)
     assert numbers[-2:] == ["50", "60"]
-    voices = [path.name[:2] for path in command.find_notebooks("4")]
+    voices = [path.name[:2] for path in arguments.find_notebooks("4")]
     assert voices == ["40", "41", "42", "43", "44"]

@@ -1,14 +1,10 @@
 """Committees: five networks of one branch, each stopped on other actors, judge together.
 
-The actors whom a fold does not test are dealt into five groups, gender by gender; each member of
-the committee trains on four of them and validates on the fifth (``PROTOCOL = "luna5/1"`` to
-``"luna5/5"``). So each of these actors is judged once by a member that never met them, *out of
-fold*: the late fusion gets some nineteen actors to fit temperatures and weights on, where the
-protocol alone leaves it two (Wolpert 1992, "Stacked generalization"). Whom the fold tests, all
-members judge, and their posteriors are averaged (Krogh & Vedelsby 1995, "Neural network ensembles,
-cross validation, and active learning").
-
-    make run CORPUS=ravdess ONLY=40 FOLDS=all COMMITTEE=1
+Each member (``PROTOCOL = "luna5/1"`` to ``"luna5/5"``) validates on another fifth of the actors
+whom the fold does not test: late fusion gets some nineteen actors judged *out of fold* to fit on,
+where the protocol alone leaves it two (Wolpert 1992, "Stacked generalization"). Whom the fold
+tests, all judge, and their posteriors are averaged (Krogh & Vedelsby 1995, "Neural network
+ensembles, cross validation, and active learning").
 """
 
 import pandas as pd
@@ -18,35 +14,21 @@ from modeling.scores import metrics
 from modeling.split.folds import N_MEMBERS
 from modeling.training import runs
 
-SUFFIX = "_committee"
-
-
-def name_member(protocol, number):
-    """Return the protocol of a committee's member, counted from 1."""
-    return f"{protocol}/{number}"
-
 
 def seat_committee(corpus, branch, *, protocol, fold):
-    """Write the run ``<branch>_committee`` of a fold from the newest runs of its members.
+    """Write the run ``<branch>_committee`` of a fold from its members' newest; return its folder.
 
     Its predictions have two parts: ``val``, all actors who are not tested, each by the member that
     never met them, and ``test``, the mean of the members' posteriors. A mean is a little less sure
     than one member, so temperatures fitted on ``val`` err on the careful side. It has no
     embeddings, since those of different networks do not mean the same.
 
-    Args:
-        corpus, branch, fold: Of the members' runs.
-        protocol: Of the committee, such as ``luna5``.
-
-    Returns:
-        The run's folder.
-
     Raises:
         FileNotFoundError: A member has no run.
         ValueError: The members have read different arrays.
     """
     members = [
-        runs.find_run(corpus, branch, protocol=name_member(protocol, number), fold=fold)
+        runs.find_run(corpus, branch, protocol=f"{protocol}/{number}", fold=fold)
         for number in range(1, N_MEMBERS + 1)
     ]
     if any(facts["inputs"] != members[0]["inputs"] for facts in members):
@@ -59,7 +41,7 @@ def seat_committee(corpus, branch, *, protocol, fold):
     names = [facts["folder"].name for facts in members]
     shared["parameters"] = members[0]["parameters"] | {"members": names}
     shared["notes"] = sorted({note for facts in members for note in facts["notes"]})
-    run = runs.Run(branch + SUFFIX, protocol=protocol, **shared)
+    run = runs.Run(f"{branch}_committee", protocol=protocol, **shared)
     run.facts |= {key: members[0][key] for key in ("inputs", "detector")}
     run.save_predictions(predictions)
     emotions = runs.read_posteriors(predictions)[1]
@@ -68,19 +50,13 @@ def seat_committee(corpus, branch, *, protocol, fold):
 
 
 def merge_members(tables):
-    """Return one table of predictions of a committee's members, of one fold and all parts.
-
-    Returns:
-        A table like those given: each clip that a member validated, as that member judged it, and
-        the test clips with the mean of all members' posteriors.
+    """Return one table of the predictions of a fold's members.
 
     Raises:
         LeakError: A clip that one member validated is tested by another.
         ValueError: Two members validated the same clip.
     """
-    emotions = runs.read_posteriors(tables[0])[1]
     validated = pd.concat([table[table["part"] == "val"] for table in tables])
     tested = [table[table["part"] == "test"] for table in tables]
-    experts.align_predictions([validated, *tested], emotions)  # refuses leaks and doubles
-    mean = experts.fuse_predictions(tested, emotions, fuse=experts.average_posteriors)
-    return pd.concat([validated, mean]).sort_values("clip_id").reset_index(drop=True)
+    emotions = runs.read_posteriors(validated)[1]
+    return experts.fuse_predictions([validated, *tested], emotions, fuse=experts.average_posteriors)

@@ -1,8 +1,7 @@
 """What noise, lost frames and blur do to trained branches and to their fusion.
 
-Each branch's saved network judges the test clips again, worse; its temperature stays what it was.
-A branch whose network does not read an array by itself cannot be asked, and is left out of the
-fused curve of its modality; the other modality joins in as it was.
+Each branch's saved network judges the test clips again, worse, at its old temperature. A branch
+whose network does not read an array by itself is left out of the fused curve of its modality.
 """
 
 from functools import cache
@@ -47,9 +46,9 @@ def measure_degradation(found, tables, product, *, seed=0):
         seed: Of the noise and of the choice of frames.
 
     Returns:
-        DataFrame by the kind's title, a row a condition in order: a column for each branch that
-        can be asked, ``these fused``, and ``with the rest`` where the other modality has runs. A
-        kind that reaches no branch is left out.
+        DataFrame by the title of each kind that reaches a branch, a row a condition in order: a
+        column for each branch that can be asked, ``these fused``, and ``with the rest`` where the
+        other modality, undamaged, has runs.
     """
     measured, emotions = {}, product.emotions
     tests = {name: table[table["part"] == "test"] for name, table in tables.items()}

@@ -1,19 +1,12 @@
-"""Late fusion: what each branch believes, put together. ``fit_product`` is the whole way.
-
-    tables of the branches, aligned by clip      align_predictions
-    each at its own temperature                  calibrate_predictions
-    averaged within a modality, at another       average_posteriors
-    multiplied across modalities, at a last one  multiply_experts
+"""Late fusion: branches averaged within a modality, multiplied across, each step at a temperature.
 
 Branches that hear the same voice err together, and a product of them would be far too sure; voice
-and face err apart, and their product lets the surer one decide (Hinton 2002). All temperatures
-(Guo et al. 2017) are fitted on validation clips, each on posteriors as calibrated as they will be
-used.
+and face err apart, and their product lets the surer one decide (Hinton 2002). All temperatures are
+fitted on validation clips, each on posteriors as calibrated as they will be used.
 
 ``tables`` are tables of predictions (``modeling.training.runs``) of one fold, all parts; ``groups``
 the names of the branches by modality; ``emotions`` the names of the classes in order. Posteriors
-are float (clip, emotion), rows that sum to one; a clip that a modality cannot judge has a row of
-NaN, in what is given and in what is returned.
+are float (clip, emotion); a clip that a modality cannot judge has a row of NaN.
 """
 
 from dataclasses import dataclass
@@ -34,7 +27,7 @@ COLUMNS = ["clip_id", "actor", "fold", "part", "true"]
 
 @dataclass(frozen=True)
 class ModalityProduct:
-    """A fitted late fusion, with its temperatures by branch and by modality and the last one."""
+    """A fitted late fusion: its temperatures by branch, by modality, and the last one."""
 
     emotions: tuple
     groups: dict
@@ -43,11 +36,7 @@ class ModalityProduct:
     last_temperature: float
 
     def fuse(self, tables):
-        """Return one table of predictions made of branches' own, some of which may be missing.
-
-        Raises:
-            LeakError, ValueError: See ``align_predictions``.
-        """
+        """Return one table of predictions made of branches' own, some of which may be missing."""
         averages = average_modalities(self.calibrate(tables), self.groups, self.emotions)
         heated = [
             heat_predictions(average, self.emotions, self.modality_temperatures[modality])
@@ -65,11 +54,7 @@ class ModalityProduct:
 
 
 def fit_product(tables, emotions, groups):
-    """Return the ``ModalityProduct`` of branches' tables, fitted on the validation clips.
-
-    Raises:
-        ValueError: No validation clip.
-    """
+    """Return the ``ModalityProduct`` of branches' tables, fitted on the validation clips."""
     calibrated, of_branches = _calibrate_each(tables, emotions)
     averages = average_modalities(calibrated, groups, emotions)
     averages, of_modalities = _calibrate_each(averages, emotions)
@@ -99,8 +84,8 @@ def align_predictions(tables, emotions):
     """Return several runs' predictions of the same clips, row-aligned.
 
     Returns:
-        DataFrame (clip_id, actor, fold, part, true) of all clips that any run judged, sorted by
-        clip id, and a list of float64 (clip, emotion), NaN where a run did not judge the clip.
+        DataFrame (``COLUMNS``) of all clips that any run judged, sorted by clip id, and a list of
+        float64 (clip, emotion), NaN where a run did not judge the clip.
 
     Raises:
         LeakError: A clip is in one part for one run and in another part for the next.
@@ -149,18 +134,6 @@ def heat_predictions(predictions, emotions, temperature):
     return heated
 
 
-def fuse_predictions(tables, emotions, *, fuse=None):
-    """Return one table of predictions made of several runs'; none needs to hold all clips.
-
-    Args:
-        tables: As ``align_predictions`` takes them, and refuses them.
-        fuse: Function from a list of posteriors to posteriors: ``multiply_experts`` unless given.
-    """
-    clips, posteriors = align_predictions(tables, emotions)
-    fused = (fuse or multiply_experts)(posteriors)
-    return clips.assign(**dict(zip(_name_columns(emotions), fused.T, strict=True)))
-
-
 def average_posteriors(posteriors):
     """Return the mean of the posteriors that each clip has in a list of them."""
     stack, there = stack_posteriors(posteriors)
@@ -179,6 +152,15 @@ def multiply_experts(posteriors):
     fused = softmax((take_log(stack) * there[:, :, None]).sum(axis=0), axis=1)
     fused[~there.any(axis=0)] = np.nan
     return fused
+
+
+def fuse_predictions(tables, emotions, *, fuse=multiply_experts):
+    """Return one table of predictions made of several runs', see ``align_predictions``.
+
+    ``fuse`` is a function from a list of posteriors to posteriors.
+    """
+    clips, posteriors = align_predictions(tables, emotions)
+    return clips.assign(**dict(zip(_name_columns(emotions), fuse(posteriors).T, strict=True)))
 
 
 def stack_posteriors(posteriors):

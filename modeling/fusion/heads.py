@@ -1,9 +1,5 @@
 """What is learned across branches: a logistic regression on posteriors, joint heads on embeddings.
 
-The logistic regression is fitted on the validation clips alone. On RAVDESS (LUNA5) the 120 clips
-of two validation actors are too few for it, and the product of ``experts`` is better; it is for
-committees, whose validation actors are all who are not tested.
-
 ``found`` are the facts of runs of one fold by branch, as ``find_branches`` gives them; tables,
 posteriors and ``emotions`` are those of ``experts``.
 """
@@ -34,9 +30,7 @@ LEAST_ACTORS = 5
 def find_branches(corpus, branches, *, protocol, fold):
     """Return the facts of each branch's newest run in the order given; say which have none.
 
-    Args:
-        corpus, protocol, fold: Which runs.
-        branches: Names of the branches, spaces between them.
+    ``branches`` are names with spaces between them.
 
     Raises:
         FileNotFoundError: No branch has a run.
@@ -79,6 +73,9 @@ def join_modalities(found):
 def fit_on_validation(tables, emotions):
     """Return the fusing function of a logistic regression fitted on the validation clips.
 
+    On RAVDESS (LUNA5) the 120 clips of two validation actors are too few for it, and the product of
+    ``experts`` is better; it is for committees, whose validation actors are all who are not tested.
+
     How freely it may fit is chosen among ``STRENGTHS`` by cross-validation over the validation
     actors; where these are fewer than ``LEAST_ACTORS``, it is the smallest. The function, see
     ``fit_logistic``, is for ``experts.fuse_predictions`` of tables in the same order.
@@ -104,8 +101,7 @@ def fit_logistic(posteriors, labels, *, inverse_l2):
         inverse_l2: Freedom of the weights; larger needs more validation clips.
 
     Returns:
-        A function from such a list to fused posteriors: ``experts.FLOOR`` for an emotion that no
-        validation clip had.
+        A function from such a list to fused posteriors, see ``predict_all``.
 
     Raises:
         ValueError: Fewer than two emotions among the labels.
@@ -130,12 +126,9 @@ def fit_logistic(posteriors, labels, *, inverse_l2):
 
 
 def predict_all(model, features, n_emotions):
-    """Return a scikit-learn model's posteriors of every emotion, also of those never trained.
+    """Return a fitted scikit-learn classifier's posteriors; its labels are positions.
 
-    Args:
-        model: A fitted classifier whose labels are positions.
-        features: float (clip, feature).
-        n_emotions: Number of emotions; one without a training clip gets ``experts.FLOOR``.
+    An emotion without a training clip gets ``experts.FLOOR``.
     """
     posteriors = np.full((len(features), n_emotions), experts.FLOOR)
     posteriors[:, model.classes_] = np.maximum(model.predict_proba(features), experts.FLOOR)
@@ -174,9 +167,6 @@ def stack_embeddings(found, emotions):
     Returns:
         ``Part`` by name, x float32 (clip, branch, feature); and by branch the pair of mean and
         deviation that it was scaled with.
-
-    Raises:
-        LeakError: A clip is in one part for one run and in another for the next.
     """
     tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
     clips, _ = experts.align_predictions(list(tables.values()), emotions)
@@ -212,14 +202,12 @@ def load_network(folder):
 def build_joint_model(found, scales, head):
     """Return one network from the branches' own inputs to the head's posteriors.
 
+    It reads what ``read_inputs`` gives; its weights are the branches' and the head's own.
+
     Args:
         found: Facts of runs whose networks read arrays.
         scales: By branch the mean and deviation of its embeddings, from ``stack_embeddings``.
         head: The trained head, which reads (clip, branch, feature).
-
-    Returns:
-        A Keras model that reads what ``read_inputs`` gives; its weights are the branches' and
-        the head's own.
     """
     width = head.input_shape[2]
     present = keras.Input((len(found),), name="present")

@@ -6,55 +6,93 @@ back the files that it made. Where it ran can be seen from nothing that it leave
 
 import os
 import tempfile
+import time
+from collections import Counter
 from pathlib import Path
 
+from modeling.fusion import committee
+from modeling.pipeline import arguments, execution
+from modeling.split.folds import N_MEMBERS
+from modeling.split.protocol import choose_protocol, count_folds
 from modeling.training import runs
 from preprocessing.disk import arrays
 from preprocessing.workers.isolation import Limits
 from preprocessing.workers.parallel import stream_results
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 NO_LIMITS = Limits(time_s=7 * 86400, memory_gb=1e6)
 """A training may take days, and TensorFlow reserves address space freely."""
 
 
-def run_folds(run_notebook, notebooks, folds, *, corpus, parameters, scheduler=""):
-    """Run notebooks for every fold, and put the runs they make into ``results/``.
+def run_folds(notebooks, options, chosen):
+    """Run notebooks for every fold, with ``--committee`` for each of its members; return outcomes.
 
-    Args:
-        run_notebook: Function of a module, of a notebook's path, its parameters and the corpus;
-            it leaves its files below ``runs.results_folder()`` and returns the outcome in words.
-        notebooks: Paths, in order.
-        parameters: Parameters by notebook; FOLD is added.
-        scheduler: Address of a Dask scheduler, whose workers see ``data/`` under the same path;
-            empty for this machine, one fold after the other, since each training takes all cores.
-
-    Yields:
-        (fold, outcome by name of notebook), each fold when it is done.
+    On a cluster, whose workers see ``data/`` under the same path, many at a time; on this machine
+    one after the other, since each training takes all cores. To ``chosen``, the parameters by
+    notebook, comes FOLD, and for a member PROTOCOL.
     """
+    outcomes, started = {}, time.perf_counter()
+    protocol, folds = choose_folds(options.folds or "all", options.corpus, chosen)
+    names = ", ".join(notebook.stem[:2] for notebook in notebooks)
+    where = options.scheduler or "this machine"
+    print(f"folds {', '.join(map(str, folds))} of notebooks {names} on {where}", flush=True)
+    own, members = [{"FOLD": fold} for fold in folds], []
+    if options.committee:
+        members = [f"{protocol}/{number}" for number in range(1, N_MEMBERS + 1)]
+        own = [given | {"PROTOCOL": member} for member in members for given in own]
+    known = {facts["folder"] for facts in runs.list_runs(options.corpus)}
     home = arrays.find_home().resolve()
-    tasks = [(fold, run_notebook, notebooks, parameters, corpus, home) for fold in folds]
-    for _, (fold, outcomes, files) in stream_results(
+    done = stream_results(
         _run_fold,
-        tasks,
+        [(given, notebooks, chosen, options.corpus, home) for given in own],
         lost=_list_lost,
         n_jobs=1,
-        scheduler=scheduler,
+        scheduler=options.scheduler,
         limits=NO_LIMITS,
         progress=False,
-    ):
-        runs.add_files({_name_for_fold(name, fold): data for name, data in files.items()})
-        yield fold, outcomes
+    )
+    for n_done, (_, (title, result, files)) in enumerate(done, 1):
+        runs.add_files(files)
+        elapsed_s = time.perf_counter() - started
+        left_s = elapsed_s / n_done * (len(own) - n_done)
+        bad = "; ".join(f"{k} {v}" for k, v in result.items() if v != "done") or "done"
+        print(f"  {title}: {elapsed_s:5.0f} s, about {left_s:.0f} s left  {bad}", flush=True)
+        outcomes |= {f"{name}, {title}": outcome for name, outcome in result.items()}
+    made = [f for f in runs.list_runs(options.corpus) if f["folder"] not in known]
+    seats = Counter((f["branch"], f["fold"]) for f in made if f["protocol"] in members)
+    for branch, fold in sorted(key for key, n_seats in seats.items() if n_seats == N_MEMBERS):
+        folder = committee.seat_committee(options.corpus, branch, protocol=protocol, fold=fold)
+        print(f"committee: {arrays.shorten_path(folder)}")
+    return outcomes
 
 
-def _run_fold(fold, run_notebook, notebooks, parameters, corpus, home):
-    """Return the fold, what became of each notebook, and the files made, as bytes by name."""
+def choose_folds(text, corpus, chosen):
+    """Return the protocol that notebooks follow, and its folds, "all" or such as "1,3".
+
+    Raises:
+        ArgumentsError: A fold does not exist.
+    """
+    protocol = next((own["PROTOCOL"] for own in chosen.values() if "PROTOCOL" in own), "auto")
+    clips = arrays.read_clips(arrays.corpus_folder(corpus))
+    protocol = choose_protocol(clips, corpus, protocol)
+    n_folds = count_folds(protocol, clips)
+    if text == "all":
+        return protocol, list(range(1, n_folds + 1))
+    folds = [int(word) if word.isdecimal() else 0 for word in text.replace(",", " ").split()]
+    if wrong := [fold for fold in folds if not 1 <= fold <= n_folds]:
+        raise arguments.ArgumentsError(
+            f"FOLDS={text}: fold {wrong[0]} does not exist; {protocol} has 1 to {n_folds}."
+        )
+    return protocol, folds
+
+
+def _run_fold(given, notebooks, chosen, corpus, home):
+    """Return a title, what became of each notebook, and the files made, as bytes by name."""
     if not (home / "data" / corpus / "clips.csv").is_file():
         raise FileNotFoundError(
             f"A worker does not see {home / 'data' / corpus}. Put EMOTION_HOME on a file system "
             "that all machines of the cluster share under one path."
         )
-    outcomes = {}
+    outcomes, files = {}, {}
     with tempfile.TemporaryDirectory(prefix="fold-") as own:
         own = Path(own).resolve()
         (own / "data").symlink_to(home / "data", target_is_directory=True)
@@ -64,22 +102,24 @@ def _run_fold(fold, run_notebook, notebooks, parameters, corpus, home):
             link.symlink_to(run, target_is_directory=True)
         os.environ["EMOTION_HOME"] = str(own)  # of this child process and the kernels it starts
         for notebook in notebooks:
-            given = parameters[notebook] | {"FOLD": fold}
-            own_copy = REPOSITORY / notebook.parent.name / notebook.name
+            own_copy = arguments.REPOSITORY / notebook.parent.name / notebook.name
             path = notebook if notebook.is_file() else own_copy
-            outcomes[notebook.stem] = run_notebook(path, given, corpus)
-            if outcomes[notebook.stem].startswith("failed"):
+            outcome, _ = execution.run_notebook(path, chosen[notebook] | given, corpus)
+            outcomes[notebook.stem] = outcome
+            if execution.any_failed(outcomes):
                 break
-        made = [path for path in (own / "results").rglob("*") if path.is_file()]
-        files = {path.relative_to(own / "results"): path.read_bytes() for path in made}
-    return fold, outcomes, files
+        for path in (own / "results").rglob("*"):
+            if path.is_file():
+                name = path.relative_to(own / "results")
+                if name.parts[0] in ("notebooks", "figures"):  # those of each fold apart
+                    name = name.parent / f"fold-{given['FOLD']}" / name.name
+                files[name] = path.read_bytes()
+    return _name_fold(given), outcomes, files
 
 
-def _list_lost(reason, fold, *_):
-    return fold, {"fold": f"failed: {reason}"}, {}
+def _list_lost(reason, given, *_):
+    return _name_fold(given), {"fold": f"failed: {reason}"}, {}
 
 
-def _name_for_fold(name, fold):
-    """Return where a file goes: notebooks and figures of each fold into a folder of their own."""
-    first, corpus, *rest = name.parts
-    return Path(first, corpus, f"fold-{fold}", *rest) if first in ("notebooks", "figures") else name
+def _name_fold(given):
+    return ", ".join(f"{name.lower()} {value}" for name, value in given.items())

@@ -6,7 +6,6 @@ among them. Colours and order of the emotions are those of ``preprocessing.plots
 """
 
 from modeling.plots.analysis import (
-    EXPRESSION_COLOURS,
     plot_degradation,
     plot_expressions,
     plot_leak,

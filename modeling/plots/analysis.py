@@ -8,21 +8,18 @@ from modeling.plots.scores import MARKERS, draw_chance
 from preprocessing.plots import EMOTION_COLOURS
 from preprocessing.plots.style import ACCENT, ALARM, INK, open_axes, strip_spines
 
-RANGE_DB = 80
-"""Of a spectrogram: what is so much below the loudest point is black."""
-
 EXPRESSION_COLOURS = EMOTION_COLOURS | {"contempt": "#7A5C3E"}
 
 
 def plot_mels(mels, titles, *, hop_ms, figure=None):
-    """Draw log-mel spectrograms side by side on one colour scale: louder is brighter.
+    """Draw log-mel spectrograms side by side on one colour scale of 80 dB: louder is brighter.
 
     ``mels`` are float (clip, time, mel) in dB; ``hop_ms`` is the step between rows.
     """
     figure = figure or plt.figure(figsize=(1.5 + 3.2 * len(mels), 2.8), layout="constrained")
     axes = figure.subplots(1, len(mels), sharey=True, squeeze=False)[0]
     top, extent = np.max(mels), (0, mels.shape[1] * hop_ms / 1000, -0.5, mels.shape[2] - 0.5)
-    style = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": top - RANGE_DB}
+    style = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": top - 80}
     for ax, mel, title in zip(axes, mels, titles, strict=True):
         picture = ax.imshow(mel.T, extent=extent, vmax=top, **style)
         ax.set_title(title, fontsize=9)
@@ -87,9 +84,8 @@ def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=N
         times: float (time,), seconds.
         faces: uint8 (time, height, width[, 3]), drawn above if given.
     """
-    height = 2.6 if faces is None else 3.4
+    height, ratios = (2.6, [1]) if faces is None else (3.4, [0.45, 1])
     figure = figure or plt.figure(figsize=(8, height), layout="constrained")
-    ratios = [1] if faces is None else [0.45, 1]
     axes = figure.subplots(len(ratios), 1, height_ratios=ratios, squeeze=False)[:, 0]
     step = np.median(np.diff(times)) if len(times) > 1 else 1.0
     limits = times[0] - step / 2, times[-1] + step / 2
@@ -109,15 +105,11 @@ def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=N
     return figure
 
 
-def plot_mean_course(sequences, names, *, step_s, title="mean over the clips", ax=None):
+def plot_mean_course(sequences, names, *, step_s, title, ax=None):
     """Draw the mean of what faces show over time, as shares stacked upon each other.
 
-    Frames that fewer than one clip in four has are left out.
-
-    Args:
-        sequences: float (clip, time, class) of ``names``, zeros behind a clip's last frame.
-        step_s: Seconds from frame to frame.
-        title: Whose mean it is.
+    ``sequences`` are float (clip, time, class) of ``names``, zeros behind a clip's last frame,
+    ``step_s`` the seconds between frames. Frames that fewer than one clip in four has are left out.
     """
     ax = open_axes(ax, 5, 2.6)
     there = sequences.any(axis=2)
@@ -130,8 +122,8 @@ def plot_mean_course(sequences, names, *, step_s, title="mean over the clips", a
     return strip_spines(ax)
 
 
-def plot_degradation(table, *, title="When the input gets worse", chance=None, ax=None):
-    """Draw how accuracy falls as the input gets worse, and that of guessing, ``chance``, if given.
+def plot_degradation(table, *, title, chance, ax=None):
+    """Draw how accuracy falls as the input gets worse, and that of guessing, ``chance``.
 
     The table has a row a condition in order and a column a system.
     """
@@ -140,10 +132,9 @@ def plot_degradation(table, *, title="When the input gets worse", chance=None, a
     places = np.arange(len(table))
     for name, colour, marker in zip(table, colours, MARKERS, strict=False):
         ax.plot(places, table[name], marker=marker, color=colour, label=name)
-    if chance is not None:
-        draw_chance(ax, chance)
+    draw_chance(ax, chance)
     ax.set_xticks(places, table.index)
-    ax.set(ylim=(0, 1.03), ylabel="accuracy", xlabel=table.index.name or "")
+    ax.set(ylim=(0, 1.03), ylabel="accuracy", xlabel=table.index.name)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(axis="y", alpha=0.3)
     ax.set_title(title, loc="left")

@@ -17,45 +17,31 @@ BASELINES = {"chance": ":", "majority": "--"}
 MARKERS = "osD^vPXd"
 """One for each emotion in the project's order, so that no point depends on colour alone."""
 
-N_DRAWN = 10
-"""Bins of confidence in a picture."""
 
+def plot_history(history, *, chance, figure=None):
+    """Draw loss and accuracy of training and validation clips by epoch, the kept epoch marked.
 
-def plot_history(history, *, chance=None, figure=None):
-    """Draw loss and scores of training and validation clips by epoch, the kept epoch marked.
-
-    Args:
-        history: DataFrame or dict of columns, one row an epoch: ``loss`` and scores such as
-            ``accuracy`` or ``unweighted_recall``, each also as ``val_…``; ``epoch``, or the rows
-            are counted from 1; ``best``, or the epoch with the least ``val_loss`` is marked.
-        chance: Accuracy of guessing, drawn as a line if given.
+    ``history`` is that of ``loop.train_model``; ``chance``, the accuracy of guessing, is a line.
     """
-    history = pd.DataFrame(history)
-    epochs = history.get("epoch", pd.Series(np.arange(1, len(history) + 1)))
-    names = [name for name in ("accuracy", "unweighted_recall") if name in history]
     figure = figure or plt.figure(figsize=(9, 3.4), layout="constrained")
-    axes = figure.subplots(1, 2)
-    _draw_curves(axes[0], epochs, history, ["loss"])
-    _draw_curves(axes[1], epochs, history, names)
-    axes[0].set(title="Cross-entropy", ylabel="loss (nats)")
-    axes[0].set_ylim(0, 1.05 * history.filter(regex="loss$").max(axis=None))
-    axes[1].set(title=_head(" and ".join(names)), ylabel="share", ylim=(0, 1.03))
-    axes[1].yaxis.set_major_formatter(PercentFormatter(1))
-    if chance is not None:
-        draw_chance(axes[1], chance)
-    if "val_loss" in history:
-        losses = history["val_loss"]
-        kept = epochs[history.get("best", losses == losses.min())].iloc[0]
-        for ax in axes:
-            ax.axvline(kept, color=ALARM, linewidth=1, label=f"kept: epoch {kept}")
-    shown = {}
-    for ax in axes:
+    axes, epochs = figure.subplots(1, 2), history["epoch"]
+    points = {"marker": "o" if len(epochs) <= 25 else "", "markersize": 3}
+    kept = epochs[history["best"]].iloc[0]
+    for ax, score in zip(axes, ("loss", "accuracy"), strict=True):
+        ax.plot(epochs, history[score], color=INK, label="training", **points)
+        style = {"color": PART_COLOURS["val"], "label": "validation"} | points
+        ax.plot(epochs, history[f"val_{score}"], **style)
+        ax.axvline(kept, color=ALARM, linewidth=1, label=f"kept: epoch {kept}")
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         strip_spines(ax)
-        shown |= {text: line for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+    axes[0].set(title="Cross-entropy", ylabel="loss (nats)")
+    axes[0].set_ylim(0, 1.05 * history.filter(regex="loss$").max(axis=None))
+    axes[1].set(title="Accuracy", ylabel="share", ylim=(0, 1.03))
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1))
+    draw_chance(axes[1], chance)
     beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)}  # where it hides no curve
-    axes[1].legend(shown.values(), shown.keys(), frameon=False, fontsize=8, **beside)
+    axes[1].legend(frameon=False, fontsize=8, **beside)
     return figure
 
 
@@ -72,10 +58,7 @@ def plot_test(predictions, emotions, *, figure=None):
 
 
 def plot_confusion(true, predicted, emotions, *, ax=None):
-    """Draw the confusion matrix: share of each true emotion's clips, and their number.
-
-    The row of an emotion without clips is empty.
-    """
+    """Draw the confusion matrix: share of each true emotion's clips, and their number."""
     true, predicted = (metrics.encode_labels(labels, emotions) for labels in (true, predicted))
     counts = metrics.count_confusions(true, predicted, len(emotions))
     totals = counts.sum(axis=1, keepdims=True)
@@ -99,10 +82,7 @@ def plot_confusion(true, predicted, emotions, *, ax=None):
 
 
 def plot_scores(table, *, score="accuracy", ax=None):
-    """Draw one score of every run of ``bootstrap.tabulate_scores`` with its interval.
-
-    First run on top; beside chance and the majority class.
-    """
+    """Draw one score of every run of ``bootstrap.tabulate_scores``, its interval, the baselines."""
     runs = table[~table.index.isin(BASELINES)]
     ax = open_axes(ax, 6.2 + 0.08 * max(map(len, runs.index)), 1.3 + 0.38 * len(runs))
     rows = np.arange(len(runs))
@@ -121,16 +101,14 @@ def plot_scores(table, *, score="accuracy", ax=None):
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], prune="upper"))
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     resampled = " or ".join(sorted(set(runs["resampled"])))
-    ax.set_xlabel(f"{_spell(score)} with 95% interval over {resampled}")
+    words = score.replace("_", " ").replace("f1", "F1")
+    ax.set_xlabel(f"{words} with 95% interval over {resampled}")
     ax.grid(axis="x", alpha=0.3)
-    return _head_axes(ax, f"{_head(score)} of each run")
+    return _head_axes(ax, f"{words[0].upper()}{words[1:]} of each run")
 
 
 def plot_recall_table(table, emotions, *, ax=None):
-    """Draw every run's recall of every emotion as a heat map with numbers.
-
-    Of ``bootstrap.tabulate_scores``, first run on top; that of an emotion without clips is empty.
-    """
+    """Draw every run's recall of every emotion, of ``bootstrap.tabulate_scores``, with numbers."""
     rows = table[~table.index.isin(BASELINES)]
     shares = rows[[f"recall_{emotion}" for emotion in emotions]].to_numpy(float)
     ax = open_axes(ax, 2.5 + 0.85 * len(emotions), 1.2 + 0.42 * len(rows))
@@ -157,7 +135,7 @@ def plot_reliability(true, posteriors, *, ax=None):
     ax.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1, label="honest")
     styles = zip((ALARM, ACCENT, INK), "osD", strict=True)
     for (name, values), (colour, marker) in zip(posteriors.items(), styles, strict=False):
-        table = metrics.measure_reliability(true, values, n_bins=N_DRAWN).dropna()
+        table = metrics.measure_reliability(true, values, n_bins=10)
         points = table["confidence"], table["accuracy"]
         ax.plot(*points, color=colour, linewidth=1, alpha=0.6)
         sizes = 12 + 200 * table["n_clips"] / len(values)
@@ -204,33 +182,10 @@ def plot_embedding(points, labels, emotions, *, ax=None):
     return strip_spines(ax)
 
 
-def _draw_curves(ax, epochs, history, names):
-    """Draw the curves of both parts; a second score is dashed."""
-    points = {"marker": "o" if len(epochs) <= 25 else "", "markersize": 3}
-    parts = ("", "training", INK), ("val_", "validation", PART_COLOURS["val"])
-    for name, style in zip(names, ("-", "--"), strict=False):
-        for prefix, part, colour in parts:
-            if prefix + name in history:
-                label = part if len(names) == 1 else f"{part} {_spell(name)}"
-                values = history[prefix + name]
-                ax.plot(epochs, values, style, color=colour, label=label, **points)
-
-
 def draw_chance(ax, chance):
     """Draw what guessing gives as a line across."""
     style = {"color": INK, "linestyle": BASELINES["chance"], "linewidth": 1}
     ax.axhline(chance, label=f"chance {chance:.1%}", **style)
-
-
-def _spell(score):
-    """Return a score's name in words."""
-    return score.replace("_", " ").replace("f1", "F1")
-
-
-def _head(score):
-    """Return a score's name in words, as a heading."""
-    words = _spell(score)
-    return words[:1].upper() + words[1:]
 
 
 def _head_axes(ax, title):

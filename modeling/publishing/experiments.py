@@ -3,12 +3,9 @@
     make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess
     make reproduce EXPERIMENT=expression P="FER2013=/path/to/fer2013.zip"
 
-    python -m modeling.publishing.experiments list
-    python -m modeling.publishing.experiments publish audio_yamnet
-
 ``reproduce`` runs the notebooks of a row, and of those it needs, for every fold, and compares the
 outcome with ``modeling/published/<row>/``; ``publish`` replaces what is published by the newest
-runs. ``modeling.publishing.report`` recomputes every table from what is published.
+runs.
 """
 
 import argparse
@@ -22,6 +19,7 @@ import pandas as pd
 
 from modeling.fusion import damage
 from modeling.pipeline import command
+from modeling.pipeline.arguments import find_notebooks, list_parameters, parse_parameters
 from modeling.scores import metrics
 from modeling.training import runs
 from preprocessing.disk import arrays
@@ -107,7 +105,7 @@ def main(arguments=None):
     if options.action == "publish":
         publish_experiment(name)
         return 0
-    given = command.parse_parameters(options.parameters)
+    given = parse_parameters(options.parameters)
     status = run_steps(name, given, data=options.data)
     if not status:
         compare_outcome(name)
@@ -115,26 +113,21 @@ def main(arguments=None):
 
 
 def run_steps(name, given, *, data=""):
-    """Run the steps of an experiment in order.
-
-    Args:
-        given: Parameters over those of the steps, such as file names that a step asks for.
-        data: Where the corpus lies.
+    """Run the steps of an experiment in order, ``given`` parameters over theirs.
 
     Returns:
         The exit status: 0, that of the first notebook that failed, or 2 where a step asks for a
         file that was not named.
     """
-    experiment = EXPERIMENTS[name]
-    steps = experiment.steps
-    if missing := [ask for step in steps for ask in step.asks if ask not in given]:
-        missing = list(dict.fromkeys(missing))
+    steps, corpus = EXPERIMENTS[name].steps, EXPERIMENTS[name].corpus
+    asked = dict.fromkeys(ask for step in steps for ask in step.asks)
+    if missing := [ask for ask in asked if ask not in given]:
         print(f"{name} needs {' and '.join(missing)}: P='{missing[0]}=/path/to/file ...'.")
         return 2
-    corpus = "drawn" if experiment.corpus == "fer2013" else experiment.corpus  # the clips' corpus
+    corpus = "drawn" if corpus == "fer2013" else corpus  # the clips' corpus
     for number, step in enumerate(steps, 1):
-        notebooks = command.find_notebooks(step.notebooks)
-        declared = {key for path in notebooks for key in command.list_parameters(path)}
+        notebooks = find_notebooks(step.notebooks)
+        declared = {key for path in notebooks for key in list_parameters(path)}
         own = step.parameters | {key: value for key, value in given.items() if key in declared}
         print(f"step {number} of {len(steps)}: notebooks {step.notebooks} {own}", flush=True)
         words = shlex.join(f"{key}={value!r}" for key, value in own.items())
@@ -255,6 +248,4 @@ def read_published(name):
 
 
 if __name__ == "__main__":
-    from modeling.publishing import experiments  # by this name workers find its functions
-
-    sys.exit(experiments.main())
+    sys.exit(main())

@@ -1,10 +1,7 @@
 """Every published number, recomputed from ``modeling/published/`` in seconds.
 
-    python -m modeling.publishing.report            print the tables, draw results/published/
-    python -m modeling.publishing.report --write    also put the tables into the pages
-
-The pages are modeling/published/README.md and the cards of modeling/shipped/; a table stands there
-between ``<!-- results: name -->`` and ``<!-- end -->``. A test recomputes them and compares.
+python -m modeling.publishing.report            print the tables, draw results/published/
+python -m modeling.publishing.report --write    also put the tables into the pages
 """
 
 import argparse
@@ -102,9 +99,8 @@ def tabulate_rows(scores):
 def compare_pair(first, second):
     """Return by how much the first row is better than the second on the same clips, as text."""
     tables, rng = score_all()[0], np.random.default_rng(SEED)
-    own = bootstrap.compare_predictions(
-        tables[second], tables[first], EMOTIONS, rng=rng, n=RESAMPLES
-    )
+    pair = tables[second], tables[first]
+    own = bootstrap.compare_predictions(*pair, EMOTIONS, rng=rng, n=RESAMPLES)
     middle, low, high = (100 * own[f"accuracy_difference{end}"] for end in ("", "_low", "_high"))
     return {
         "pair": f"`{first}` minus `{second}`",
@@ -203,7 +199,7 @@ def write_markdown(table):
 
 
 def fill_in(text, tables):
-    """Return a page's text with the tables between their marks.
+    """Return a page's text with tables between ``<!-- results: name -->`` and ``<!-- end -->``.
 
     Raises:
         ValueError: A mark names a table that there is none of.

@@ -1,18 +1,15 @@
 """The networks that this repository brings along, and how they are made from runs.
 
-    from modeling.publishing.shipping import load_shipped
-    voice = load_shipped("voice")
-
     python -m modeling.publishing.shipping voice expression   # the newest runs of fold 1, packed
 
-Each is the network of one fold, so that there are people whom it has never met: its own test
-actors. ``modeling/shipped/<name>.md`` is its card.
+Each is the network of one fold, so there are people whom it has never met: its test actors.
 """
 
 import argparse
 import sys
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -82,10 +79,9 @@ def build_fusion():
         All zeros where a modality is missing: the other one decides alone.
     """
     found = {name: find_network(name) for name in (VOICE, FACE)}
-    tables = [runs.read_predictions(facts["folder"]) for facts in found.values()]
-    emotions = runs.read_posteriors(tables[0])[1]
-    groups = heads.group_branches(found)
-    product = experts.fit_product(dict(zip(found, tables, strict=True)), emotions, groups)
+    tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
+    emotions = runs.read_posteriors(tables[VOICE])[1]
+    product = experts.fit_product(tables, emotions, heads.group_branches(found))
     face = heads.load_network(found[FACE]["folder"])
     voice = keras.Input((len(emotions),), name="voice")
     expressions = keras.Input(face.input_shape[1:], name="expressions")
@@ -105,18 +101,15 @@ def build_fusion():
 def pack_model(model, path):
     """Save a network, compressed, with weights of ``KEPT_BITS`` bits of mantissa, also its own."""
     model.set_weights([round_weights(weight) for weight in model.get_weights()])
-    with arrays.replace_file(Path(path)) as temporary:
-        plain = temporary.with_suffix(".plain.keras")
-        try:
-            model.save(plain)
-            with (
-                zipfile.ZipFile(plain) as source,
-                zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
-            ):
-                for name in source.namelist():
-                    target.writestr(name, source.read(name))
-        finally:
-            plain.unlink(missing_ok=True)
+    with arrays.replace_file(Path(path)) as temporary, TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.keras"
+        model.save(plain)
+        with (
+            zipfile.ZipFile(plain) as source,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
+        ):
+            for name in source.namelist():
+                target.writestr(name, source.read(name))
 
 
 def round_weights(weights):
@@ -130,6 +123,4 @@ def round_weights(weights):
 
 
 if __name__ == "__main__":
-    from modeling.publishing import shipping
-
-    sys.exit(shipping.main())
+    sys.exit(main())

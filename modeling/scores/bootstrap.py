@@ -1,30 +1,16 @@
 """How sure a score is, and whether one run beats another: bootstrap over actors.
 
 Clips of one actor resemble each other, so actors are drawn with replacement, each with all its
-clips (cluster bootstrap; Davison & Hinkley 1997, chapter 3). With one actor there is nobody to
-draw: clips are drawn instead, the result says so, and it speaks of that actor alone. With a
-handful of actors the interval is coarse and on the narrow side.
-
-Tables of predictions and ``emotions`` are those of ``scores.metrics``; ``rng`` is a
-``numpy.random.Generator``, ``n`` the number of resamples.
+clips (cluster bootstrap; Davison & Hinkley 1997, chapter 3). With one actor clips are drawn
+instead; with a handful the interval is coarse and on the narrow side. Tables and ``emotions`` are
+those of ``scores.metrics``; ``rng`` is a ``numpy.random.Generator``, ``n`` counts resamples.
 """
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from modeling.scores.metrics import (
-    N_BINS,
-    SCORES,
-    assign_bins,
-    find_extremes,
-    read_scored,
-    score_baselines,
-    score_predictions,
-)
-
-TAILS = (0.025, 0.975)
-"""Between which quantiles of the resamples an interval lies: it should cover 95%."""
+from modeling.scores import metrics
 
 
 def bootstrap_scores(predictions, emotions, *, rng, n=2000):
@@ -34,22 +20,19 @@ def bootstrap_scores(predictions, emotions, *, rng, n=2000):
         dict: ``<score>_low`` and ``<score>_high`` for each of ``SCORES``, and ``resampled``:
         what was drawn, such as ``"24 actors"`` or ``"60 clips of 1 actor"``. The calibration
         error grows with fewer different clips, so its interval lies somewhat high.
-
-    Raises:
-        ValueError: See ``metrics.read_scored``.
     """
-    true, posteriors = read_scored(predictions, emotions)
+    true, posteriors = metrics.read_scored(predictions, emotions)
     weights, groups, resampled = draw_weights(predictions["actor"], rng=rng, n=n)
     scores = score_resamples(true, posteriors, groups, weights)
-    intervals = {}
-    for name in SCORES:
+    intervals = {"resampled": resampled}
+    for name in metrics.SCORES:
         intervals |= _span(name, scores[name])
-    return intervals | {"resampled": resampled}
+    return intervals
 
 
 def _span(name, values):
-    """Return the ends of an interval by name."""
-    low, high = np.quantile(values, TAILS)
+    """Return by name the ends of the interval that holds 95% of the resamples."""
+    low, high = np.quantile(values, (0.025, 0.975))
     return {f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
@@ -85,8 +68,8 @@ def score_resamples(true, posteriors, groups, weights):
     predicted = posteriors.argmax(axis=1)
     confusions = np.zeros((n_groups, n_classes, n_classes))
     np.add.at(confusions, (groups, true, predicted), 1)
-    confidences, bins = assign_bins(posteriors)
-    gaps = np.zeros((n_groups, N_BINS))
+    confidences, bins = metrics.assign_bins(posteriors)
+    gaps = np.zeros((n_groups, metrics.N_BINS))
     np.add.at(gaps, (groups, bins), confidences - (predicted == true))
     confusions = (weights @ confusions.reshape(n_groups, -1)).reshape(-1, n_classes, n_classes)
     gaps = weights @ gaps
@@ -103,7 +86,7 @@ def score_resamples(true, posteriors, groups, weights):
         f1.sum(axis=1) / n_present,
         np.abs(gaps).sum(axis=1) / n_clips,
     )
-    return dict(zip(SCORES, values, strict=True))
+    return dict(zip(metrics.SCORES, values, strict=True))
 
 
 def compare_predictions(first, second, emotions, *, rng, n=2000):
@@ -118,9 +101,8 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
 
     Returns:
         dict: for each of ``SCORES`` ``<score>_difference`` (second minus first), its ``_low`` and
-        ``_high``, and ``<score>_p``, two-sided, from the bootstrap; ``only_first`` and
-        ``only_second``, clips that one alone gets right; ``mcnemar_p``; ``n_clips``;
-        ``n_unshared``, clips left out because one run lacks them; ``resampled``.
+        ``_high``; ``only_first`` and ``only_second``, clips that one alone gets right;
+        ``mcnemar_p``; ``n_clips``; ``n_unshared``, clips left out because one run lacks them.
 
     Raises:
         ValueError: The runs share no clip, or disagree about a clip's true emotion.
@@ -130,19 +112,17 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
         raise ValueError("The two runs share no clip; compare runs of one corpus, fold and part.")
     n_unshared = len(set(first["clip_id"]) ^ set(second["clip_id"]))
     tables = [run.set_index("clip_id", drop=False).loc[shared] for run in (first, second)]
-    pair = [read_scored(table, emotions) for table in tables]
+    pair = [metrics.read_scored(table, emotions) for table in tables]
     true = pair[0][0]
     if not np.array_equal(true, pair[1][0]):
         raise ValueError("The two runs disagree about what is true; were the clips relabelled?")
-    weights, groups, resampled = draw_weights(tables[0]["actor"], rng=rng, n=n)
+    weights, groups, _ = draw_weights(tables[0]["actor"], rng=rng, n=n)
     weights = np.vstack([np.ones(weights.shape[1], dtype=weights.dtype), weights])
     scores = [score_resamples(true, posteriors, groups, weights) for _, posteriors in pair]
     result = {}
-    for name in SCORES:
+    for name in metrics.SCORES:
         observed, *resamples = scores[1][name] - scores[0][name]
-        sides = [1 + np.sum(np.array(resamples) <= 0), 1 + np.sum(np.array(resamples) >= 0)]
         result |= {f"{name}_difference": float(observed)} | _span(f"{name}_difference", resamples)
-        result |= {f"{name}_p": float(min(1, 2 * min(sides) / (n + 1)))}
     right = [posteriors.argmax(axis=1) == true for _, posteriors in pair]
     one, other = int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))
     return result | {
@@ -151,7 +131,6 @@ def compare_predictions(first, second, emotions, *, rng, n=2000):
         "mcnemar_p": float(binomtest(one, one + other).pvalue) if one + other else 1.0,
         "n_clips": len(true),
         "n_unshared": n_unshared,
-        "resampled": resampled,
     }
 
 
@@ -178,12 +157,12 @@ def tabulate_scores(runs, emotions, *, rng, n=2000):
                 f"Run {name!r} has no predictions of part 'test'; it holds "
                 f"{', '.join(sorted(predictions['part'].unique()))}."
             )
-        rows[name] = score_predictions(scored, emotions)
+        rows[name] = metrics.score_predictions(scored, emotions)
         rows[name] |= bootstrap_scores(scored, emotions, rng=rng, n=n)
-        rows[name] |= find_extremes(scored, emotions)
+        rows[name] |= metrics.find_extremes(scored, emotions)
     everything = pd.concat(runs.values()).drop_duplicates(["clip_id", "part"])
     true, true_train = (everything.loc[everything["part"] == p, "true"] for p in ("test", "train"))
-    baselines = score_baselines(true, emotions, true_train=true_train if len(true_train) else None)
+    baselines = metrics.score_baselines(true, emotions, true_train=true_train)
     return pd.DataFrame.from_dict(baselines | rows, orient="index").rename_axis("run")
 
 

@@ -2,11 +2,9 @@
 
 ``true`` and ``predicted`` are labels, int (clip,), positions in ``emotions``, the names of the
 classes in order; ``posteriors`` are float (clip, emotion). A table of predictions is what
-``modeling.training.runs`` writes: ``clip_id, actor, fold, part, true, p_<emotion>…``. Clips of one
-actor are not independent, so every interval resamples actors, not clips (``scores.bootstrap``).
-
-A class without a single true clip has no recall. Unweighted recall and macro-F1 are means over
-the classes that are present in ``true``; a prediction of an absent class is an error all the same.
+``modeling.training.runs`` writes: ``clip_id, actor, fold, part, true, p_<emotion>…``. Unweighted
+recall and macro-F1 are means over the classes that are present in ``true``; a prediction of an
+absent class is an error all the same.
 """
 
 import numpy as np
@@ -17,7 +15,6 @@ SCORES = ("accuracy", "unweighted_recall", "macro_f1", "expected_calibration_err
 N_BINS = 15
 PEOPLE = {"ravdess": {"people, voice": 0.62, "people, face": 0.75, "people, both": 0.80}}
 """About how often people name a corpus's emotion (RAVDESS: Livingstone & Russo 2018)."""
-SUM_TOLERANCE = 0.01
 
 
 def encode_labels(labels, emotions):
@@ -35,7 +32,7 @@ def encode_labels(labels, emotions):
     return np.array([positions[label] for label in labels], dtype=np.int64)
 
 
-def validate_posteriors(posteriors, *, tolerance=SUM_TOLERANCE):
+def validate_posteriors(posteriors, *, tolerance=0.01):
     """Raise ValueError unless posteriors (clip, emotion) are complete and sum to one."""
     if not len(posteriors):
         raise ValueError(f"Posteriors have shape {posteriors.shape}; expected (clip, emotion).")
@@ -54,10 +51,7 @@ def validate_posteriors(posteriors, *, tolerance=SUM_TOLERANCE):
 
 
 def read_scored(predictions, emotions):
-    """Return what a table of predictions of one part says.
-
-    Returns:
-        int64 (clip,) true labels and float64 (clip, emotion) posteriors.
+    """Return int64 (clip,) true labels and float64 (clip, emotion) posteriors of one part.
 
     Raises:
         ValueError: The table mixes parts, holds a clip twice, lacks a column, or its posteriors
@@ -87,8 +81,7 @@ def accuracy(true, predicted):
 def per_class_recall(true, predicted, n_classes):
     """Return each class's share of clips predicted right, float64, NaN without a clip."""
     classes = np.arange(n_classes)
-    recalls = recall_score(true, predicted, labels=classes, average=None, zero_division=0)
-    return np.where(np.isin(classes, true), recalls, np.nan)
+    return recall_score(true, predicted, labels=classes, average=None, zero_division=np.nan)
 
 
 def unweighted_recall(true, predicted, n_classes):
@@ -107,20 +100,15 @@ def count_confusions(true, predicted, n_classes):
 
 
 def measure_reliability(true, posteriors, *, n_bins=N_BINS):
-    """Return confidence and accuracy by bins of confidence.
+    """Return mean ``confidence``, ``accuracy`` and ``n_clips`` of each bin that holds clips.
 
     The confidence of a clip is its largest posterior. The bins are of equal width over (0, 1], as
     in Guo et al. 2017, "On calibration of modern neural networks".
-
-    Returns:
-        DataFrame, one row a bin: ``n_clips``, mean ``confidence`` and ``accuracy`` (NaN if empty).
     """
     confidences, bins = assign_bins(posteriors, n_bins)
     right = np.argmax(posteriors, axis=1) == true
-    counts = np.bincount(bins, minlength=n_bins)
-    sums = [np.bincount(bins, weights=of, minlength=n_bins) for of in (confidences, right)]
-    means = [np.divide(of, counts, out=np.full(n_bins, np.nan), where=counts > 0) for of in sums]
-    return pd.DataFrame({"n_clips": counts, "confidence": means[0], "accuracy": means[1]})
+    clips = pd.DataFrame({"confidence": confidences, "accuracy": right, "n_clips": bins})
+    return clips.groupby(bins).agg({"confidence": "mean", "accuracy": "mean", "n_clips": "size"})
 
 
 def assign_bins(posteriors, n_bins=N_BINS):
@@ -132,23 +120,19 @@ def assign_bins(posteriors, n_bins=N_BINS):
 def expected_calibration_error(true, posteriors):
     """Return the mean distance between confidence and accuracy, weighted by clips (ECE).
 
-    0 is perfect. The value depends on the bins (``N_BINS`` of equal width) and is biased upwards
-    for few clips. Guo et al. 2017.
+    0 is perfect. The value depends on the bins and is biased upwards for few clips.
     """
-    table = measure_reliability(true, posteriors).dropna()
+    table = measure_reliability(true, posteriors)
     gaps = (table["confidence"] - table["accuracy"]).abs()
     return float(np.average(gaps, weights=table["n_clips"]))
 
 
 def score_predictions(predictions, emotions):
-    """Return the scores of one part's predictions.
+    """Return the scores of one part's predictions, see ``read_scored``.
 
     Returns:
         dict of plain numbers, in order: ``SCORES``, ``recall_<emotion>`` (NaN for an emotion
         without clips), ``n_clips``, ``n_actors``.
-
-    Raises:
-        ValueError: See ``read_scored``.
     """
     true, posteriors = read_scored(predictions, emotions)
     predicted = posteriors.argmax(axis=1)
@@ -165,11 +149,7 @@ def score_predictions(predictions, emotions):
 
 
 def score_by(predictions, emotions, column, *, clips=None):
-    """Return the scores of each value of a column, such as actor, gender or intensity.
-
-    Args:
-        predictions: Table of predictions of one part.
-        column: Of the predictions, or of ``clips``, a DataFrame with ``clip_id``.
+    """Return the scores of each value of a column, of one part's predictions or of ``clips``.
 
     Returns:
         DataFrame indexed by the column's values, worst accuracy first: ``SCORES``, ``n_clips``.
@@ -207,7 +187,7 @@ def find_extremes(predictions, emotions):
     }
 
 
-def score_baselines(true, emotions, *, true_train=None):
+def score_baselines(true, emotions, *, true_train=()):
     """Return what guessing and what always saying the most frequent emotion would score.
 
     Args:
@@ -221,7 +201,7 @@ def score_baselines(true, emotions, *, true_train=None):
     """
     true, chance = encode_labels(true, emotions), 1 / len(emotions)
     shares = np.unique(true, return_counts=True)[1] / len(true)
-    source = true if true_train is None else encode_labels(true_train, emotions)
+    source = encode_labels(true_train, emotions) if len(true_train) else true
     predicted = np.full(len(true), np.bincount(source).argmax())
     guessed = chance, chance, float(np.mean(2 * shares * chance / (shares + chance)))
     recall = unweighted_recall(true, predicted, len(emotions))
