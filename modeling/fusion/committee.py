@@ -1,10 +1,12 @@
 """Committees: five networks of one branch, each stopped on other actors, judge together.
 
-Each member (``PROTOCOL = "luna5/1"`` to ``"luna5/5"``) validates on another fifth of the actors
-whom the fold does not test: late fusion gets some nineteen actors judged *out of fold* to fit on,
-where the protocol alone leaves it two (Wolpert 1992, "Stacked generalization"). Whom the fold
-tests, all judge, and their posteriors are averaged (Krogh & Vedelsby 1995, "Neural network
-ensembles, cross validation, and active learning").
+Each member (``PROTOCOL = "luna5/1"`` to ``"luna5/5"``) validates on another fifth, dealt gender by
+gender, of the actors whom the fold does not test: late fusion gets some nineteen actors judged *out
+of fold* to fit on, where the protocol alone leaves it two (Wolpert 1992, "Stacked generalization").
+Whom the fold tests, all judge, and their posteriors are averaged (Krogh & Vedelsby 1995, "Neural
+network ensembles, cross validation, and active learning").
+
+    make run CORPUS=ravdess ONLY=40 FOLDS=all COMMITTEE=1
 """
 
 import pandas as pd

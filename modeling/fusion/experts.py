@@ -1,4 +1,9 @@
-"""Late fusion: branches averaged within a modality, multiplied across, each step at a temperature.
+"""Late fusion: what each branch believes, put together. ``fit_product`` is the whole way.
+
+    tables of the branches, aligned by clip      align_predictions
+    each at its own temperature                  calibrate_predictions
+    averaged within a modality, at another       average_posteriors
+    multiplied across modalities, at a last one  multiply_experts
 
 Branches that hear the same voice err together, and a product of them would be far too sure; voice
 and face err apart, and their product lets the surer one decide (Hinton 2002). All temperatures are

@@ -1,5 +1,8 @@
 """The networks that this repository brings along, and how they are made from runs.
 
+    from modeling.publishing.shipping import load_shipped
+    voice = load_shipped("voice")
+
     python -m modeling.publishing.shipping voice expression   # the newest runs of fold 1, packed
 
 Each is the network of one fold, so there are people whom it has never met: its test actors.
