@@ -31,10 +31,17 @@ class SsdDetector:
     close_network: cv2.dnn.Net
 
     def detect(self, frame):
-        """Find faces in a frame, uint8 (height, width, 3), RGB; ValueError for any other.
+        """Find faces in a frame.
 
-        They are float32 (face, 5): x1, y1, x2, y2 in pixels (a box may reach beyond the frame) and
-        confidence from 0.01 to 1, the most confident first.
+        Args:
+            frame: uint8 (height, width, 3), RGB.
+
+        Returns:
+            float32 (face, 5): x1, y1, x2, y2 in pixels (a box may reach beyond the frame) and
+            confidence from 0.01 to 1, the most confident first.
+
+        Raises:
+            ValueError: The frame is not an RGB image of bytes.
         """
         return _run_network(self.network, frame, INPUT_SIZE)
 

@@ -37,7 +37,7 @@ def test_benchmark_runs_a_notebook_up_to_its_first_check(tmp_path, monkeypatch):
     cells.append(nbformat.v4.new_code_cell(f"training.{benchmark.FIRST_CHECKS[0]}1 / 0)"))
     path = tmp_path / "39_made.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    monkeypatch.setattr(benchmark.command, "find_notebooks", lambda number: [path])
+    monkeypatch.setattr(benchmark.arguments, "find_notebooks", lambda number: [path])
     assert benchmark.open_notebook("39")["size"] == 6
     assert benchmark.open_notebook("39", UNITS=5)["size"] == 10
 

@@ -28,8 +28,9 @@ class LeakError(ValueError):
 def choose_protocol(clips, corpus, protocol="auto"):
     """Return the protocol asked for, or the one that ``"auto"`` stands for.
 
-    That is the corpus's own where the clips are of exactly the actors it names, ``"group_kfold"``
-    for three or more others, ``"statement"`` for one or two actors.
+    Returns:
+        For ``"auto"`` the corpus's own where the clips are of exactly the actors it names,
+        ``"group_kfold"`` for three or more others, ``"statement"`` for one or two actors.
 
     Raises:
         ValueError: One or two actors speak a single statement.

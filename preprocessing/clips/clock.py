@@ -140,9 +140,14 @@ def find_fault(samples):
 def find_speech(waveform, rate_hz, trim_db):
     """Return the seconds between the leading and the trailing silence of a voice.
 
-    What is less than ``trim_db`` softer than the loudest moment is speech. The seconds count from
-    the first sample, `PAD_S` wider than the speech where there is room; they are the whole waveform
-    if it is no longer than a few windows or holds no voice.
+    Args:
+        waveform: float32 (samples,).
+        rate_hz: Samples per second.
+        trim_db: What is less than so many decibels softer than the loudest moment is speech.
+
+    Returns:
+        (start, end) in seconds since the first sample, `PAD_S` wider than the speech where there
+        is room; the whole waveform if it is no longer than a few windows or holds no voice.
     """
     whole = (0.0, len(waveform) / rate_hz)
     hop = max(round(FRAME_HOP_S * rate_hz), 1)
@@ -161,8 +166,10 @@ def find_speech(waveform, rate_hz, trim_db):
 def find_window(tracks, *, window_s, trim_db=None):
     """Return the start and end that all tracks share, or the first track's if they share none.
 
-    Tracks are `Pictures` and `Sound`, at least one. With ``trim_db`` the silence at both ends is
-    left out (`find_speech`), then all but ``window_s`` in the middle; None leaves nothing out.
+    Args:
+        tracks: `Pictures` and `Sound`, at least one.
+        window_s: Length to keep from the middle, if shorter; None keeps all.
+        trim_db: Leave out the silence at both ends first, see `find_speech`; None keeps it.
     """
     start_s = max(track.start_s for track in tracks)
     end_s = min(track.end_s for track in tracks)

@@ -102,8 +102,9 @@ def choose_instants(strategy, duration_s, frame_times, *, n_frames, rng=None, fp
 def choose_frames(strategy, duration_s, frame_times, *, n_frames, **options):
     """Return which frames a strategy takes for each instant; arguments as for `choose_instants`.
 
-    They are int64 (n_frames, 2): first frame and the one after the last. One frame each, except for
-    ``window_mean``, whose frames are to be averaged.
+    Returns:
+        int64 (n_frames, 2): first frame and the one after the last. One frame each, except for
+        ``window_mean``, whose frames are to be averaged.
     """
     if strategy == "window_mean":
         return frame_spans(duration_s, frame_times, n_frames=n_frames)

@@ -212,8 +212,13 @@ def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
 def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
     """Write a whole stage that fits in memory: arrays, tables, then its facts.
 
-    Arrays and tables (DataFrames) are given by name; ValueError where an array has another number
-    of rows than ``clips.csv``. The other arguments are those of ``write_facts``.
+    Args:
+        folder, stage, parameters, **facts: As ``write_facts`` takes them.
+        arrays: Array by name, each with one row a clip of ``clips.csv``.
+        tables: DataFrame by name, written as ``<name>.csv``.
+
+    Raises:
+        ValueError: An array has another number of rows than ``clips.csv``.
     """
     folder, tables = Path(folder), tables or {}
     n_clips = len(read_clips(folder))

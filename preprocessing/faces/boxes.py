@@ -82,8 +82,14 @@ def choose_track(tracks, frame_shape):
 def fill_boxes(boxes):
     """Fill in the boxes of frames without a face, on the straight line between neighbours.
 
-    Boxes are float (time, 4), rows of NaN where no face was found (NoFaceError where none was). The
-    result is float32, finite; before the first and after the last one found stands the nearest.
+    Args:
+        boxes: float (time, 4), rows of NaN where no face was found.
+
+    Returns:
+        float32 (time, 4), finite; before the first and after the last one found stands the nearest.
+
+    Raises:
+        NoFaceError: All are NaN.
     """
     if np.isnan(boxes).all():
         raise NoFaceError(f"no face in {len(boxes)} frames")
