@@ -1,5 +1,5 @@
 # make run    build the environment, run every notebook in order, print the comparison
-# make test   lint, unit tests, and the notebooks with small parameters; SLOW=1 adds the long runs
+# make test   lint, unit tests, some notebooks in a small way; SLOW=1 adds every one and the long runs
 # make lab    open JupyterLab at the first notebook
 # make results   recompute the tables and figures of modeling/published/README.md, in seconds
 # make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess   train one published row again

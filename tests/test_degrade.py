@@ -118,10 +118,12 @@ def test_curves_begin_where_the_clean_scores_are(folder):
     worse = fusion_damage.measure_degradation(found, tables, product)
     assert list(worse) == list(fusion_damage.CONDITIONS)
     noise = worse["Noise over the voice"]
-    assert list(noise) == ["audio_b", "voice_c", "these fused", "with the rest"]
+    assert list(noise) == ["audio_b", "voice_c", "these fused", "with the rest", "the rest alone"]
     assert list(noise.index) == ["clean", "20 dB", "10 dB", "5 dB", "0 dB"]
     fused = product.fuse(tables)
     assert noise.loc["clean", "with the rest"] == heads.score_test(fused, EMOTIONS)
+    alone = heads.score_test(tables["video_a"], EMOTIONS)
+    assert (noise["the rest alone"] == alone).all()
     for name in ("audio_b", "voice_c"):
         assert noise.loc["clean", name] == heads.score_test(tables[name], EMOTIONS)
     blur = worse["Faces blurred"]["video_a"]
@@ -130,10 +132,19 @@ def test_curves_begin_where_the_clean_scores_are(folder):
 
 
 def test_curves_are_described_as_they_lie():
-    curves = {"a": [0.9, 0.5], "b": [0.8, 0.6], "these fused": [0.9, 0.5], "with the rest": [1, 1]}
+    curves = {
+        "a": [0.9, 0.5],
+        "b": [0.8, 0.6],
+        "these fused": [0.9, 0.5],
+        "with the rest": [1, 0.6],
+    }
     table = pd.DataFrame(curves, index=["clean", "5 dB"])
     assert fusion_damage.describe_curves(table) == (
-        "these fused: below a branch at 5 dB; with the rest: never below one"
+        "these fused: below a part at 5 dB; with the rest: below no part"
+    )
+    table["the rest alone"] = 0.7
+    assert fusion_damage.describe_curves(table) == (
+        "these fused: below a part at 5 dB; with the rest: below a part at 5 dB"
     )
     assert fusion_damage.describe_curves(table[["a", "b"]]) == ""
 

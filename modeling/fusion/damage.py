@@ -33,7 +33,7 @@ READS = {
 }
 """The arrays that each kind of damage reaches; blur needs the faces themselves."""
 
-SAME, REST = "these fused", "with the rest"
+SAME, REST, ALONE = "these fused", "with the rest", "the rest alone"
 
 
 def measure_degradation(found, tables, product, *, seed=0):
@@ -47,8 +47,8 @@ def measure_degradation(found, tables, product, *, seed=0):
 
     Returns:
         DataFrame by the title of each kind that reaches a branch, a row a condition in order: a
-        column for each branch that can be asked, ``these fused``, and ``with the rest`` where the
-        other modality, undamaged, has runs.
+        column for each branch that can be asked, ``these fused``, and, where the other modality,
+        undamaged, has runs, ``with the rest`` and ``the rest alone``.
     """
     measured, emotions = {}, product.emotions
     tests = {name: table[table["part"] == "test"] for name, table in tables.items()}
@@ -66,20 +66,19 @@ def measure_degradation(found, tables, product, *, seed=0):
                 for name, facts in asked.items()
             }
             fused = {SAME: product.fuse(own)} if len(own) > 1 else {}
-            fused |= {REST: product.fuse(own | rest)} if rest else {}
+            fused |= {REST: product.fuse(own | rest), ALONE: product.fuse(rest)} if rest else {}
             rows[label] = {n: heads.score_test(t, emotions) for n, t in (own | fused).items()}
         measured[title] = pd.DataFrame(rows).T.rename_axis(AXIS[title])
     return measured
 
 
 def describe_curves(table):
-    """Return in words where, in a table of ``measure_degradation``, a fusion is below a branch."""
-    best = table.drop(columns=[SAME, REST], errors="ignore").max(axis=1)
-    lines = []
-    for name in (SAME, REST):
+    """Return in words where, in a table of ``measure_degradation``, a part beats the whole."""
+    parts, lines = table.drop(columns=[SAME, REST], errors="ignore"), []
+    for name, own in {SAME: parts.drop(columns=ALONE, errors="ignore"), REST: parts}.items():
         if name in table:
-            below = ", ".join(table.index[table[name] < best])
-            lines.append(f"{name}: {f'below a branch at {below}' if below else 'never below one'}")
+            below = ", ".join(table.index[table[name] < own.max(axis=1)])
+            lines.append(f"{name}: " + (f"below a part at {below}" if below else "below no part"))
     return "; ".join(lines)
 
 
