@@ -18,7 +18,7 @@ from modeling.training import inputs, loop, runs
 parts = inputs.read_parts(CORPUS, "mels", protocol=PROTOCOL, fold=FOLD)
 split, emotions = parts.origin["protocol"], parts.emotions
 met = set(parts["train"].clips["actor"])
-if split == FAIL: raise KeyError("broken")
+if split == FAIL: raise KeyError('broken')
 posteriors = {}
 for name, part in parts.items():
     posteriors[name] = np.full((len(part), len(emotions)), 1 / len(emotions))
@@ -117,6 +117,19 @@ def test_a_committee_that_lacks_a_member_is_not_seated(home, capsys):
     arguments = ["--corpus", "ravdess", "--folds", "1", "--committee"]
     assert command.main([*arguments, "--parameters", "FAIL=luna5/2"]) == 1
     assert "31_made failed: KeyError" in capsys.readouterr().out
+    protocols = [facts["protocol"] for facts in runs.list_runs("ravdess")]
+    assert protocols == ["luna5/1"], "the members after the one that failed would be for nothing"
+
+
+def test_a_committee_that_lacks_a_member_is_named(home, capsys):
+    skipping = "raise type('NotEnoughClipsError', (ValueError,), {})('too few')"
+    notebook = home / "modeling/31_made.ipynb"
+    notebook.write_text(
+        notebook.read_text("utf-8").replace("raise KeyError('broken')", skipping), "utf-8"
+    )
+    arguments = ["--corpus", "ravdess", "--folds", "1", "--committee"]
+    command.main([*arguments, "--parameters", "FAIL=luna5/2"])
+    assert "no committee of audio_made for fold 1: it lacks luna5/2" in capsys.readouterr().out
     assert {facts["branch"] for facts in runs.list_runs("ravdess")} == {"audio_made"}
 
 

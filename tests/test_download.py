@@ -277,3 +277,8 @@ def test_no_network_says_how_to_do_it_by_hand(tmp_path, server):
 def test_unknown_actor_or_kind_is_refused(tmp_path, options):
     with pytest.raises(ValueError, match="expected actors 1-24"):
         ravdess.download(tmp_path, base_url="http://127.0.0.1:9", **options)
+
+
+def test_published_checksum_is_pinned_for_the_real_record():
+    assert zenodo.BASE_URL == "https://zenodo.org/api"
+    assert re.fullmatch(r"md5:[0-9a-f]{32}", ravdess.CHECKSUMS[ravdess.AUDIO_ZIP])

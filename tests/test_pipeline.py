@@ -131,3 +131,11 @@ def test_sorted_order_is_the_order_of_running():
     assert numbers[-2:] == ["50", "60"]
     voices = [path.name[:2] for path in arguments.find_notebooks("4")]
     assert voices == ["40", "41", "42", "43", "44"]
+
+
+def test_parameters_are_read_as_python_reads_them(tmp_path):
+    path = tmp_path / "31_made.ipynb"
+    cell = nbformat.v4.new_code_cell('DATA = "/mnt/a#1"  # a folder\nA = 1; B = [2, "x"]')
+    cell.metadata["tags"] = ["parameters"]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    assert arguments.list_parameters(path) == {"DATA": "/mnt/a#1", "A": 1, "B": [2, "x"]}

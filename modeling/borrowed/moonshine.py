@@ -129,7 +129,7 @@ def load_moonshine(*, pretrained="if available", weights="base"):
         path = named or fetch_weights(f"moonshine_{size}_{FILE}", url, f"sha256:{sha256}", what)
         path = Path(path).expanduser()
         names = {"what": "Moonshine", "variable": "EMOTION_MOONSHINE", "default": "base"}
-        encoder = read_file(path, _read_encoder, **names)
+        encoder = read_file(path, _read_encoder, url=url, **names)
         print(
             f"Moonshine: {encoder.n_layers} layers of {encoder.n_channels} channels, {path.name}."
         )

@@ -50,7 +50,7 @@ def load_vgg19(input_shape, *, layer="block3_pool", pretrained="if available", w
         path = named or fetch_weights(FILE, URL, f"md5:{MD5}", "VGG19: the ImageNet weights, 80 MB")
         path = Path(path).expanduser()
         names = {"what": "VGG19 weights", "variable": "EMOTION_VGG19", "default": "imagenet"}
-        assign_weights(base, read_file(path, read_weights, **names), source=path.name)
+        assign_weights(base, read_file(path, read_weights, url=URL, **names), source=path.name)
         print(f"VGG19: ImageNet weights up to {layer} from {path.name}.")
         return base
 

@@ -90,7 +90,7 @@ def fetch_weights(name, url, checksum, what):
         raise ValueError(f"{found}, not {wanted}") from error
 
 
-def read_file(path, read, *, what, variable, default):
+def read_file(path, read, *, what, variable, default, url):
     """Return what a function reads from a file of weights that was named or fetched.
 
     Raises:
@@ -104,7 +104,7 @@ def read_file(path, read, *, what, variable, default):
     try:
         return read(path)
     except Exception as error:  # a damaged file of each kind raises other types
-        text = f"{path.name} cannot be read as {what}: {error}. Fetch it anew."
+        text = f"{path.name} cannot be read as {what}: {error}. Fetch it anew: {url}"
         raise PretrainedError(text) from error
 
 

@@ -2,8 +2,9 @@
 
 Goodfellow et al. 2013, "Challenges in representation learning"; votes: Barsoum et al. 2016,
 "Training deep networks for facial expression recognition with crowd-sourced label distribution",
-ICMI. Its terms forbid passing it on; Kaggle has it. The same photograph stands in several parts of
-it: whoever does not remove that measures memory.
+ICMI. Its terms forbid passing it on: get it from Kaggle (``msambare/fer2013``, a zip of folders, or
+``fer2013.csv`` of the challenge) and name it in the variable ``EMOTION_FER2013``. The same
+photograph stands in several parts of it: whoever does not remove that measures memory.
 """
 
 import hashlib

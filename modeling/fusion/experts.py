@@ -41,7 +41,11 @@ class ModalityProduct:
     last_temperature: float
 
     def fuse(self, tables):
-        """Return one table of predictions made of branches' own, some of which may be missing."""
+        """Return one table of predictions made of branches' own, some of which may be missing.
+
+        Raises:
+            LeakError, ValueError: See ``align_predictions``.
+        """
         averages = average_modalities(self.calibrate(tables), self.groups, self.emotions)
         heated = [
             heat_predictions(average, self.emotions, self.modality_temperatures[modality])
@@ -59,7 +63,11 @@ class ModalityProduct:
 
 
 def fit_product(tables, emotions, groups):
-    """Return the ``ModalityProduct`` of branches' tables, fitted on the validation clips."""
+    """Return the ``ModalityProduct`` of branches' tables, fitted on the validation clips.
+
+    Raises:
+        ValueError: No validation clip.
+    """
     calibrated, of_branches = _calibrate_each(tables, emotions)
     averages = average_modalities(calibrated, groups, emotions)
     averages, of_modalities = _calibrate_each(averages, emotions)

@@ -167,6 +167,9 @@ def stack_embeddings(found, emotions):
     Returns:
         ``Part`` by name, x float32 (clip, branch, feature); and by branch the pair of mean and
         deviation that it was scaled with.
+
+    Raises:
+        LeakError: A clip is in one part for one run and in another for the next.
     """
     tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
     clips, _ = experts.align_predictions(list(tables.values()), emotions)

@@ -7,7 +7,7 @@ import os
 import shlex
 from pathlib import Path
 
-import papermill
+import nbformat
 
 from preprocessing import corpora
 
@@ -59,8 +59,14 @@ def find_notebooks(only=""):
 
 def list_parameters(notebook):
     """Return the names and defaults that a notebook's parameters cell declares."""
-    found = papermill.inspect_notebook(notebook)
-    return {name: ast.literal_eval(own["default"]) for name, own in found.items()}
+    found = {}
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if "parameters" not in cell.metadata.get("tags", []):
+            continue
+        for line in ast.parse(cell.source).body:
+            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                found[line.targets[0].id] = ast.literal_eval(line.value)
+    return found
 
 
 def parse_parameters(text):

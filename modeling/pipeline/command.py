@@ -146,7 +146,7 @@ def report_outcome(corpus, outcomes):
     print(f"executed notebooks: {results / 'notebooks' / corpus}")
     failed = [name for name, outcome in outcomes.items() if outcome.startswith("failed")]
     if failed:
-        print(f"{failed[0]} stopped with an error; no further notebook was started.")
+        print(f"{failed[0]} stopped with an error; what follows it was not started.")
         return 1
     folder = arrays.corpus_folder(corpus)
     if not (folder / "clips.csv").is_file():

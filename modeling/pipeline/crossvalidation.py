@@ -7,7 +7,8 @@ back the files that it made. Where it ran can be seen from nothing that it leave
 import os
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 
 from modeling.fusion import committee
@@ -28,7 +29,8 @@ def run_folds(notebooks, options, chosen):
 
     On a cluster, whose workers see ``data/`` under the same path, many at a time; on this machine
     one after the other, since each training takes all cores. To ``chosen``, the parameters by
-    notebook, comes FOLD, and for a member PROTOCOL.
+    notebook, comes FOLD, and for a member PROTOCOL. A fold that fails leaves the others to run; a
+    member that fails ends the committees.
     """
     outcomes, started = {}, time.perf_counter()
     protocol, folds = choose_folds(options.folds or "all", options.corpus, chosen)
@@ -50,16 +52,24 @@ def run_folds(notebooks, options, chosen):
         limits=NO_LIMITS,
         progress=False,
     )
-    for n_done, (_, (title, result, files)) in enumerate(done, 1):
-        runs.add_files(files)
-        elapsed_s = time.perf_counter() - started
-        left_s = elapsed_s / n_done * (len(own) - n_done)
-        bad = "; ".join(f"{k} {v}" for k, v in result.items() if v != "done") or "done"
-        print(f"  {title}: {elapsed_s:5.0f} s, about {left_s:.0f} s left  {bad}", flush=True)
-        outcomes |= {f"{name}, {title}": outcome for name, outcome in result.items()}
-    made = [f for f in runs.list_runs(options.corpus) if f["folder"] not in known]
-    seats = Counter((f["branch"], f["fold"]) for f in made if f["protocol"] in members)
-    for branch, fold in sorted(key for key, n_seats in seats.items() if n_seats == N_MEMBERS):
+    with closing(done):
+        for n_done, (_, (title, result, files)) in enumerate(done, 1):
+            runs.add_files(files)
+            elapsed_s = time.perf_counter() - started
+            left_s = elapsed_s / n_done * (len(own) - n_done)
+            bad = "; ".join(f"{k} {v}" for k, v in result.items() if v != "done") or "done"
+            print(f"  {title}: {elapsed_s:5.0f} s, about {left_s:.0f} s left  {bad}", flush=True)
+            outcomes |= {f"{name}, {title}": outcome for name, outcome in result.items()}
+            if members and execution.any_failed(result):
+                return outcomes
+    seats = defaultdict(set)
+    for facts in runs.list_runs(options.corpus):
+        if facts["folder"] not in known and facts["protocol"] in members:
+            seats[facts["branch"], facts["fold"]].add(facts["protocol"])
+    for (branch, fold), seated in sorted(seats.items()):
+        if absent := ", ".join(sorted(set(members) - seated)):
+            print(f"no committee of {branch} for fold {fold}: it lacks {absent}")
+            continue
         folder = committee.seat_committee(options.corpus, branch, protocol=protocol, fold=fold)
         print(f"committee: {arrays.shorten_path(folder)}")
     return outcomes

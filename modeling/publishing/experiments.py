@@ -3,6 +3,7 @@
     make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess
     make reproduce EXPERIMENT=expression P="FER2013=/path/to/fer2013.zip"
 
+    python -m modeling.publishing.experiments list
     python -m modeling.publishing.experiments publish audio_yamnet
 
 ``reproduce`` runs the notebooks of a row, and of those it needs, for every fold, and compares the

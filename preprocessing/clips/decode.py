@@ -64,7 +64,8 @@ def read_clip(
         video, audio: Path or URL of the file with the pictures and of that with the sound, the same
             for one file; None (or "") to go without.
         strategy, n_frames, rng, fps: As for `sampling.choose_instants`.
-        window_s: Keep only this many seconds from the middle of the window; None keeps all.
+        window_s: Keep only this many seconds from the middle of the window; None keeps all of the
+            first `clock.MAX_SECONDS`.
         rate_hz: Sampling rate of the waveform returned.
         audio_lag_s: Seconds by which the sound's clock starts later than the picture's; None to
             measure it where the sound is another file and the picture's file has sound too

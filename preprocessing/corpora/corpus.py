@@ -97,8 +97,8 @@ class Corpus:
     def validate(self, source):
         """List what is missing, unreadable, unknown or surplus, by name.
 
-        Missing are clips of an actor who is there (a part of a corpus is no fault) and a clip's
-        picture or voice; where most of an actor's clips lack the same, that is one row.
+        Missing are clips of ``list_expected`` (a part of a published corpus is no fault) and a
+        clip's picture or voice; where most of an actor's clips lack the same, that is one row.
 
         Args:
             source: As for ``index``.

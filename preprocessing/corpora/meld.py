@@ -34,10 +34,11 @@ class _Meld(Corpus):
         return partial(read_name, labels=self._read_labels(source))
 
     def list_expected(self, source, takes):
-        """Return the labelled utterances of the parts that are there, by speaker."""
+        """Return the labelled utterances of the parts and the speakers that are there."""
         present, expected = {clip_id.split("_")[0] for clip_id in takes}, {}
+        speakers = {take.row["actor"] for take in takes.values()}
         for clip_id, row in self._read_labels(source).items():
-            if clip_id.split("_")[0] in present:
+            if clip_id.split("_")[0] in present and row["actor"] in speakers:
                 expected.setdefault(row["actor"], []).append(clip_id)
         return expected
 
