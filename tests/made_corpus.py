@@ -51,7 +51,6 @@ def write_made_notebook(path, *cells):
     """Write a notebook of code cells; the first holds the parameters."""
     cells = [nbformat.v4.new_code_cell(text) for text in cells]
     cells[0].metadata["tags"] = ["parameters"]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    metadata = {"language_info": {"name": "python"}, "kernelspec": kernel}
+    metadata = {"language_info": {"name": "python"}}
     path.parent.mkdir(exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
