@@ -66,9 +66,11 @@ def measure_degradation(found, tables, product, *, seed=0):
                 for name, facts in asked.items()
             }
             fused = {SAME: product.fuse(own)} if len(own) > 1 else {}
-            fused |= {REST: product.fuse(own | rest), ALONE: product.fuse(rest)} if rest else {}
+            fused |= {REST: product.fuse(own | rest)} if rest else {}
             rows[label] = {n: heads.score_test(t, emotions) for n, t in (own | fused).items()}
         measured[title] = pd.DataFrame(rows).T.rename_axis(AXIS[title])
+        if rest:
+            measured[title][ALONE] = heads.score_test(product.fuse(rest), emotions)
     return measured
 
 

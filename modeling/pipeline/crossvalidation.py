@@ -41,7 +41,7 @@ def run_folds(notebooks, options, chosen):
     if options.committee:
         members = [f"{protocol}/{number}" for number in range(1, N_MEMBERS + 1)]
         own = [given | {"PROTOCOL": member} for member in members for given in own]
-    known = {facts["folder"] for facts in runs.list_runs(options.corpus)}
+    before = runs.list_runs(options.corpus) if members else []
     home = arrays.find_home().resolve()
     done = stream_results(
         _run_fold,
@@ -62,17 +62,23 @@ def run_folds(notebooks, options, chosen):
             outcomes |= {f"{name}, {title}": outcome for name, outcome in result.items()}
             if members and execution.any_failed(result):
                 return outcomes
-    seats = defaultdict(set)
-    for facts in runs.list_runs(options.corpus):
+    if members:
+        _seat_committees(options.corpus, protocol, members, before)
+    return outcomes
+
+
+def _seat_committees(corpus, protocol, members, before):
+    """Seat the committees whose members have all run since; say what the others lack."""
+    known, seats = {facts["folder"] for facts in before}, defaultdict(set)
+    for facts in runs.list_runs(corpus):
         if facts["folder"] not in known and facts["protocol"] in members:
             seats[facts["branch"], facts["fold"]].add(facts["protocol"])
     for (branch, fold), seated in sorted(seats.items()):
         if absent := ", ".join(sorted(set(members) - seated)):
             print(f"no committee of {branch} for fold {fold}: it lacks {absent}")
             continue
-        folder = committee.seat_committee(options.corpus, branch, protocol=protocol, fold=fold)
+        folder = committee.seat_committee(corpus, branch, protocol=protocol, fold=fold)
         print(f"committee: {arrays.shorten_path(folder)}")
-    return outcomes
 
 
 def choose_folds(text, corpus, chosen):

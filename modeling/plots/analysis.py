@@ -90,8 +90,8 @@ def plot_expressions(posteriors, times, names, *, faces=None, title="", figure=N
     step = np.median(np.diff(times)) if len(times) > 1 else 1.0
     limits = times[0] - step / 2, times[-1] + step / 2
     if faces is not None:
+        half = 0.46 * np.diff(times).min(initial=step)
         for face, instant in zip(faces, times, strict=True):
-            half = 0.46 * np.diff(times).min(initial=step)
             extent = (instant - half, instant + half, 0, 1)
             axes[0].imshow(face, cmap="gray", extent=extent, aspect="auto", vmin=0, vmax=255)
         axes[0].set(xlim=limits, ylim=(0, 1))

@@ -122,12 +122,13 @@ def run_steps(name, given, *, data=""):
         The exit status: 0, that of the first notebook that failed, or 2 where a step asks for a
         file that was not named.
     """
-    steps, corpus = EXPERIMENTS[name].steps, EXPERIMENTS[name].corpus
+    experiment = EXPERIMENTS[name]
+    steps = experiment.steps
     asked = dict.fromkeys(ask for step in steps for ask in step.asks)
     if missing := [ask for ask in asked if ask not in given]:
         print(f"{name} needs {' and '.join(missing)}: P='{missing[0]}=/path/to/file ...'.")
         return 2
-    corpus = "drawn" if corpus == "fer2013" else corpus  # the clips' corpus
+    corpus = "drawn" if experiment.corpus == "fer2013" else experiment.corpus  # the clips' corpus
     for number, step in enumerate(steps, 1):
         notebooks = find_notebooks(step.notebooks)
         declared = {key for path in notebooks for key in list_parameters(path)}

@@ -193,9 +193,7 @@ def predict_parts(model, parts, *, fold):
     both = keras.Model(model.inputs, [model.outputs[0], model.get_layer("embedding").output])
     x = np.concatenate([parts[name].x for name in PARTS])
     posteriors, embeddings = run_network(both, x, batch_size=32)
-    ends = np.cumsum([len(parts[name]) for name in PARTS])
-    own = dict(zip(PARTS, np.split(posteriors, ends[:-1]), strict=True))
-    return tabulate_parts(parts, own, fold=fold), embeddings
+    return _tabulate(parts, posteriors, fold), embeddings
 
 
 def tabulate_parts(parts, posteriors, *, fold):
@@ -204,17 +202,22 @@ def tabulate_parts(parts, posteriors, *, fold):
     Raises:
         ValueError: Posteriors hold NaN, do not sum to one, or have another shape.
     """
+    return _tabulate(parts, np.concatenate([posteriors[name] for name in PARTS]), fold)
+
+
+def _tabulate(parts, posteriors, fold):
+    """Return the table of predictions of posteriors (clip, emotion) of all parts in their order."""
     clips, _ = split_by_clip(parts)
     emotions = parts["train"].emotions
-    stacked = np.concatenate([posteriors[name] for name in PARTS]).astype(np.float64)
-    if stacked.shape != (len(clips), len(emotions)):
+    posteriors = posteriors.astype(np.float64)
+    if posteriors.shape != (len(clips), len(emotions)):
         raise ValueError(
-            f"posteriors have shape {stacked.shape}; expected {(len(clips), len(emotions))}."
+            f"posteriors have shape {posteriors.shape}; expected {(len(clips), len(emotions))}."
         )
-    metrics.validate_posteriors(stacked, tolerance=SAVED_TOLERANCE)
+    metrics.validate_posteriors(posteriors, tolerance=SAVED_TOLERANCE)
     table = clips[["clip_id", "actor", "part", "emotion"]].rename(columns={"emotion": "true"})
     table.insert(2, "fold", fold)
-    table[[f"p_{emotion}" for emotion in emotions]] = stacked.round(6)
+    table[[f"p_{emotion}" for emotion in emotions]] = posteriors.round(6)
     return table
 
 

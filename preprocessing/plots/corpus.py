@@ -84,7 +84,7 @@ def plot_feature_by_emotion(values, emotions, *, name, ax=None):
     """
     ax = style.open_axes(ax, 7, 3.2)
     values, emotions = np.asarray(values, dtype=float), np.asarray(emotions)
-    present = [emotion for emotion in style.EMOTION_COLOURS if emotion in emotions]
+    present = arrays.list_emotions(pd.DataFrame({"emotion": emotions}))
     for column, emotion in enumerate(present):
         group = values[(emotions == emotion) & np.isfinite(values)]
         x = column + style.spread_points(len(group), 0.5)
