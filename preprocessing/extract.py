@@ -4,7 +4,7 @@ import csv
 import time
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from preprocessing import corpora
 from preprocessing.clips import decode, locations
 from preprocessing.disk import arrays, files
 from preprocessing.disk.resumable import ResumableArrays
-from preprocessing.faces import crop
+from preprocessing.faces import crop, speaker
 from preprocessing.index import read_base
 from preprocessing.workers.isolation import explain_error
 from preprocessing.workers.parallel import stream_results
@@ -22,9 +22,12 @@ from preprocessing.workers.parallel import stream_results
 LONGEST_WINDOW_S = 6.0  # where none is asked for
 MODALITIES = ("video", "audio")
 FILE_COLUMNS = ["video", "audio", "video_bytes", "audio_bytes"]
-FRAME_COLUMNS = ("clip_id", "frame", "time_s", "x1", "y1", "x2", "y2", "confidence", "found")
+BOX_COLUMNS = ("x1", "y1", "x2", "y2")
+FRAME_COLUMNS = ("clip_id", "frame", "time_s", *BOX_COLUMNS, "confidence", "found")
 CROP_OPTIONS = ("size", "margin", "grey", "min_confidence", "detect")
 READ_OPTIONS = ("strategy", "n_frames", "window_s", "rate_hz")
+WATCHED_FPS = 25.0  # rate at which mouths are watched, to tell who speaks
+MAX_WATCHED = 150  # frames that are kept for that, decoded
 
 
 @dataclass(frozen=True)
@@ -181,14 +184,14 @@ def _extract_clip(row, base, clip, parameters):
     rows, problems, frames, found = {}, [], [], {}
     try:
         problems += _find_changes(base, clip)
-        read = decode.read_clip(
-            *(locations.join(base, clip[kind]) if clip[kind] else None for kind in MODALITIES),
-            **{name: parameters[name] for name in READ_OPTIONS},
-            rng=np.random.default_rng([parameters["seed"], row]),
-            audio_lag_s=parameters["audio_lag_s"] if clip["video"] != clip["audio"] else None,
-            trim_db=parameters["trim_db"] or None,
-            as_frames=True,
-        )
+        paths = [locations.join(base, clip[kind]) if clip[kind] else None for kind in MODALITIES]
+        reading = {name: parameters[name] for name in READ_OPTIONS} | {
+            "rng": np.random.default_rng([parameters["seed"], row]),
+            "audio_lag_s": parameters["audio_lag_s"] if clip["video"] != clip["audio"] else None,
+            "trim_db": parameters["trim_db"] or None,
+            "as_frames": True,
+        }
+        read = decode.read_clip(*paths, **reading)
         problems += read.problems
         found |= {"fps": read.fps, "start_s": read.start_s, "window_s": read.duration_s}
         found["audio_lag_s"] = round(read.audio_lag_s, 5)
@@ -199,9 +202,11 @@ def _extract_clip(row, base, clip, parameters):
             rows["waveforms"] = waveform
         if read.frames is not None:
             options = {name: parameters[name] for name in CROP_OPTIONS}
-            track = crop.crop_clip(read.frames, detector, **options)
+            options["choose_speaker"] = partial(_choose_speaker, paths, reading, read)
+            track = crop.crop_clip(read.frames, detector, shots=read.shots, **options)
             rows |= {"faces": track.faces, "face_times": read.frame_times}
             found |= track.quality
+            problems += track.problems
             frames = _tabulate_track(track, read.frame_times)
     except (decode.MediaError, crop.NoFaceError, OSError) as error:
         problems.append(explain_error(error))
@@ -210,6 +215,23 @@ def _extract_clip(row, base, clip, parameters):
     except Exception as error:  # one clip must never stop a run of thousands: it is listed
         problems.append(f"{type(error).__name__}: {explain_error(error)}")
     return row, rows, _make_record(clip, rows, problems, frames, found)
+
+
+def _choose_speaker(paths, reading, read, tracks):
+    """Return which of several faces speaks, or None; for that the clip is read once more."""
+    if read.waveform is None:
+        return None
+    n_frames = min(max(round(read.duration_s * WATCHED_FPS), 1), MAX_WATCHED)
+    watching = {"strategy": "fixed_fps", "fps": n_frames / read.duration_s, "n_frames": n_frames}
+    watched = decode.read_clip(*paths, **reading | watching)
+    return speaker.choose_speaker(
+        tracks,
+        read.frame_times,
+        watched.frames,
+        watched.frame_times,
+        read.waveform,
+        read.rate_hz,
+    )
 
 
 def _list_lost(reason, row, base, clip, parameters):
@@ -242,9 +264,10 @@ def _find_changes(base, clip):
 
 
 def _tabulate_track(track, times):
-    """Return one dictionary a frame: time, box, confidence, found."""
+    """Return one dictionary a frame: time, box (None where not found), confidence, found."""
     return [
-        dict(zip(("x1", "y1", "x2", "y2"), np.round(box, 1), strict=True))
+        dict.fromkeys(BOX_COLUMNS)
+        | (dict(zip(BOX_COLUMNS, np.round(box, 1), strict=True)) if f else {})
         | {"time_s": round(float(t), 4), "confidence": round(float(c), 4), "found": bool(f)}
         for t, box, c, f in zip(times, track.boxes, track.confidence, track.found, strict=True)
     ]

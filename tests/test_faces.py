@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from opencv_model.resnet_ssd import open_detector
 from preprocessing.faces import crop
+from preprocessing.faces.boxes import smooth_boxes
 
 HEIGHT, WIDTH = 120, 160
 
@@ -132,38 +133,39 @@ def test_lasting_face_wins_over_a_surer_larger_passer_by():
 # Filling and smoothing
 
 
-def test_gaps_are_filled_on_the_line_between_neighbours():
-    boxes = np.full((5, 4), np.nan)
-    boxes[1], boxes[3] = (10, 20, 30, 40), (20, 20, 40, 60)
-    filled = crop.fill_boxes(boxes)
-    np.testing.assert_allclose(filled[2], (15, 20, 35, 50))
-    np.testing.assert_allclose(filled[[0, 4]], boxes[[1, 3]])
-    assert filled.dtype == np.float32
+def test_frames_without_the_face_have_no_box_and_bend_no_other():
+    boxes = np.linspace((10, 20, 30, 40), (18, 20, 38, 44), 5)
+    boxes[2] = np.nan
+    smoothed = crop.smooth_track(boxes, np.zeros(5, int))
+    assert np.isnan(smoothed[2]).all()
+    np.testing.assert_allclose(smoothed[[0, 1, 3, 4]], boxes[[0, 1, 3, 4]], atol=1e-4)
+    assert smoothed.dtype == np.float32
 
 
-def test_nothing_to_fill_from_is_an_error():
-    with pytest.raises(crop.NoFaceError):
-        crop.fill_boxes(np.full((3, 4), np.nan))
+def test_nothing_is_smoothed_over_a_cut():
+    boxes = np.repeat([(10.0, 20, 30, 40), (200, 20, 260, 80)], 4, axis=0)
+    smoothed = crop.smooth_track(boxes, np.repeat([0, 1], 4))
+    np.testing.assert_allclose(smoothed, boxes, atol=1e-4)
 
 
 @given(st.integers(1, 40), arrays(float, (2, 4), elements=st.floats(-50, 50)))
 def test_steady_motion_is_not_smoothed_and_does_not_lag(n_frames, line):
     boxes = line[0] + np.arange(n_frames)[:, None] * line[1]
-    np.testing.assert_allclose(crop.smooth_boxes(boxes), boxes, atol=1e-2)
+    np.testing.assert_allclose(smooth_boxes(boxes), boxes, atol=1e-2)
 
 
 def test_trembling_is_smoothed_and_time_has_no_direction():
     rng = np.random.default_rng(0)
     boxes = 50 + rng.normal(0, 3, (40, 4))
-    smooth = crop.smooth_boxes(boxes)
+    smooth = smooth_boxes(boxes)
     assert np.abs(np.diff(smooth, axis=0)).mean() < 0.5 * np.abs(np.diff(boxes, axis=0)).mean()
-    np.testing.assert_allclose(crop.smooth_boxes(boxes[::-1])[::-1], smooth, atol=1e-4)
+    np.testing.assert_allclose(smooth_boxes(boxes[::-1])[::-1], smooth, atol=1e-4)
 
 
 def test_single_outlier_is_removed():
     boxes = np.tile([10.0, 10, 50, 50], (9, 1))
     boxes[4] += 100
-    np.testing.assert_allclose(crop.smooth_boxes(boxes), np.tile([10, 10, 50, 50], (9, 1)))
+    np.testing.assert_allclose(smooth_boxes(boxes), np.tile([10, 10, 50, 50], (9, 1)))
 
 
 @given(
@@ -248,6 +250,7 @@ def test_quality_tells_sharp_from_blurred_and_bright_from_dark():
     sharp = tiles.repeat(8, axis=1).repeat(8, axis=2)
     blurred = np.stack([cv2.GaussianBlur(face, None, 4) for face in sharp])
     boxes, confidence = np.tile([0, 0, 30, 40.0], (3, 1)), np.array([0.8, 0, 0.6])
+    boxes[1], sharp[1], blurred[1] = np.nan, 255, 255  # not found: counts for nothing else
     first = crop.measure_quality(sharp, boxes, confidence)
     second = crop.measure_quality(blurred // 2, boxes, confidence)
     assert first["blur"] > 20 * second["blur"] > 0
@@ -261,7 +264,7 @@ def test_quality_tells_sharp_from_blurred_and_bright_from_dark():
 def test_flat_faces_have_finite_quality():
     for shape in ((2, 16, 16), (2, 16, 16, 3)):
         flat = np.zeros(shape, np.uint8)
-        quality = crop.measure_quality(flat, np.zeros((2, 4)), np.zeros(2))
+        quality = crop.measure_quality(flat, np.zeros((2, 4)), np.full(2, 0.9))
         assert np.isfinite(list(quality.values())).all()
 
 
@@ -279,9 +282,15 @@ def test_clip_gives_a_face_for_each_frame(grey):
     np.testing.assert_allclose(track.confidence, [0.9, 0, 0.9, 0.9], rtol=1e-6)
     assert track.quality["detection_rate"] == 0.75
     assert track.quality["n_faces"] == 1
+    assert track.quality["face_choice"] == "only"
     assert set(track.quality) == {
-        *("detection_rate", "confidence", "face_px", "blur", "brightness", "n_faces")
+        *("detection_rate", "confidence", "face_px", "blur", "brightness"),
+        *("n_faces", "n_shots", "face_choice"),
     }
+    assert not track.faces[1].any()
+    assert track.faces[[0, 2, 3]].any(axis=(1, 2)).all()
+    assert np.isnan(track.boxes[1]).all()
+    assert track.problems == []
 
 
 def test_clip_of_one_frame_works():
@@ -294,13 +303,10 @@ def test_clip_without_a_face_says_how_many_frames_it_has():
         crop.crop_clip(number_frames(3), FakeDetector([], [], [box(9, 9, confidence=0.2)]))
 
 
-def test_blank_frame_shows_the_nearest_picture():
-    frames = number_frames(3)
-    frames[2] = 0
-    frames[2, 0, 0, 0] = 2
-    track = crop.crop_clip(frames, FakeDetector([box(50, 60)], [box(50, 60)], []), size=16)
-    np.testing.assert_array_equal(track.faces[2], track.faces[1])
-    assert not track.found[2]
+def test_face_in_less_than_half_of_the_frames_is_remarked():
+    found = [[], [box(50, 60)], [], [], [box(52, 60)]]
+    track = crop.crop_clip(number_frames(5), FakeDetector(*found), size=16)
+    assert track.problems == ["the face is seen in 2 of 5 frames only"]
 
 
 # Real clips
@@ -345,14 +351,15 @@ def test_faces_are_found_in_real_clips(detector, real_clips):
 
 
 @pytest.mark.real_data
-def test_close_crops_keep_their_face_and_blank_frames_are_filled(detector, real_data):
+def test_close_crops_keep_their_face_and_blank_frames_show_none(detector, real_data):
     clips = sorted((real_data / "ravdess_face_crops").glob("*.avi"))[::15]
     for clip in clips:
         frames = read_frames(clip, 15)
         track = crop.crop_clip(frames, detector)
         blank = frames.max(axis=(1, 2, 3)) < 9
         np.testing.assert_array_equal(track.found, ~blank)
-        assert track.faces.std(axis=(1, 2)).min() > 20
+        assert track.faces[~blank].std(axis=(1, 2)).min() > 20
+        assert not track.faces[blank].any()
         assert 180 < track.quality["face_px"] < 240
 
 

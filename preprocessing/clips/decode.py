@@ -31,6 +31,7 @@ class Clip:
 
     frames: np.ndarray | None  # uint8 (time, height, width, 3), RGB, upright
     frame_times: np.ndarray  # float64 (time,)
+    shots: np.ndarray  # int64 (time,): number of the shot between two cuts; -1: a mean over a cut
     waveform: np.ndarray | None  # float32 (samples,), mono in [-1, 1]; sample 0 is at 0 s
     rate_hz: int  # samples per second
     start_s: float  # of the window, seconds since the container's start
@@ -93,14 +94,15 @@ def read_clip(
         )
 
     choose(1.0, [0.0])  # a wrong option is an error before any file is opened
-    problems, frames, frame_times, waveform = [], None, np.empty(0), None
+    problems, frames, waveform = [], None, None
+    frame_times, shots = np.empty(0), np.empty(0, np.int64)
     with ExitStack() as stack:
         pictures, sound, decode = _read_tracks(stack, video, audio, rate_hz, audio_lag_s, problems)
         tracks = [track for track in (pictures, sound) if track is not None]
         window = partial(clock.find_window, tracks, window_s=window_s, trim_db=trim_db)
         if pictures is not None:
             try:
-                frames, frame_times = take_frames(
+                frames, frame_times, shots = take_frames(
                     pictures, decode, window, choose, problems, as_frames=as_frames
                 )
             except (MediaError, *DECODER_ERRORS) as error:
@@ -119,6 +121,7 @@ def read_clip(
     return Clip(
         frames=frames,
         frame_times=frame_times,
+        shots=shots,
         waveform=waveform,
         rate_hz=rate_hz,
         start_s=round(start_s, 6) + 0.0,  # containers count microseconds; never -0.0

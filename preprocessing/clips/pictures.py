@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from preprocessing.clips import containers
+from preprocessing.clips import containers, cuts
 from preprocessing.clips.clock import Pictures, average_frames, keep_frames
 from preprocessing.clips.containers import DECODER_ERRORS, MediaError
-from preprocessing.faces.frames import Frames
+from preprocessing.faces.frames import Frames, view_luma
 
 MAX_PIXELS = 4096 * 2304  # larger frames (than 4K) come from damaged headers
 SKIPPING_DECODERS = ("h264", "mpeg4")
@@ -93,29 +93,48 @@ def _to_rgb(frame, reformatter, shape):
 
 
 def take_frames(pictures, decode, window, choose, problems, *, as_frames):
-    """Return the chosen frames of a window, and their times in it.
+    """Return the chosen frames of a window, their times in it, and the number of each one's shot.
 
     The choice is made from the times of the packets, and again where the frames turn out to lie
     elsewhere (damaged packets). In a file without problems so far, nothing after the last chosen
-    frame is decoded.
+    frame is decoded. A frame that is the mean over a cut belongs to no shot: its number is -1.
     """
+    small = {}
     groups, frame_times = pictures.plan(window(), choose)
     if not problems:
-        frames = _take_only(pictures, decode, groups, as_frames=as_frames)
+        frames = _take_only(pictures, decode, groups, small, as_frames=as_frames)
         if frames is not None:
-            return frames, frame_times
+            return frames, frame_times, _number_shots(pictures, groups, small)
     for _ in range(3):
         groups, _ = pictures.plan(window(), choose)
         failures = []
-        frames, pictures.ticks = _gather(decode(failures), groups, as_frames=as_frames)
+        decoded = _watch(decode(failures), small)
+        frames, pictures.ticks = _gather(decoded, groups, as_frames=as_frames)
         if not pictures.ticks:
             raise MediaError("no packet gives a frame")
         needed, frame_times = pictures.plan(window(), choose)
         if needed == groups:
             if failures:
                 problems.append(f"video damaged: packets or frames with errors: {len(failures)}")
-            return frames, frame_times
+            return frames, frame_times, _number_shots(pictures, groups, small)
     raise MediaError("frames differ at each attempt")
+
+
+def _watch(decoded, small):
+    """Yield what is decoded, leaving a small picture of each frame in ``small``, by tick."""
+    for tick, (frame, convert) in decoded:
+        small[tick] = cuts.shrink_picture(view_luma(frame))
+        yield tick, (frame, convert)
+
+
+def _number_shots(pictures, groups, small):
+    """Return in which shot each group of ticks lies, int64 (group,), -1 if in two."""
+    ticks = sorted(small)
+    times = np.array(ticks) * float(pictures.time_base)
+    starts = np.array(ticks)[cuts.find_cuts([small[tick] for tick in ticks], times)]
+    ends = np.array([(group[0], group[-1]) for group in groups])
+    first, last = np.searchsorted(starts, ends.T, side="right")
+    return np.where(first == last, first, -1)
 
 
 def _gather(decoded, groups, *, as_frames):
@@ -126,14 +145,14 @@ def _gather(decoded, groups, *, as_frames):
     return Frames(kept) if None not in kept else None, ticks
 
 
-def _take_only(pictures, decode, groups, *, as_frames):
+def _take_only(pictures, decode, groups, small, *, as_frames):
     """Return the frames of groups by decoding no more than they need, or None at any doubt."""
     wanted, came, failures = {tick for ticks in groups for tick in ticks}, set(), []
 
     def decode_wanted():
-        for tick, convert in decode(failures, wanted):
+        for tick, decoded in _watch(decode(failures, wanted), small):
             came.add(tick)
-            yield tick, convert
+            yield tick, decoded
             if wanted <= came:
                 return
 

@@ -62,7 +62,7 @@ EXAMPLE_ORDER = ("happy", "angry", "sad", "surprised", "fearful", "disgust", "ne
 
 LIBRARIES = ("numpy", "av", "opencv-python-headless", "librosa", "scikit-learn")
 LIBRARIES += ("tensorflow", "keras")
-TEXT_COLUMNS = (*corpora.COLUMNS, "status", "reason")
+TEXT_COLUMNS = (*corpora.COLUMNS, "status", "reason", "face_choice")
 IDENTITY_COLUMNS = (*corpora.COLUMNS, "video_bytes", "audio_bytes")
 
 

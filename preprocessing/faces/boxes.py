@@ -38,15 +38,18 @@ def pair_boxes(before, after, *, max_change=1.0):
     return [(i, j) for i, j in zip(*pairs, strict=True) if changes[i, j] <= max_change]
 
 
-def link_tracks(detections):
+def link_tracks(detections, shots=None):
     """Link the faces of successive frames to tracks, as ``pair_boxes`` pairs them.
 
     ``detections`` holds a float32 (face, 5) array for each frame. A track that was lost goes on
-    where a face appears near its last box. The tracks are float32 (track, time, 5): box and
-    confidence, NaN where the track has no face.
+    where a face appears near its last box, in the same shot; it ends where ``shots``, int (time,),
+    changes. The tracks are float32 (track, time, 5): box and confidence, NaN where the track has
+    no face.
     """
     tracks, last = [], np.zeros((0, 4))
     for instant, found in enumerate(detections):
+        if shots is not None and instant and shots[instant] != shots[instant - 1]:
+            last[:] = np.nan  # nothing is near a box of another shot
         pairs = pair_boxes(last, found)
         owner = {face: track for track, face in pairs}
         for face, box in enumerate(found):
@@ -79,22 +82,29 @@ def choose_track(tracks, frame_shape):
     return int(np.argmax(scores))
 
 
-def fill_boxes(boxes):
-    """Fill in the boxes of frames without a face, on the straight line between neighbours.
+def find_staying(tracks):
+    """Return the indices of the tracks that stay: in half as many frames as the longest, or more.
 
-    Args:
-        boxes: float (time, 4), rows of NaN where no face was found.
-
-    Returns:
-        float32 (time, 4), finite; before the first and after the last one found stands the nearest.
-
-    Raises:
-        NoFaceError: All are NaN.
+    ``tracks`` are those of one shot.
     """
-    if np.isnan(boxes).all():
-        raise NoFaceError(f"no face in {len(boxes)} frames")
-    filled = pd.DataFrame(boxes, dtype=float).interpolate(limit_direction="both")
-    return filled.to_numpy(np.float32)
+    n_seen = np.isfinite(tracks[:, :, 4]).sum(axis=1)
+    return np.flatnonzero(n_seen >= n_seen.max() / 2)
+
+
+def smooth_track(boxes, shots):
+    """Smooth a person's boxes within each shot, see ``smooth_boxes``.
+
+    Both ``boxes``, float (time, 4), and the result, float32, are NaN where the face is not seen;
+    for smoothing these frames get boxes on the straight line between their neighbours.
+    """
+    smoothed = np.full(boxes.shape, np.nan, np.float32)
+    found = np.isfinite(boxes).all(axis=1)
+    for shot in set(shots[found]):
+        rows = np.flatnonzero(shots == shot)
+        whole = pd.DataFrame(boxes[rows], dtype=float).interpolate(limit_direction="both")
+        smoothed[rows] = smooth_boxes(whole.to_numpy())
+    smoothed[~found] = np.nan
+    return smoothed
 
 
 def smooth_boxes(boxes):

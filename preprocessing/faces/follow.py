@@ -3,7 +3,7 @@
 The detector sees the first and the last frame. Each frame between is compared with both: where
 each face is found again from either side at the same place, and the rest of the picture is as it
 was, the face's box is known without the detector. Any other frame is shown to the detector, which
-makes it one of two new ends, and so on.
+makes it one of two new ends, and so on. Each shot between two cuts is a clip of its own.
 """
 
 import cv2
@@ -23,15 +23,17 @@ MAX_BLANK = 8  # grey levels between the darkest and brightest place of a frame 
 CELLS = 16  # cells along the longer side in which pictures are compared as a whole
 
 
-def follow_faces(frames, detect, *, min_confidence=0.5):
+def follow_faces(frames, detect, *, shots=None, min_confidence=0.5):
     """Find the faces in each frame, with the detector where it is needed.
 
-    With a cut, strong motion or no face at all it sees most frames. A blank one shows no face and
-    is not looked at, unless all are blank. The same frames give the same boxes.
+    With strong motion or no face at all it sees most frames. A blank one shows no face and is not
+    looked at, unless all are blank. The same frames give the same boxes.
 
     Args:
         frames: uint8 (time, height, width, 3), RGB, or ``frames.Frames``.
         detect: A detector's method of that name.
+        shots: int (time,), the shot of each frame; faces are not followed from one into another.
+            Frames of shot -1 are not looked at. None if all are of one shot.
         min_confidence: Boxes below it are left out.
 
     Returns:
@@ -43,9 +45,12 @@ def follow_faces(frames, detect, *, min_confidence=0.5):
     seen = np.zeros(len(frames), bool)
     small = [_reduce(frames, index) for index in range(len(frames))]
     pictures = [i for i, image in enumerate(small) if np.ptp(image) > MAX_BLANK]
-    pictures = pictures or list(range(len(frames)))
+    shots = np.zeros(len(frames), int) if shots is None else shots
+    pictures = [i for i in pictures or range(len(frames)) if shots[i] >= 0]
 
-    spans = [(0, len(pictures) - 1)] if pictures else []
+    ends = np.flatnonzero(np.diff(shots[pictures])).tolist()
+    firsts, lasts = [0, *(end + 1 for end in ends)], [*ends, len(pictures) - 1]
+    spans = list(zip(firsts, lasts, strict=True)) if pictures else []
     while spans:
         first, last = spans.pop()
         span = pictures[first : last + 1]

@@ -50,10 +50,17 @@ class Frames:
         upright = (frame.height, frame.width) == self.shape[1:3] and not round(frame.rotation)
         if not upright or frame.format.name not in PLANAR:
             return None, True
-        plane = frame.planes[0]
-        luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
         is_full = frame.format.name in FULL_RANGE or int(frame.color_range) == JPEG_RANGE
-        return luma[: frame.height, : frame.width], is_full
+        return view_luma(frame), is_full
+
+
+def view_luma(frame):
+    """Return the luma of a decoder's frame, uint8 (height, width), unturned; a view if planar."""
+    if frame.format.name not in PLANAR:
+        frame = frame.reformat(format="gray")
+    plane = frame.planes[0]
+    luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return luma[: frame.height, : frame.width]
 
 
 def read_grey(frames, index, rows=slice(None), columns=slice(None), *, shape=None, way=None):
@@ -77,6 +84,41 @@ def read_grey(frames, index, rows=slice(None), columns=slice(None), *, shape=Non
     if shape is not None:
         grey = resize(grey, shape, way=way)
     return grey if is_full else cv2.LUT(grey, STRETCHED)
+
+
+def crop_face(frame, box, *, size=64, grey=True):
+    """Cut a box out of one frame and bring it to size; beyond the frame its edge is repeated.
+
+    Args:
+        frame: uint8 (height, width, 3), RGB.
+        box: x1, y1, x2, y2 in pixels, rounded here; at least one pixel is taken.
+        size, grey: As for ``crop_clip``; the crop is uint8 (size, size) or (size, size, 3).
+
+    Raises:
+        ValueError: The box is not finite, or more than eight times as large as the frame.
+    """
+    return crop_frame(frame[None], 0, box, size=size, grey=grey)
+
+
+def crop_frame(frames, index, box, *, size, grey):
+    """Do as ``crop_face`` for one of a clip's frames, an array or ``frames.Frames``."""
+    height, width = frames.shape[1:3]
+    reach = np.ptp(np.reshape(box, (2, 2)), axis=0).max()
+    if not reach <= 8 * max(height, width) or not np.isfinite(box).all():
+        raise ValueError(f"Box {list(box)} does not suit a frame of {width}×{height} pixels.")
+    left, top, right, bottom = np.rint(np.asarray(box, float)).astype(int)
+    rows, columns = _find_pixels(top, bottom, height), _find_pixels(left, right, width)
+    if grey:
+        return read_grey(frames, index, rows, columns, shape=(size, size))
+    return resize(frames[index][rows][:, columns], (size, size))
+
+
+def _find_pixels(start, stop, length):
+    """Return the pixels of a span, one at least; beyond the frame, its edge stands again."""
+    stop = max(stop, start + 1)
+    if start >= 0 and stop <= length:
+        return slice(start, stop)
+    return np.arange(start, stop).clip(0, length - 1)
 
 
 def resize(picture, shape, *, way=None):
