@@ -42,23 +42,19 @@ def add_noise(corpus, rows, name, snr_db, *, seed=0):
     return worse
 
 
-def lose_frames(sequences, share, *, rng, freeze):
-    """Return sequences in which a share of the frames is lost.
+def lose_frames(sequences, share, *, rng):
+    """Return sequences in which a share of the frames is lost, which then are zeros.
 
     Args:
         sequences: (clip, time, ...); all-zero frames are not there anyhow.
         share: Of the frames, 0 to 1; at least one of each clip stays.
         rng: ``numpy.random.Generator``.
-        freeze: Whether the frame before stands in, as in a frozen picture; else zeros.
     """
     worse = np.array(sequences)
     there = worse.reshape(*worse.shape[:2], -1).any(axis=2)
     for clip, own in zip(worse, there, strict=True):
         frames = np.flatnonzero(own)
-        lost = rng.permutation(frames)[: min(round(share * len(frames)), len(frames) - 1)]
-        kept = np.setdiff1d(frames, lost)
-        before = np.maximum(np.searchsorted(kept, lost) - 1, 0)
-        clip[lost] = clip[kept[before]] if freeze else 0
+        clip[rng.permutation(frames)[: min(round(share * len(frames)), len(frames) - 1)]] = 0
     return worse
 
 

@@ -40,8 +40,9 @@ def build_face_augmenter(
 
     Returns:
         keras.Sequential from faces (clip, time, height, width[, channel]) from 0 to 255, uint8 or
-        float, to float32 of the same shape and range. Call it with ``training=True``, also in
-        ``tf.data.Dataset.map`` (one map call at a time keeps the draws in order).
+        float, to float32 of the same shape and range; frames of zeros, which hold no face, stay
+        zeros. Call it with ``training=True``, also in ``tf.data.Dataset.map`` (one map call at a
+        time keeps the draws in order).
     """
     # Seeds are drawn for all, so that leaving one augmentation out keeps the others' draws.
     seeds = np.random.default_rng(seed).integers(2**31 - 1, size=6).tolist()
@@ -76,12 +77,14 @@ class OneDrawPerClip(keras.layers.Layer):
         faces = ops.cast(faces, "float32")
         if not (training and self.image_layers):
             return faces
+        there = ops.any(faces != 0, axis=tuple(range(2, len(faces.shape))), keepdims=True)
         images = ops.moveaxis(faces, 1, -1)  # clip, height, width[, channel], time
         stacked_shape = ops.shape(images)
         images = ops.reshape(images, (*stacked_shape[:3], int(np.prod(images.shape[3:]))))
         for layer in self.image_layers:
             images = layer(images, training=True)
-        return ops.moveaxis(ops.reshape(images, stacked_shape), -1, 1)
+        altered = ops.moveaxis(ops.reshape(images, stacked_shape), -1, 1)
+        return altered * ops.cast(there, "float32")
 
 
 class MoveFaces(keras.layers.Layer):

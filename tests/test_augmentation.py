@@ -451,3 +451,12 @@ def test_masks_leave_what_lies_behind_a_clips_end():
     masked = np.asarray(layer(mels, training=True))
     np.testing.assert_array_equal(masked[:, 30:], mels[:, 30:])
     assert (masked[:, :30] != mels[:, :30]).any()
+
+
+def test_frames_without_a_face_stay_without_one():
+    faces = np.random.default_rng(0).integers(1, 255, (4, 6, 16, 16), dtype=np.uint8)
+    faces[:, [1, 4]] = 0
+    still = STRONG | {"frame_drop": 0, "time_shift": 0}
+    altered = np.asarray(build_face_augmenter(**still, seed=3)(faces, training=True))
+    assert not altered[:, [1, 4]].any()
+    assert altered[:, [0, 2, 3, 5]].any(axis=(2, 3)).all()

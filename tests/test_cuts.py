@@ -225,5 +225,5 @@ def test_face_that_lies_is_told_from_an_upright_one(real_data, monkeypatch, quar
         boxes = np.stack([network.detect(frame)[0, :4] for frame in turned])
         assert turn.find_turn(turned, boxes, network) == (360 - 90 * quarters) % 360
         track = crop.crop_clip(turned, network)
-        said = [f"faces lie on their side: turn the picture by {90 * quarters}° clockwise"]
+        said = [f"faces do not stand upright: turn the picture by {90 * quarters}° clockwise"]
         assert track.problems == (said if quarters else [])

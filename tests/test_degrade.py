@@ -16,28 +16,18 @@ from tests.made_corpus import EMOTIONS, write_made_corpus
 
 
 @settings(max_examples=30, deadline=None)
-@given(share=st.floats(0, 1), n_frames=st.integers(1, 9), freeze=st.booleans())
-def test_lost_frames_are_frozen_or_gone_and_one_stays(share, n_frames, freeze):
+@given(share=st.floats(0, 1), n_frames=st.integers(1, 9))
+def test_lost_frames_are_zeros_and_one_stays(share, n_frames):
     sequences = np.zeros((2, 10, 3), np.float32)
     sequences[:, :n_frames] = np.arange(1, n_frames + 1)[None, :, None]
     rng = np.random.default_rng(0)
-    worse = damage.lose_frames(sequences, share, rng=rng, freeze=freeze)
+    worse = damage.lose_frames(sequences, share, rng=rng)
     n_lost = min(round(share * n_frames), n_frames - 1)
     for clip in worse[:, :n_frames, 0]:
-        assert (clip > 0).sum() == (n_frames if freeze else n_frames - n_lost)
+        assert (clip > 0).sum() == n_frames - n_lost
         assert len(set(clip[clip > 0])) == n_frames - n_lost
     assert not worse[:, n_frames:].any()
     assert (sequences[:, :n_frames] > 0).all()  # the sequences themselves are left alone
-
-
-def test_a_frozen_frame_is_the_last_one_seen():
-    sequences = np.arange(1, 9, dtype=np.float32)[None, :, None]
-    rng = np.random.default_rng(1)
-    worse = damage.lose_frames(sequences, 0.5, rng=rng, freeze=True)[0, :, 0]
-    kept = [frame for frame in range(8) if worse[frame] == frame + 1]
-    for frame in range(8):
-        before = [k for k in kept if k <= frame]
-        assert worse[frame] == (before[-1] if before else kept[0]) + 1
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 16, 16), (1, 2, 16, 16, 3)])

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from data_augmentation.quiet_keras import keras
 from modeling.training.layers import (
     ClearPadding,
+    ClipNormalization,
     FusedBatchNormalization,
     ModalityDropout,
     StatisticsPooling,
@@ -139,3 +140,14 @@ def test_a_network_from_the_waveform_on_is_saved_whole(tmp_path):
     np.testing.assert_allclose(
         model.predict(sounds, verbose=0), again.predict(sounds, verbose=0), atol=1e-5
     )
+
+
+def test_normalized_frames_do_not_depend_on_frames_that_are_not_there():
+    rng = np.random.default_rng(0)
+    clip = rng.uniform(1, 255, (1, 5, 6, 6, 1)).astype(np.float32)
+    longer = np.concatenate([clip[:, :2], np.zeros((1, 3, 6, 6, 1), np.float32), clip[:, 2:]], 1)
+    layer = ClipNormalization()
+    alone, among = np.array(layer(clip)), np.array(layer(longer))
+    np.testing.assert_allclose(among[:, [0, 1, 5, 6, 7]], alone, atol=1e-4)
+    assert not among[:, 2:5].any()
+    np.testing.assert_allclose([alone.mean(), alone.std()], [0, 1], atol=1e-3)

@@ -207,3 +207,16 @@ def test_titles_of_a_contact_sheet_can_be_read_and_carry_their_colour():
 def test_spectrograms_of_loud_and_quiet_clips_have_one_scale():
     scales = {plots.plot_mel(mel, HOP_MS).images[0].get_clim() for mel in (MEL, MEL - 30)}
     assert scales == {(-100, -20)}
+
+
+@pytest.mark.parametrize("faces", [FACES, np.stack([FACES] * 3, axis=-1)], ids=["grey", "colour"])
+def test_frames_without_a_face_are_light_in_pictures_of_faces(faces):
+    faces = faces.copy()
+    faces[0, 2] = 0
+    ax = plots.plot_contact_sheet(faces, ["a", "b", "c"])
+    drawn = np.asarray(ax.images[0].get_array())
+    width = faces.shape[3] + 1
+    assert (drawn[: faces.shape[2], 2 * width : 3 * width - 1] == 225).all()
+    np.testing.assert_array_equal(drawn[: faces.shape[2], : width - 1], faces[0, 0])
+    figure = plots.plot_clip(faces[0], TIMES)
+    assert (np.asarray(figure.axes[0].images[2].get_array()) == 225).all()

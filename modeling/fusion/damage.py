@@ -103,8 +103,7 @@ def _read_damaged(facts, clip_ids, title, amount, seed):
     if title == "Noise over the voice":
         return damage.add_noise(facts["corpus"], rows, name, amount, seed=seed)
     if title == "Frames of the face lost":
-        rng = np.random.default_rng(seed)
-        return damage.lose_frames(x, amount, rng=rng, freeze=name == "faces")
+        return damage.lose_frames(x, amount, rng=np.random.default_rng(seed))
     blurred = damage.blur_faces(np.array(arrays.read_array(folder, "faces")[rows]), amount)
     if name == "faces":
         return blurred

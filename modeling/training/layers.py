@@ -139,12 +139,12 @@ class ClearPadding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="emotion")
 class ClipNormalization(keras.layers.Layer):
-    """Normalizes each clip over time and channels at once, padding left out.
+    """Normalizes each clip over all but its channels' scales, steps that are not there left out.
 
-    Group normalization with one group (Wu & He 2018, arXiv:1803.08494). A step that is zero in
-    every channel is padding and stays zero.
+    Group normalization with one group (Wu & He 2018, arXiv:1803.08494). A step of zeros (padding,
+    a frame without a face) stays zeros.
 
-    Input and output: float (clip, time, channel).
+    Input and output: float (clip, time, ..., channel).
     """
 
     def __init__(self, *, epsilon=1e-5, **kwargs):
@@ -157,11 +157,13 @@ class ClipNormalization(keras.layers.Layer):
         self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset")
 
     def call(self, inputs):
-        inside = ops.cast(ops.any(inputs != 0, axis=-1, keepdims=True), inputs.dtype)
-        n_values = ops.maximum(ops.sum(inside, axis=(1, 2), keepdims=True), 1) * inputs.shape[-1]
-        mean = ops.sum(inputs, axis=(1, 2), keepdims=True) / n_values
+        axes = tuple(range(1, len(inputs.shape)))
+        inside = ops.cast(ops.any(inputs != 0, axis=axes[1:], keepdims=True), inputs.dtype)
+        n_steps = ops.maximum(ops.sum(inside, axis=axes, keepdims=True), 1)
+        n_values = n_steps * float(np.prod(inputs.shape[2:]))
+        mean = ops.sum(inputs, axis=axes, keepdims=True) / n_values
         squares = ops.square(inputs - mean) * inside
-        variance = ops.sum(squares, axis=(1, 2), keepdims=True) / n_values
+        variance = ops.sum(squares, axis=axes, keepdims=True) / n_values
         normalized = (inputs - mean) / ops.sqrt(variance + self.epsilon)
         return (normalized * self.scale + self.offset) * inside
 

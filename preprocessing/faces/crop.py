@@ -150,7 +150,9 @@ def find_problems(frames, track, detector, *, is_close):
         surest = found[[track[found, 4].argmax()]]
         turn = find_turn([frames[i] for i in surest], track[surest, :4], detector)
         if turn:
-            problems.append(f"faces lie on their side: turn the picture by {360 - turn}° clockwise")
+            problems.append(
+                f"faces do not stand upright: turn the picture by {360 - turn}° clockwise"
+            )
     return problems
 
 

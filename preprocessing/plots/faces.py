@@ -31,7 +31,7 @@ def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8):
         frames: uint8 (time, height, width, 3).
         times: float (time,), seconds.
         boxes: float (time, 4), x1, y1, x2, y2 in pixels; NaN where there is none.
-        found: bool (time,); where False, the box is filled in from neighbours and drawn dashed.
+        found: bool (time,); where False, the title says that there is no face.
     """
     n_columns = min(n_columns, len(frames))
     n_rows = -(-len(frames) // n_columns)
@@ -47,8 +47,7 @@ def plot_frames(frames, times, *, boxes=None, found=None, n_columns=8):
         seen = found is None or bool(found[number])
         if boxes is not None and np.isfinite(boxes[number]).all():
             x1, y1, x2, y2 = boxes[number]
-            line = {"ls": "-", "ec": "#3CFF6B"} if seen else {"ls": "--", "ec": style.ALARM}
-            ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, lw=1.6, **line))
+            ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, lw=1.6, ec="#3CFF6B"))
         title, colour = (" s", style.INK) if seen else (" s, no face", style.ALARM)
         ax.set_title(f"{times[number]:.2f}{title}", fontsize=8, pad=2, color=colour)
     figure.suptitle("Sampled frames" + (" and face boxes" if boxes is not None else ""))
@@ -59,12 +58,13 @@ def plot_contact_sheet(faces, titles, *, emotions=None, every=1, ax=None):
     """Draw the face sequences of several clips, a clip a row, under the numbers of their frames.
 
     Args:
-        faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3).
+        faces: uint8 (clip, time, height, width) or (clip, time, height, width, 3); frames of zeros,
+            in which no face was found, are drawn light grey.
         titles, emotions: Text (clip,), beside the rows; an emotion becomes a mark in its colour.
         every: 2 shows the first frame, the third, and so on.
     """
     numbers = np.arange(1, faces.shape[1] + 1)[::every]
-    faces = faces[:, ::every]
+    faces = style.blank_missing(np.asarray(faces)[:, ::every])
     n_clips, n_times, height, width = faces.shape[:4]
     cell = min(0.75, 11 / n_times)
     ax = style.open_axes(ax, 1.6 + cell * n_times, 0.8 + cell * n_clips * height / width)

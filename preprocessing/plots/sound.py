@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from preprocessing.plots.style import ACCENT, open_axes, strip_spines
+from preprocessing.plots.style import ACCENT, blank_missing, open_axes, strip_spines
 
 LEVELS_DB = (-100.0, -20.0)  # of every spectrogram, so that the quietest clip looks quietest
 LOWEST_HZ = 50.0  # lower edge of the lowest mel band, as in ``spectra.MEL_MIN_HZ``
@@ -55,7 +55,8 @@ def plot_clip(
 ):
     """Draw a clip's faces, waveform and spectrogram above one another, over the same seconds.
 
-    Faces are uint8 (time, height, width) or (time, height, width, 3), their times in seconds;
+    Faces are uint8 (time, height, width) or (time, height, width, 3), zeros (drawn light grey)
+    where none was found, their times in seconds;
     waveform and spectrogram are as ``plot_waveform`` and ``plot_mel`` take them. What is missing
     has no panel.
     """
@@ -79,6 +80,7 @@ def plot_clip(
     axes = dict(zip(panels, axes[:, 0], strict=True))
     if faces is not None:
         options = {"aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 255}
+        faces = blank_missing(np.asarray(faces))
         for number in shown:
             middle = face_times[number]
             extent = (middle - 0.48 * step, middle + 0.48 * step, 0, 1)

@@ -17,6 +17,7 @@ EMOTION_COLOURS = {
 protanopia, deuteranopia and tritanopia (simulated after Machado et al. 2009), and from white."""
 
 INK, ACCENT, ALARM = "#33475B", "#1F5FA8", "#C0281C"
+MISSING = np.uint8(225)  # grey of a frame without a face
 MAX_TICKS = 40
 LETTERS_AN_INCH = 10
 
@@ -32,6 +33,15 @@ def strip_spines(ax):
     """Return the axes without their upper and right line."""
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def blank_missing(faces):
+    """Return faces, uint8 (time, ...) or (clip, time, ...), the frames of zeros in light grey.
+
+    ``faces`` end with (height, width) or (height, width, 3); such frames hold no face.
+    """
+    pixels = (-3, -2, -1) if faces.shape[-1] == 3 else (-2, -1)
+    return np.where(faces.any(axis=pixels, keepdims=True), faces, MISSING)
 
 
 def spread_points(count, width):
