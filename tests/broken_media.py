@@ -146,6 +146,25 @@ def write_wav(path, samples, rate_hz):
     return path
 
 
+def write_channels(path, channels, rate_hz, layout, *, codec="pcm_f32le"):
+    """Write float32 (samples, channel), each channel for its loudspeaker; return the path."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate_hz, layout=layout)
+        samples = np.ascontiguousarray(channels, dtype=np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(samples, format="flt", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
+        for part in av.AudioResampler(stream.format.name, layout, rate_hz).resample(frame):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path
+
+
+def join(path, *parts):
+    """Write files one behind the other, byte by byte; return the path."""
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
 def truncate(path, part):
     """Cut a file to a part of its bytes, as an interrupted download does; return it."""
     data = path.read_bytes()

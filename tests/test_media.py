@@ -84,7 +84,7 @@ def test_separate_files_share_a_clock_that_starts_with_each(tmp_path, name, soun
     codecs = {".wav": "pcm_s16le", ".flac": "flac", ".m4a": "aac", ".mp3": "libmp3lame"}
     video = write_clip(tmp_path / name, flash_s=1.2, **{**KINDS[name], "audio": None})
     audio = tmp_path / sound
-    write_clip(audio, click_s=1.2, duration_s=2.5, video=None, audio=codecs[audio.suffix])
+    write_clip(audio, click_s=1.2, duration_s=2.2, video=None, audio=codecs[audio.suffix])
     clip = decode.read_clip(video, audio, n_frames=300)
     assert clip.problems == []
     assert find_flash(clip) == pytest.approx(1.2, abs=0.001)
@@ -133,7 +133,7 @@ def test_separate_recording_is_laid_on_the_sound_beside_the_picture(tmp_path, na
     audio = tmp_path / "sound.wav"
     write_clip(audio, click_s=1.2 - lag_s, duration_s=2.5, video=None, audio="pcm_s16le")
     clip = decode.read_clip(video, audio, n_frames=300)
-    assert clip.problems == []
+    assert [problem for problem in clip.problems if "is without picture" not in problem] == []
     assert clip.audio_lag_s == pytest.approx(lag_s, abs=0.03 if name.endswith("flv") else 0.002)
     assert abs(find_flash(clip) - find_click(clip)) <= 1 / 25
     assert clip.start_s == pytest.approx(max(clip.audio_lag_s, 0), abs=0.03)
@@ -471,7 +471,7 @@ def test_long_files_are_read_no_further_than_a_limit(tmp_path, monkeypatch):
     clip = decode.read_clip(path, path)
     assert clip.duration_s == pytest.approx(2.0, abs=0.001)
     assert len(clip.waveform) == 32000
-    assert clip.problems == ["longer than 2 s: the rest was not read"]
+    assert clip.problems == ["longer than 2 s (6 s by its header): the rest was not read"]
 
 
 def test_streams_that_never_meet_give_the_pictures(tmp_path):
@@ -486,7 +486,46 @@ def test_little_overlap_is_named(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", frame_times=np.arange(75) / 25, duration_s=0.5)
     clip = decode.read_clip(path, path)
     assert clip.duration_s == pytest.approx(0.5, abs=0.03)
-    assert clip.problems == ["sound and picture share only 0.51 of 3.00 s"]
+    assert clip.problems == ["picture from 0.51 to 3.00 s is without sound: not read"]
+
+
+@pytest.mark.parametrize(
+    ("options", "problems"),
+    [
+        (
+            {"audio_start_s": 0.5},
+            ["picture from 0.00 to 0.50 s is without sound", "sound from 2.0"],
+        ),
+        (
+            {"video_start_s": 0.5},
+            ["sound from 0.00 to 0.50 s is without picture", "picture from 2"],
+        ),
+        ({"audio_start_s": 0.2}, []),
+        ({"frame_times": np.arange(45) / 25}, []),
+    ],
+)
+def test_seconds_of_one_track_alone_are_named_before_any_cut(tmp_path, options, problems):
+    path = write_clip(tmp_path / "clip.mkv", **options)
+    for cut in ({}, {"window_s": 0.5}, {"trim_db": 30}):
+        found = decode.read_clip(path, path, **cut).problems
+        assert len(found) == bool(problems)
+        assert all(problem in found[0] for problem in problems)
+
+
+def test_sound_that_starts_after_the_limit_is_named(tmp_path):
+    path = write_clip(tmp_path / "late.mkv", duration_s=0.5, audio_start_s=100.0)
+    clip = decode.read_clip(path, path)
+    assert clip.frames is not None
+    assert clip.problems == ["audio starts after 60 s (at 100.0 s): not read"]
+    with pytest.raises(decode.MediaError, match=r"^audio starts after 60 s \(at 100\.0 s\)"):
+        decode.read_clip(None, path)
+
+
+def test_picture_that_starts_after_the_limit_is_named(tmp_path):
+    path = write_clip(tmp_path / "late.mkv", duration_s=0.5, video_start_s=100.0)
+    clip = decode.read_clip(path, path)
+    assert clip.frames is None
+    assert clip.problems == ["video starts after 60 s (at 100.0 s): not read"]
 
 
 def test_cover_art_is_no_video(tmp_path):

@@ -44,7 +44,7 @@ class Pictures(_Track):
     time_base: Fraction  # seconds a tick
     origin_s: float = 0.0  # start of the container on the clock of the ticks
     promised_end_s: float | None = None
-    name = "video"
+    name, kind, other_kind = "video", "picture", "sound"
 
     def _seconds(self, ticks):
         return ticks * self.time_base.numerator / self.time_base.denominator - self.origin_s
@@ -97,7 +97,7 @@ class Sound(_Track):
     rate_hz: int
     promised_end_s: float | None = None
     lag_s: float = 0.0
-    name = "audio"
+    name, kind, other_kind = "audio", "sound", "picture"
 
     def shift(self, lag_s):
         """Move the sound to a clock on which its own starts at ``lag_s``."""
@@ -187,14 +187,23 @@ def find_window(tracks, *, window_s, trim_db=None):
 
 
 def find_mismatch(tracks):
-    """Return a problem, in a list, if the tracks share less than half of the longer one."""
-    shared_s = min(track.end_s for track in tracks) - max(track.start_s for track in tracks)
-    longest_s = max(track.end_s - track.start_s for track in tracks)
-    if shared_s <= 0:
+    """Return a problem, in a list, that names the seconds of tracks that lie outside of all others.
+
+    What is shorter than a quarter of a second, or a twentieth of the longer track (at most a
+    second), is how containers round.
+    """
+    start_s = max(track.start_s for track in tracks)
+    end_s = min(track.end_s for track in tracks)
+    if end_s <= start_s:
         return ["sound and picture do not overlap: sound left out"]
-    if shared_s < longest_s / 2:
-        return [f"sound and picture share only {shared_s:.2f} of {longest_s:.2f} s"]
-    return []
+    longest_s = max(track.end_s - track.start_s for track in tracks)
+    unread = [
+        f"{track.kind} from {first_s:.2f} to {last_s:.2f} s is without {track.other_kind}"
+        for track in tracks
+        for first_s, last_s in ((track.start_s, start_s), (end_s, track.end_s))
+        if last_s - first_s > max(0.25, min(0.05 * longest_s, 1.0))
+    ]
+    return [", ".join(unread) + ": not read"] if unread else []
 
 
 def average_frames(decoded, groups):

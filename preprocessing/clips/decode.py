@@ -15,6 +15,7 @@ import numpy as np
 from preprocessing.clips import clock, containers, locations, sampling
 from preprocessing.clips.containers import DECODER_ERRORS, MediaError
 from preprocessing.clips.containers import probe as probe
+from preprocessing.clips.joined import continue_packets
 from preprocessing.clips.pictures import collect_pictures, decode_packets, take_frames
 from preprocessing.clips.sounds import collect_sound
 from preprocessing.voice.synchrony import estimate_lag
@@ -167,11 +168,11 @@ def _read_tracks(stack, video, audio, rate_hz, audio_lag_s, problems):
             if path != audio:  # what is wrong with the sound beside the pictures is of no concern
                 found = [problem for problem in found if "audio" not in problem]
             problems += found
-            if path == video:
+            if path == video and packets is not None:
                 pictures, decode = collect_pictures(container, video_stream, packets, problems)
-                if measures_lag and audio_stream is not None:
+                if measures_lag and heard:
                     beside = collect_sound(container, audio_stream, heard, rate_hz, [])
-            if path == audio:
+            if path == audio and heard is not None:
                 sound = collect_sound(container, audio_stream, heard, rate_hz, problems)
             read = [pictures] * (path == video) + [sound] * (path == audio)
             _limit_promises(container, read)
@@ -187,36 +188,53 @@ def _read_tracks(stack, video, audio, rate_hz, audio_lag_s, problems):
 
 
 def _demux(container, video, audio):
-    """Return the packets of pictures, the frames of sound and the problems of one pass."""
+    """Return the packets of pictures, the frames of sound and the problems of one pass.
+
+    Packets or frames are None if their stream starts too late.
+    """
     streams = [stream for stream in (video, audio) if stream is not None]
     for stream in streams:
         stream.codec_context.thread_count = 1  # equal bytes each time; the workers are processes
     packets, heard, failures, problems = [], [], [], []
     seconds_a_tick = {stream.index: float(stream.time_base) for stream in streams}
     origin_s = containers.find_origin(container)
-    running = {stream.index for stream in streams}
+    running, begun, late = {stream.index for stream in streams}, set(), {}
     try:
-        for packet in container.demux(streams) if streams else ():
+        for packet in continue_packets(container.demux(streams)) if streams else ():
             stream = packet.stream
             if packet.size == 0 or stream.index not in running:
                 continue
-            if (packet.dts or 0) * seconds_a_tick[stream.index] - origin_s >= clock.MAX_SECONDS:
+            at_s = (packet.dts or 0) * seconds_a_tick[stream.index] - origin_s
+            if at_s >= clock.MAX_SECONDS:
                 running.remove(stream.index)
+                late |= {} if stream.index in begun else {stream.type: at_s}
                 if not running:
                     break
-            elif stream is audio:
+                continue
+            begun.add(stream.index)
+            if stream is audio:
                 heard += decode_packets([packet], audio, failures)
             else:
                 packets.append(packet)
     except DECODER_ERRORS as error:
         problems.append(f"reading stopped early ({explain_error(error)})")
-    if len(running) < len(streams):
-        problems.append(f"longer than {clock.MAX_SECONDS:g} s: the rest was not read")
+    problems += _name_unread(container, late, is_long=bool(begun - running))
     if audio is not None:
         heard += decode_packets([None], audio, failures)
     if failures:
         problems.append(f"audio damaged: packets that cannot be decoded: {len(failures)}")
-    return packets, heard, problems
+    return None if "video" in late else packets, None if "audio" in late else heard, problems
+
+
+def _name_unread(container, late, *, is_long):
+    """Return problems that name what lies after the limit; ``late`` has seconds by type."""
+    limit = f"{clock.MAX_SECONDS:g} s"
+    problems = [f"{kind} starts after {limit} (at {s:.1f} s): not read" for kind, s in late.items()]
+    if is_long:
+        promised_s = (container.duration or 0) / av.time_base
+        known = f" ({promised_s:.4g} s by its header)" if promised_s > clock.MAX_SECONDS else ""
+        problems.append(f"longer than {limit}{known}: the rest was not read")
+    return problems
 
 
 def _limit_promises(container, read):

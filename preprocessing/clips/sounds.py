@@ -3,10 +3,14 @@
 import av
 import numpy as np
 
-from preprocessing.clips.clock import CLIPPED, Sound, find_fault
+from preprocessing.clips.channels import mix_channels
+from preprocessing.clips.clock import CLIPPED, SILENCE, Sound, find_fault
 from preprocessing.clips.containers import DECODER_ERRORS, find_origin, find_promised_end
 
 GAP_S = 0.02  # a larger jump in the timestamps of sound is a gap or an overlap, no rounding
+OFFSET = 0.25
+"""A mean further off zero, in standard deviations of the sound, is a constant that nobody hears;
+that of 3,956 real voices is 0.04 at most."""
 
 
 def collect_sound(container, stream, heard, rate_hz, problems):
@@ -17,13 +21,19 @@ def collect_sound(container, stream, heard, rate_hz, problems):
     runs, failures = [], []
     for start_s, frames in _find_runs(container, heard):
         try:
-            runs.append((start_s, _resample(frames, rate_hz)))
+            names = tuple(channel.name for channel in frames[0].layout.channels)
+            runs.append((start_s, names, _resample(frames, rate_hz)))
         except DECODER_ERRORS as error:
             failures.append(error)
     if failures:
         problems.append(f"audio damaged: stretches that cannot be resampled: {len(failures)}")
-    runs = [(start_s, samples) for start_s, samples in runs if len(samples)]
+    runs, faults = mix_channels([run for run in runs if len(run[2])])
+    problems += faults
     samples = np.concatenate([samples for _, samples in runs] or [np.empty(0)])
+    if offset := _find_offset(samples):
+        problems.append(f"audio lies {offset:.2g} off zero: moved back")
+        runs = [(start_s, samples - offset) for start_s, samples in runs]
+        samples = samples - offset
     if fault := find_fault(samples):
         problems.append(fault if runs else "audio cannot be decoded")
         return None
@@ -35,9 +45,11 @@ def collect_sound(container, stream, heard, rate_hz, problems):
 def _find_runs(container, heard):
     """Return decoded sound as unbroken runs of one format: their start in seconds, their frames."""
     runs, last_kind, end_s, origin_s = [], None, 0.0, find_origin(container)
+    is_raw, is_guessed = container.format.name == "aac", False  # FFmpeg counts at the first rate
     for frame in heard:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        at_s = end_s if frame.pts is None else frame.time - origin_s
+        is_guessed |= is_raw and frame.sample_rate != heard[0].sample_rate
+        at_s = end_s if frame.pts is None or is_guessed else frame.time - origin_s
         if kind != last_kind or abs(at_s - end_s) > GAP_S:
             runs.append((at_s, []))
             end_s = at_s
@@ -47,8 +59,16 @@ def _find_runs(container, heard):
     return runs
 
 
+def _find_offset(samples):
+    """Return the mean of sound as float32 if it is large, else 0."""
+    if not len(samples) or not np.isfinite(samples).all():
+        return np.float32(0)
+    offset, deviation = samples.mean(dtype=np.float64), samples.std(dtype=np.float64)
+    return np.float32(offset if abs(offset) > max(OFFSET * deviation, SILENCE) else 0)
+
+
 def _resample(frames, rate_hz):
-    """Return frames of one format as float32 (samples,) at ``rate_hz``, the channels averaged."""
+    """Return frames of one format as float32 (samples, channel) at ``rate_hz``."""
     layout = frames[0].layout
     # Interleaved, since PyAV reads past the planes of a frame of more than eight channels.
     resampler = av.AudioResampler(format="flt", layout=layout.name, rate=rate_hz)
@@ -56,5 +76,4 @@ def _resample(frames, rate_hz):
         frame.pts = None  # a run has no gaps; rounded timestamps would make some
     parts = [part.to_ndarray() for frame in [*frames, None] for part in resampler.resample(frame)]
     samples = np.concatenate(parts or [np.empty((1, 0), dtype=np.float32)], axis=1)
-    mono = samples.reshape(-1, layout.nb_channels).mean(axis=1, dtype=np.float64)
-    return mono.astype(np.float32)
+    return samples.reshape(-1, layout.nb_channels)
