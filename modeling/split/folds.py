@@ -147,6 +147,11 @@ def get_protocol(name):
     return PROTOCOLS[base]
 
 
+def describe_protocol(name):
+    """Return a protocol's name and its own words, for what stands above scores."""
+    return f"protocol {name}: {get_protocol(name).title}"
+
+
 def read_member(name):
     """Return a protocol's name without its member, and the member's number: 0 for none.
 

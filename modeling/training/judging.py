@@ -7,6 +7,7 @@ import pandas as pd
 
 from modeling import plots
 from modeling.scores import metrics
+from modeling.split import folds
 from modeling.training import loop
 
 
@@ -59,6 +60,7 @@ def judge_predictions(predictions, parts, **facts):
     """
     scores = loop.score_parts(predictions, parts.emotions)
     test = predictions[predictions["part"] == "test"]
+    print(folds.describe_protocol(parts.origin["protocol"]))
     print(describe_errors(test, parts.emotions))
     figures = {"test": plots.plot_test(test, parts.emotions)}
     return Judged(predictions, scores, parts.emotions, parts.origin, figures=figures, **facts)
