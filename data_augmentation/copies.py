@@ -20,6 +20,7 @@ SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 """The parameters of the audio stage that a spectrogram depends on."""
 
 
+@arrays.lock_corpus("copying voices")
 def copy_corpus(
     corpus, *, n_copies=2, ranges=RANGES, probability=0.5, seed=7, keep_waveforms=False, **workers
 ):
@@ -56,7 +57,7 @@ def copy_corpus(
     parameters = changes | {"seed": seed, "keep_waveforms": keep_waveforms}
     if arrays.is_current(folder, "augmented", parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same voices, same parameters.")
-        return _read_copies(folder)
+        return arrays.read_table(folder, "augmented")
     started = time.perf_counter()
     options = changes, {name: spectrum[name] for name in SPECTRUM}
     _alter_voice(np.zeros(rate_hz, np.float32), rate_hz, (seed, ""), *options)  # compiles, checks
@@ -90,12 +91,7 @@ def copy_corpus(
     note = f"; {n_failed} of them unaltered, see the table" if n_failed else ""
     voices = f"{len(rows)} clips with a voice, of {len(clips)}"
     print(f"{len(table)} copies of {voices}, in {elapsed:.0f} s{note}.")
-    return _read_copies(folder)
-
-
-def _read_copies(folder):
-    table = arrays.read_table(folder, "augmented")
-    return table.assign(reason=table["reason"].astype(object).fillna(""))
+    return arrays.read_table(folder, "augmented")
 
 
 def _alter_voice(voice, rate_hz, seed_parts, changes, spectrum):

@@ -55,6 +55,7 @@ class Seen:
     detector: str = ""
 
 
+@arrays.lock_corpus("writing expressions")
 def write_expressions(corpus, seen, *, units=None):
     """Write a corpus's expressions, as ``Seen``, and their summary; return the summary.
 
@@ -72,6 +73,7 @@ def write_expressions(corpus, seen, *, units=None):
     return summary
 
 
+@arrays.lock_corpus("writing action units")
 def write_action_units(corpus, units):
     """Write a corpus's action units, with their names and what made them beside them."""
     values = units.to_numpy()

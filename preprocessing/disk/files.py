@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 
 @contextmanager
@@ -48,6 +49,16 @@ def write_table(path, table):
     """Write a DataFrame as CSV without its index."""
     with replace_file(path) as temporary:
         table.to_csv(temporary, index=False)
+
+
+def read_table(path, *, text=()):
+    """Return a CSV as a DataFrame in which text is what was written, be it "NA", "007" or "1e5".
+
+    An empty cell is "" in the columns ``text``, as far as there are such, and NaN in the others.
+    """
+    kinds = dict.fromkeys(text, str)
+    table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
+    return table.fillna(dict.fromkeys(table.columns.intersection(text), ""))
 
 
 def write_array(path, array):

@@ -1,0 +1,96 @@
+"""Two writers in one folder: the second waits, or is told who the first is."""
+
+import json
+import multiprocessing
+import os
+import re
+import signal
+import threading
+
+import pytest
+
+from preprocessing.disk import arrays, lock
+from preprocessing.disk.lock import LockedError, lock_folder
+
+START = multiprocessing.get_context("spawn")
+
+
+def hold(folder, ready, go_on):
+    """Hold a folder's lock until told to go on; runs in a process of its own."""
+    with lock_folder(folder, "extracting"):
+        ready.set()
+        go_on.wait(60)
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Yield another process that holds the lock of ``tmp_path``, and the event that ends it."""
+    ready, go_on = START.Event(), START.Event()
+    process = START.Process(target=hold, args=(tmp_path, ready, go_on))
+    process.start()
+    assert ready.wait(60)
+    yield process, go_on
+    go_on.set()
+    process.join()
+
+
+def test_a_second_writer_is_refused_and_told_who_writes(tmp_path, holder):
+    process, _ = holder
+    said = rf"by process {process.pid} on .+, since \d{{4}}-.+, extracting\. Wait until"
+    with pytest.raises(LockedError, match=said) as error, lock_folder(tmp_path, "x", wait_s=0):
+        pytest.fail("two writers")
+    assert "\n" not in str(error.value)
+
+
+def test_a_second_writer_waits_for_one_that_ends(tmp_path, holder):
+    process, go_on = holder
+    threading.Timer(0.3, go_on.set).start()
+    with lock_folder(tmp_path, "analysing", wait_s=30):
+        process.join(30)
+        assert not process.is_alive()
+
+
+def test_what_a_killed_writer_left_is_taken_over(tmp_path, holder):
+    process, _ = holder
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert json.loads((tmp_path / lock.NAME).read_text())["pid"] == process.pid
+    with lock_folder(tmp_path, "analysing", wait_s=0):
+        assert json.loads((tmp_path / lock.NAME).read_text())["pid"] == os.getpid()
+    assert (tmp_path / lock.NAME).read_text() == ""
+
+
+def test_what_a_writer_on_another_machine_left_is_refused_with_what_to_do(tmp_path):
+    facts = {"pid": 1, "host": "another", "since": "2026-01-01 00:00:00", "stage": "extracting"}
+    (tmp_path / lock.NAME).write_text(json.dumps(facts))
+    said = f"process 1 on another.*delete {re.escape(str(tmp_path / lock.NAME))}"
+    for _ in range(2):  # the refusal leaves the facts where they are
+        with pytest.raises(LockedError, match=said), lock_folder(tmp_path, "x", wait_s=0):
+            pytest.fail("two writers")
+
+
+def test_a_stage_may_call_another_and_the_lock_ends_with_the_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    folder = arrays.corpus_folder("made")
+    folder.mkdir(parents=True)
+    inner = arrays.lock_corpus("inner")(lambda corpus: (folder / lock.NAME).read_text())
+    outer = arrays.lock_corpus("outer")(lambda corpus: inner(corpus) + inner(corpus))
+    assert outer("made").count('"outer"') == 2
+    assert (folder / lock.NAME).read_text() == ""
+
+
+def test_two_threads_do_not_write_at_once(tmp_path):
+    refused = []
+
+    def try_it():
+        try:
+            with lock_folder(tmp_path, "x", wait_s=0):
+                pass
+        except LockedError as error:
+            refused.append(error)
+
+    with lock_folder(tmp_path, "extracting"):
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        thread.join()
+    assert len(refused) == 1
