@@ -13,6 +13,7 @@ from data_augmentation import waveforms
 from data_augmentation.waveforms import AUGMENTATIONS, RANGES
 from preprocessing.analyse import list_voices
 from preprocessing.disk import arrays
+from preprocessing.disk.lock import lock_corpus
 from preprocessing.voice import spectra
 from preprocessing.workers.parallel import stream_results
 
@@ -20,7 +21,7 @@ SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 """The parameters of the audio stage that a spectrogram depends on."""
 
 
-@arrays.lock_corpus("copying voices")
+@lock_corpus("copying voices")
 def copy_corpus(
     corpus, *, n_copies=2, ranges=RANGES, probability=0.5, seed=7, keep_waveforms=False, **workers
 ):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from preprocessing.disk import arrays, files
+from preprocessing.disk.lock import lock_corpus
 from preprocessing.disk.resumable import ResumableArrays
 from preprocessing.voice import spectra
 from preprocessing.workers.parallel import stream_results
@@ -15,7 +16,7 @@ QUALITY = ("rms_db", "clipping", "speech_fraction", "snr_db")
 """Columns of ``clips.csv`` that say how good each recording is, see ``spectra.measure_quality``."""
 
 
-@arrays.lock_corpus("analysing")
+@lock_corpus("analysing")
 def analyse_corpus(
     corpus, *, n_mels=64, window_ms=32, hop_ms=16, n_mfcc=20, deltas=True, **workers
 ):

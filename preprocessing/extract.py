@@ -13,6 +13,7 @@ from opencv_model import resnet_ssd
 from preprocessing import corpora
 from preprocessing.clips import decode, locations
 from preprocessing.disk import arrays, files
+from preprocessing.disk.lock import lock_corpus
 from preprocessing.disk.resumable import ResumableArrays
 from preprocessing.faces import crop
 from preprocessing.index import FILE_FACTS, MODALITIES, find_changes, read_base, refuse_changes
@@ -53,7 +54,7 @@ def choose_window(clips, window_s):
     return float(min(np.ceil(longest * 10) / 10, LONGEST_WINDOW_S)) if longest > 0 else 1.0
 
 
-@arrays.lock_corpus("extracting")
+@lock_corpus("extracting")
 def extract_corpus(corpus, choices, **workers):
     """Turn a corpus's clips into face sequences and waveforms, in one pass over each file.
 
@@ -155,7 +156,9 @@ def write_boxes(folder, clip_ids, writer):
         files.replace_file(folder / "face_quality.csv") as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        table = csv.DictWriter(file, FRAME_COLUMNS, lineterminator="\n")
+        table = csv.DictWriter(
+            file, FRAME_COLUMNS, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+        )
         table.writeheader()
         for row, clip_id in enumerate(clip_ids):
             for frame, values in enumerate(writer.read_record(row)["frames"]):

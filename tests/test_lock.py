@@ -7,10 +7,14 @@ import re
 import signal
 import threading
 
+import pandas as pd
 import pytest
 
+from data_augmentation import copies
+from modeling.expressions import stored
+from preprocessing import analyse, extract, index
 from preprocessing.disk import arrays, lock
-from preprocessing.disk.lock import LockedError, lock_folder
+from preprocessing.disk.lock import LockedError, lock_corpus, lock_folder
 
 START = multiprocessing.get_context("spawn")
 
@@ -73,8 +77,8 @@ def test_a_stage_may_call_another_and_the_lock_ends_with_the_first(tmp_path, mon
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     folder = arrays.corpus_folder("made")
     folder.mkdir(parents=True)
-    inner = arrays.lock_corpus("inner")(lambda corpus: (folder / lock.NAME).read_text())
-    outer = arrays.lock_corpus("outer")(lambda corpus: inner(corpus) + inner(corpus))
+    inner = lock_corpus("inner")(lambda corpus: (folder / lock.NAME).read_text())
+    outer = lock_corpus("outer")(lambda corpus: inner(corpus) + inner(corpus))
     assert outer("made").count('"outer"') == 2
     assert (folder / lock.NAME).read_text() == ""
 
@@ -94,3 +98,32 @@ def test_two_threads_do_not_write_at_once(tmp_path):
         thread.start()
         thread.join()
     assert len(refused) == 1
+
+
+def test_no_stage_writes_beside_another(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    monkeypatch.setattr(lock, "WAIT_S", 0)
+    folder = arrays.corpus_folder("folder")
+    folder.mkdir(parents=True)
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "list.csv").write_text("video,audio,emotion,actor\n,a.wav,sad,1\n")
+    ready, go_on = START.Event(), START.Event()
+    process = START.Process(target=hold, args=(folder, ready, go_on))
+    process.start()
+    assert ready.wait(60)
+    stages = {
+        "index": lambda: index.index_corpus("folder", tmp_path / "list.csv", progress=False),
+        "extract": lambda: extract.extract_corpus("folder", extract.Choices()),
+        "analyse": lambda: analyse.analyse_corpus("folder"),
+        "copy": lambda: copies.copy_corpus("folder"),
+        "look": lambda: stored.write_expressions("folder", stored.Seen(None, None, {})),
+        "units": lambda: stored.write_action_units("folder", pd.DataFrame()),
+        "write": lambda: arrays.write_stage(folder, "faces", parameters={}, arrays={}),
+    }
+    for name, stage in stages.items():
+        with pytest.raises(LockedError, match=f"process {process.pid}"):
+            stage()
+            pytest.fail(name)
+    assert [path.name for path in folder.iterdir()] == [lock.NAME]
+    go_on.set()
+    process.join()

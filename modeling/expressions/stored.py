@@ -12,6 +12,7 @@ import numpy as np
 
 from modeling.expressions.fer2013 import CLASSES
 from preprocessing.disk import arrays
+from preprocessing.disk.lock import lock_corpus
 
 FLOOR = 1e-3
 """Smallest posterior that is told from zero."""
@@ -55,12 +56,18 @@ class Seen:
     detector: str = ""
 
 
-@arrays.lock_corpus("writing expressions")
+@lock_corpus("writing expressions")
 def write_expressions(corpus, seen, *, units=None):
     """Write a corpus's expressions, as ``Seen``, and their summary; return the summary.
 
     Of action units, a DataFrame with a row a clip, the summary has them too.
+
+    Raises:
+        ValueError: The faces have been made anew while they were looked at.
     """
+    faces = arrays.compute_stage_digest(arrays.corpus_folder(corpus), "faces")
+    if seen.source.get("faces", faces) != faces:
+        raise ValueError("The faces were made anew while they were looked at. Run this cell again.")
     values = None if units is None else units.to_numpy()
     summary = summarize_expressions(seen.expressions, seen.silences, values)
     made = {"expressions": seen.expressions, "expression_times": seen.times}
@@ -73,7 +80,7 @@ def write_expressions(corpus, seen, *, units=None):
     return summary
 
 
-@arrays.lock_corpus("writing action units")
+@lock_corpus("writing action units")
 def write_action_units(corpus, units):
     """Write a corpus's action units, with their names and what made them beside them."""
     values = units.to_numpy()

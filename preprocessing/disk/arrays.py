@@ -5,10 +5,8 @@ A *stage* is a set of arrays and tables made together; its facts lie beside them
 parameters asked for and of the stage that it was made from.
 """
 
-import functools
 import importlib.metadata
 import json
-import os
 import time
 from collections import Counter
 from contextlib import suppress
@@ -22,6 +20,8 @@ from preprocessing.disk import files
 from preprocessing.disk.files import compute_digest, measure_files, write_array, write_json
 from preprocessing.disk.files import replace_file as replace_file
 from preprocessing.disk.files import write_table as write_table
+from preprocessing.disk.folders import corpus_folder, shorten_path
+from preprocessing.disk.folders import find_home as find_home
 from preprocessing.disk.lock import lock_folder
 
 STARTED_S = time.monotonic()
@@ -77,36 +77,6 @@ IDENTITY_COLUMNS = (*corpora.COLUMNS, "video_bytes", "audio_bytes", "video_diges
 
 class NotEnoughClipsError(ValueError):
     """A stage finds no clip, or too few, with the modality that it works on."""
-
-
-def find_home():
-    """Return the folder of ``data/`` and ``results/``: ``$EMOTION_HOME`` or the repository root."""
-    return Path(os.environ.get("EMOTION_HOME") or Path(__file__).resolve().parents[2])
-
-
-def corpus_folder(corpus):
-    """Return ``data/<corpus>``, the folder of a corpus's clips and arrays."""
-    return find_home() / "data" / corpus
-
-
-def lock_corpus(stage):
-    """Return a decorator for functions of a corpus that write in its folder, see ``lock``."""
-
-    def decorate(function):
-        @functools.wraps(function)
-        def write_alone(corpus, *arguments, **options):
-            with lock_folder(corpus_folder(corpus), stage):
-                return function(corpus, *arguments, **options)
-
-        return write_alone
-
-    return decorate
-
-
-def shorten_path(path):
-    """Return a path relative to ``find_home()`` where it lies below it, for printing."""
-    path = Path(path)
-    return path.relative_to(find_home()) if path.is_relative_to(find_home()) else path
 
 
 def find_made(folder, name, stage):
@@ -257,8 +227,13 @@ def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
 
     Raises:
         ValueError: An array has another number of rows than ``clips.csv``.
+        LockedError: Another stage writes in the folder.
     """
-    folder, tables = Path(folder), tables or {}
+    with lock_folder(folder, f"writing {stage}"):
+        _write_whole(Path(folder), stage, parameters, arrays, tables or {}, facts)
+
+
+def _write_whole(folder, stage, parameters, arrays, tables, facts):
     n_clips = len(read_clips(folder))
     for name, array in arrays.items():
         if len(array) != n_clips:

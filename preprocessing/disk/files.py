@@ -1,5 +1,6 @@
 """Files that exist are whole: each is written under a temporary name and renamed at the end."""
 
+import csv
 import hashlib
 import json
 import os
@@ -47,8 +48,11 @@ def write_json(path, facts):
 
 def write_table(path, table):
     """Write a DataFrame as CSV without its index."""
+    texts = table.select_dtypes(["object", "str"])
+    has_return = any("\r" in str(text) for column in texts for text in texts[column])
+    quoting = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL  # else it ends a line
     with replace_file(path) as temporary:
-        table.to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, quoting=quoting)
 
 
 def read_table(path, *, text=()):

@@ -6,6 +6,7 @@ wait.
 """
 
 import errno
+import functools
 import json
 import os
 import socket
@@ -14,6 +15,8 @@ import time
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
+
+from preprocessing.disk.folders import corpus_folder, shorten_path
 
 WAIT_S = 10  # for a writer that is about to end
 POLL_S = 0.2
@@ -57,6 +60,20 @@ def lock_folder(folder, stage, *, wait_s=None):
         yield
 
 
+def lock_corpus(stage):
+    """Return a decorator for functions of a corpus that write in its folder, see ``lock_folder``."""
+
+    def decorate(function):
+        @functools.wraps(function)
+        def write_alone(corpus, *arguments, **options):
+            with lock_folder(corpus_folder(corpus), stage):
+                return function(corpus, *arguments, **options)
+
+        return write_alone
+
+    return decorate
+
+
 def _wait_for(file, folder, wait_s):
     """Take the kernel's lock of an open file."""
     until = time.monotonic() + wait_s
@@ -66,7 +83,7 @@ def _wait_for(file, folder, wait_s):
         time.sleep(POLL_S)
     left = _read_facts(folder)  # by one that was killed
     if left and left["host"] != socket.gethostname():
-        advice = f" If it has ended without a word, delete {folder / NAME}."
+        advice = f" If it has ended without a word, delete {shorten_path(folder / NAME)}."
         raise LockedError(_describe(folder, left) + advice)
 
 
@@ -79,7 +96,9 @@ def _describe(folder, facts):
     """Return who writes in a folder and what to do."""
     who = "process {pid} on {host}, since {since}, {stage}" if facts else "another process"
     who = who.format(**facts)
-    return f"{folder} is being written in by {who}. Wait until it has ended, or stop it."
+    return (
+        f"{shorten_path(folder)} is being written in by {who}. Wait until it has ended, or stop it."
+    )
 
 
 def _read_facts(folder):
@@ -100,7 +119,9 @@ def _take(file, folder):
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
-        print(f"{folder} cannot be locked ({error.strerror}): let nothing else write in it.")
+        print(
+            f"{shorten_path(folder)} cannot be locked ({error.strerror}): let nothing else write in it."
+        )
     return True
 
 
