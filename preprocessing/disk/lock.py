@@ -61,7 +61,7 @@ def lock_folder(folder, stage, *, wait_s=None):
 
 
 def lock_corpus(stage):
-    """Return a decorator for functions of a corpus that write in its folder, see ``lock_folder``."""
+    """Return a decorator for functions of a corpus that write in its folder: ``lock_folder``."""
 
     def decorate(function):
         @functools.wraps(function)
@@ -119,9 +119,8 @@ def _take(file, folder):
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
-        print(
-            f"{shorten_path(folder)} cannot be locked ({error.strerror}): let nothing else write in it."
-        )
+        said = f"{shorten_path(folder)} cannot be locked ({error.strerror})"
+        print(f"{said}: let nothing else write in it.")
     return True
 
 

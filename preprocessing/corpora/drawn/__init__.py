@@ -12,7 +12,6 @@ import re
 from pathlib import Path
 
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
 from preprocessing.corpora import EMOTIONS
 from preprocessing.corpora.corpus import Corpus, read_codes
@@ -20,6 +19,7 @@ from preprocessing.corpora.drawn import clip
 from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.clip import Take
 from preprocessing.disk import files, lock
+from preprocessing.workers.progress import open_bar
 
 FACTS = "corpus.json"
 KNOWN = {"actor": None, "emotion": EMOTIONS, "repetition": None}
@@ -81,7 +81,8 @@ def _draw_all(folder, n_actors, n_takes, seed, n_jobs, progress):
     files.write_json(folder / FACTS, facts)
     jobs = (delayed(clip.film_take)(str(folder), take, seed=seed) for take in missing)
     done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    list(tqdm(done, "drawing clips", len(missing), leave=False, disable=not progress))
+    bar = {"desc": "drawing clips", "total": len(missing), "disable": not progress}
+    list(open_bar(iterable=done, **bar))
     return folder
 
 
