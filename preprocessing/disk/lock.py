@@ -97,7 +97,7 @@ def _describe(folder, facts):
     who = "process {pid} on {host}, since {since}, {stage}" if facts else "another process"
     who = who.format(**facts)
     return (
-        f"{shorten_path(folder)} is being written in by {who}. Wait until it has ended, or stop it."
+        f"{shorten_path(folder)} is being written to by {who}. Wait until it has ended, or stop it."
     )
 
 
