@@ -21,7 +21,7 @@ SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 """The parameters of the audio stage that a spectrogram depends on."""
 
 
-@lock_corpus("copying voices")
+@lock_corpus("copying voices", name="augmented")
 def copy_corpus(
     corpus, *, n_copies=2, ranges=RANGES, probability=0.5, seed=7, keep_waveforms=False, **workers
 ):
@@ -59,6 +59,7 @@ def copy_corpus(
     if arrays.is_current(folder, "augmented", parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same voices, same parameters.")
         return arrays.read_table(folder, "augmented")
+    signature = arrays.sign_stage(folder, "augmented", parameters)
     started = time.perf_counter()
     options = changes, {name: spectrum[name] for name in SPECTRUM}
     _alter_voice(np.zeros(rate_hz, np.float32), rate_hz, (seed, ""), *options)  # compiles, checks
@@ -85,9 +86,8 @@ def copy_corpus(
     ]
     columns = ["clip_id", "copy", *AUGMENTATIONS, "reason"]
     table = pd.DataFrame(done, columns=columns).round(4)
-    arrays.write_stage(
-        folder, "augmented", parameters=parameters, arrays=made, tables={"augmented": table}
-    )
+    whole = {"parameters": parameters, "arrays": made, "tables": {"augmented": table}}
+    arrays.write_stage(folder, "augmented", signature=signature, **whole)
     n_failed, elapsed = (table["reason"] != "").sum(), time.perf_counter() - started
     note = f"; {n_failed} of them unaltered, see the table" if n_failed else ""
     voices = f"{len(rows)} clips with a voice, of {len(clips)}"

@@ -6,8 +6,9 @@ import os
 import re
 import signal
 import threading
+import time
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from data_augmentation import copies
@@ -19,22 +20,25 @@ from preprocessing.disk.lock import LockedError, lock_corpus, lock_folder
 START = multiprocessing.get_context("spawn")
 
 
-def hold(folder, ready, go_on):
-    """Hold a folder's lock until told to go on; runs in a process of its own."""
+def hold(folder, told):
+    """Hold a folder's lock until a file appears; runs in a process of its own."""
     with lock_folder(folder, "extracting"):
-        ready.set()
-        go_on.wait(60)
+        while not told.exists():
+            time.sleep(0.02)
 
 
 @pytest.fixture
 def holder(tmp_path):
-    """Yield another process that holds the lock of ``tmp_path``, and the event that ends it."""
-    ready, go_on = START.Event(), START.Event()
-    process = START.Process(target=hold, args=(tmp_path, ready, go_on))
+    """Yield another process that holds the lock of ``tmp_path``, and a function that ends it."""
+    told = tmp_path / "end"
+    process = START.Process(target=hold, args=(tmp_path, told))
     process.start()
-    assert ready.wait(60)
-    yield process, go_on
-    go_on.set()
+    until = time.monotonic() + 60
+    while not (tmp_path / lock.NAME).exists() or not (tmp_path / lock.NAME).read_text():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    yield process, told.touch
+    told.touch()
     process.join()
 
 
@@ -47,8 +51,8 @@ def test_a_second_writer_is_refused_and_told_who_writes(tmp_path, holder):
 
 
 def test_a_second_writer_waits_for_one_that_ends(tmp_path, holder):
-    process, go_on = holder
-    threading.Timer(0.3, go_on.set).start()
+    process, end = holder
+    threading.Timer(0.3, end).start()
     with lock_folder(tmp_path, "analysing", wait_s=30):
         process.join(30)
         assert not process.is_alive()
@@ -100,30 +104,45 @@ def test_two_threads_do_not_write_at_once(tmp_path):
     assert len(refused) == 1
 
 
-def test_no_stage_writes_beside_another(tmp_path, monkeypatch):
+def test_locks_of_other_names_do_not_wait_for_each_other(tmp_path, holder):
+    with lock_folder(tmp_path, "copying voices", name="augmented", wait_s=0):
+        assert json.loads((tmp_path / ".augmented.lock").read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("name", ["", "augmented", "expressions"])
+def test_no_stage_writes_beside_another_that_writes_the_same(tmp_path, monkeypatch, name):
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     monkeypatch.setattr(lock, "WAIT_S", 0)
     folder = arrays.corpus_folder("folder")
     folder.mkdir(parents=True)
     (tmp_path / "a.wav").touch()
     (tmp_path / "list.csv").write_text("video,audio,emotion,actor\n,a.wav,sad,1\n")
-    ready, go_on = START.Event(), START.Event()
-    process = START.Process(target=hold, args=(folder, ready, go_on))
-    process.start()
-    assert ready.wait(60)
+    seen = stored.Seen(np.zeros((1, 2, 7), np.float32), np.zeros((1, 2), np.float32), {})
     stages = {
-        "index": lambda: index.index_corpus("folder", tmp_path / "list.csv", progress=False),
-        "extract": lambda: extract.extract_corpus("folder", extract.Choices()),
-        "analyse": lambda: analyse.analyse_corpus("folder"),
-        "copy": lambda: copies.copy_corpus("folder"),
-        "look": lambda: stored.write_expressions("folder", stored.Seen(None, None, {})),
-        "units": lambda: stored.write_action_units("folder", pd.DataFrame()),
-        "write": lambda: arrays.write_stage(folder, "faces", parameters={}, arrays={}),
+        "": (
+            lambda: index.index_corpus("folder", tmp_path / "list.csv", n_jobs=0, progress=False),
+            lambda: extract.extract_corpus("folder", extract.Choices()),
+            lambda: analyse.analyse_corpus("folder"),
+        ),
+        "augmented": (lambda: copies.copy_corpus("folder"),),
+        "expressions": (lambda: stored.write_expressions("folder", seen),),
     }
-    for name, stage in stages.items():
-        with pytest.raises(LockedError, match=f"process {process.pid}"):
-            stage()
-            pytest.fail(name)
-    assert [path.name for path in folder.iterdir()] == [lock.NAME]
-    go_on.set()
-    process.join()
+    stop = threading.Event()
+    ready = threading.Event()
+
+    def hold_here():
+        with lock_folder(folder, "something", name=name):
+            ready.set()
+            stop.wait(60)
+
+    thread = threading.Thread(target=hold_here)
+    thread.start()
+    assert ready.wait(60)
+    try:
+        for stage in stages[name]:
+            with pytest.raises(LockedError, match=f"process {os.getpid()} .*, something"):
+                stage()
+    finally:
+        stop.set()
+        thread.join()
+    assert not list(folder.glob("[!.]*"))

@@ -12,7 +12,6 @@ import numpy as np
 
 from modeling.expressions.fer2013 import CLASSES
 from preprocessing.disk import arrays
-from preprocessing.disk.lock import lock_corpus
 
 FLOOR = 1e-3
 """Smallest posterior that is told from zero."""
@@ -56,7 +55,6 @@ class Seen:
     detector: str = ""
 
 
-@lock_corpus("writing expressions")
 def write_expressions(corpus, seen, *, units=None):
     """Write a corpus's expressions, as ``Seen``, and their summary; return the summary.
 
@@ -65,9 +63,11 @@ def write_expressions(corpus, seen, *, units=None):
     Raises:
         ValueError: The faces have been made anew while they were looked at.
     """
-    faces = arrays.compute_stage_digest(arrays.corpus_folder(corpus), "faces")
-    if seen.source.get("faces", faces) != faces:
-        raise ValueError("The faces were made anew while they were looked at. Run this cell again.")
+    folder = arrays.corpus_folder(corpus)
+    if "faces" in seen.source:
+        arrays.read_array(folder, "faces")  # refuses those of other clips
+        if seen.source["faces"] != arrays.compute_stage_digest(folder, "faces"):
+            raise ValueError("faces.npy was made anew while it was looked at. Run the cell again.")
     values = None if units is None else units.to_numpy()
     summary = summarize_expressions(seen.expressions, seen.silences, values)
     made = {"expressions": seen.expressions, "expression_times": seen.times}
@@ -75,12 +75,11 @@ def write_expressions(corpus, seen, *, units=None):
         made["expression_embeddings"] = seen.embeddings
     made["expression_summary"] = summary
     source = seen.source if units is None else seen.source | {"units": sign_bytes(values.tobytes())}
-    folder, facts = arrays.corpus_folder(corpus), {"classes": CLASSES, "detector": seen.detector}
+    facts = {"classes": CLASSES, "detector": seen.detector}
     arrays.write_stage(folder, "expressions", parameters=source, arrays=made, **facts)
     return summary
 
 
-@lock_corpus("writing action units")
 def write_action_units(corpus, units):
     """Write a corpus's action units, with their names and what made them beside them."""
     values = units.to_numpy()

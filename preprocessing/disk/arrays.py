@@ -217,19 +217,24 @@ def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
     write_json(folder / f"{stage}.json", facts)
 
 
-def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
+def write_stage(folder, stage, *, parameters, arrays, tables=None, signature=None, **facts):
     """Write a whole stage that fits in memory: arrays, tables, then its facts.
 
     Args:
         folder, stage, parameters, **facts: As ``write_facts`` takes them.
         arrays: Array by name, each with one row a clip of ``clips.csv``.
         tables: DataFrame by name, written as ``<name>.csv``.
+        signature: What ``sign_stage`` gave when the arrays were begun, if that was long ago.
 
     Raises:
-        ValueError: An array has another number of rows than ``clips.csv``.
+        ValueError: An array has another number of rows than ``clips.csv``, or what the stage is
+            made from has changed since ``signature``.
         LockedError: Another stage writes in the folder.
     """
-    with lock_folder(folder, f"writing {stage}"):
+    with lock_folder(folder, f"writing {stage}", name=stage):
+        if signature not in (None, sign_stage(folder, stage, parameters)):
+            source = MADE_FROM.get(stage, "clips")
+            raise ValueError(f"The {source} changed while {stage} was made of them. Run it again.")
         _write_whole(Path(folder), stage, parameters, arrays, tables or {}, facts)
 
 
