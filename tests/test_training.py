@@ -439,7 +439,7 @@ def test_fusion_refuses_a_run_of_other_faces_at_once_and_says_which_notebook(par
     with pytest.raises(ValueError, match=said):
         heads.find_branches("ravdess", "video_convlstm", **find)
     assert runs.pool_runs("ravdess", protocol="luna5")["video_convlstm"].notes == (
-        "made from faces of before"
+        "made from earlier faces"
     )
     assert facts["digest"] != arrays.read_facts(folder, "faces")["digest"]
 

@@ -244,7 +244,7 @@ def pool_runs(corpus, *, protocol):
         folds = {n: f for n, f in sorted(found.items()) if f["inputs"] == last["inputs"]}
         notes = {note for facts in folds.values() for note in facts["notes"]}
         notes |= {f"fold {n} left out: made from other arrays" for n in found if n not in folds}
-        notes |= {f"made from {stage} of before" for stage in freshness.list_stale(last)}
+        notes |= {f"made from earlier {stage}" for stage in freshness.list_stale(last)}
         notes |= {"detector: Haar" for facts in folds.values() if facts["detector"] == "haar"}
         tables = [read_predictions(facts["folder"]) for facts in folds.values()]
         pooled[branch] = SimpleNamespace(

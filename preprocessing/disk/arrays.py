@@ -234,7 +234,7 @@ def write_stage(folder, stage, *, parameters, arrays, tables=None, signature=Non
     with lock_folder(folder, f"writing {stage}", name=stage):
         if signature not in (None, sign_stage(folder, stage, parameters)):
             source = MADE_FROM.get(stage, "clips")
-            raise ValueError(f"The {source} changed while {stage} was made of them. Run it again.")
+            raise ValueError(f"The {source} changed while {stage} was made. Run it again.")
         _write_whole(Path(folder), stage, parameters, arrays, tables or {}, facts)
 
 
