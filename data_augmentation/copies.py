@@ -13,6 +13,7 @@ from data_augmentation import waveforms
 from data_augmentation.waveforms import AUGMENTATIONS, RANGES
 from preprocessing.analyse import list_voices
 from preprocessing.disk import arrays
+from preprocessing.disk.lock import lock_corpus
 from preprocessing.voice import spectra
 from preprocessing.workers.parallel import stream_results
 
@@ -20,6 +21,7 @@ SPECTRUM = ("n_mels", "window_ms", "hop_ms")
 """The parameters of the audio stage that a spectrogram depends on."""
 
 
+@lock_corpus("copying voices", name="augmented")
 def copy_corpus(
     corpus, *, n_copies=2, ranges=RANGES, probability=0.5, seed=7, keep_waveforms=False, **workers
 ):
@@ -56,7 +58,8 @@ def copy_corpus(
     parameters = changes | {"seed": seed, "keep_waveforms": keep_waveforms}
     if arrays.is_current(folder, "augmented", parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same voices, same parameters.")
-        return _read_copies(folder)
+        return arrays.read_table(folder, "augmented")
+    signature = arrays.sign_stage(folder, "augmented", parameters)
     started = time.perf_counter()
     options = changes, {name: spectrum[name] for name in SPECTRUM}
     _alter_voice(np.zeros(rate_hz, np.float32), rate_hz, (seed, ""), *options)  # compiles, checks
@@ -83,19 +86,13 @@ def copy_corpus(
     ]
     columns = ["clip_id", "copy", *AUGMENTATIONS, "reason"]
     table = pd.DataFrame(done, columns=columns).round(4)
-    arrays.write_stage(
-        folder, "augmented", parameters=parameters, arrays=made, tables={"augmented": table}
-    )
+    whole = {"parameters": parameters, "arrays": made, "tables": {"augmented": table}}
+    arrays.write_stage(folder, "augmented", signature=signature, **whole)
     n_failed, elapsed = (table["reason"] != "").sum(), time.perf_counter() - started
     note = f"; {n_failed} of them unaltered, see the table" if n_failed else ""
     voices = f"{len(rows)} clips with a voice, of {len(clips)}"
     print(f"{len(table)} copies of {voices}, in {elapsed:.0f} s{note}.")
-    return _read_copies(folder)
-
-
-def _read_copies(folder):
-    table = arrays.read_table(folder, "augmented")
-    return table.assign(reason=table["reason"].astype(object).fillna(""))
+    return arrays.read_table(folder, "augmented")
 
 
 def _alter_voice(voice, rate_hz, seed_parts, changes, spectrum):

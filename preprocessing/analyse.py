@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from preprocessing.disk import arrays, files
+from preprocessing.disk.lock import lock_corpus
 from preprocessing.disk.resumable import ResumableArrays
 from preprocessing.voice import spectra
 from preprocessing.workers.parallel import stream_results
@@ -15,6 +16,7 @@ QUALITY = ("rms_db", "clipping", "speech_fraction", "snr_db")
 """Columns of ``clips.csv`` that say how good each recording is, see ``spectra.measure_quality``."""
 
 
+@lock_corpus("analysing")
 def analyse_corpus(
     corpus, *, n_mels=64, window_ms=32, hop_ms=16, n_mfcc=20, deltas=True, **workers
 ):
@@ -43,7 +45,7 @@ def analyse_corpus(
     options = {"n_mels": n_mels, "window_ms": window_ms, "hop_ms": hop_ms}
     options |= {"n_mfcc": n_mfcc, "deltas": deltas}
     parameters = options | {"rate_hz": rate_hz}
-    if arrays.is_current(folder, "audio", parameters):
+    if set(clips) >= set(QUALITY) and arrays.is_current(folder, "audio", parameters):
         print(f"{arrays.shorten_path(folder)} is up to date: same waveforms, same parameters.")
         return clips
     started = time.perf_counter()

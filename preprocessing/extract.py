@@ -2,7 +2,7 @@
 
 import csv
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 
@@ -13,15 +13,16 @@ from opencv_model import resnet_ssd
 from preprocessing import corpora
 from preprocessing.clips import decode, locations
 from preprocessing.disk import arrays, files
+from preprocessing.disk.lock import lock_corpus
 from preprocessing.disk.resumable import ResumableArrays
 from preprocessing.faces import crop, speaker
-from preprocessing.index import read_base
+from preprocessing.index import FILE_FACTS, MODALITIES, find_changes, read_base, refuse_changes
 from preprocessing.workers.isolation import explain_error
 from preprocessing.workers.parallel import stream_results
 
 LONGEST_WINDOW_S = 6.0  # where none is asked for
-MODALITIES = ("video", "audio")
-FILE_COLUMNS = ["video", "audio", "video_bytes", "audio_bytes"]
+FILE_COLUMNS = [*MODALITIES, *(f"{kind}_{fact}" for kind in MODALITIES for fact in FILE_FACTS)]
+ADDED = {"has_face", "has_voice"}  # among what extraction adds to ``clips.csv``
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 FRAME_COLUMNS = ("clip_id", "frame", "time_s", *BOX_COLUMNS, "confidence", "found")
 CROP_OPTIONS = ("size", "margin", "grey", "min_confidence", "detect")
@@ -56,6 +57,7 @@ def choose_window(clips, window_s):
     return float(min(np.ceil(longest * 10) / 10, LONGEST_WINDOW_S)) if longest > 0 else 1.0
 
 
+@lock_corpus("extracting")
 def extract_corpus(corpus, choices, **workers):
     """Turn a corpus's clips into face sequences and waveforms, in one pass over each file.
 
@@ -77,6 +79,8 @@ def extract_corpus(corpus, choices, **workers):
         FileNotFoundError: The corpus has not been indexed.
         resnet_ssd.DetectorError: The detector asked for is not to be had, here or on a worker.
         ConnectionError: The scheduler does not answer.
+        ValueError: The arrays are there, but files have changed since they were indexed.
+        LockedError: Another stage writes in the corpus's folder.
         OSError: The arrays cannot be written; what is finished stays for the next start.
     """
     folder = arrays.corpus_folder(corpus)
@@ -84,7 +88,9 @@ def extract_corpus(corpus, choices, **workers):
     detector = resnet_ssd.open_detector(choices.detector)
     window_s = choose_window(clips, choices.window_s)
     parameters = describe_choices(choices, detector, window_s, corpora.get(corpus).audio_lag_s)
-    if all(arrays.is_current(folder, stage, parameters[stage]) for stage in parameters):
+    base = read_base(corpus)
+    if set(clips) >= ADDED and all(arrays.is_current(folder, *own) for own in parameters.items()):
+        refuse_changes(base, clips)
         print(f"{arrays.shorten_path(folder)} is up to date: same clips, same parameters.")
         return clips
     started = time.perf_counter()
@@ -95,7 +101,7 @@ def extract_corpus(corpus, choices, **workers):
     writer = ResumableArrays(folder, shapes, signature, journal="extraction.journal")
     if writer.n_done:
         print(f"Going on where an earlier run stopped: {writer.n_done} of {len(clips)} are done.")
-    base, files_of = read_base(corpus), clips[FILE_COLUMNS].to_dict("records")
+    files_of = clips.reindex(columns=FILE_COLUMNS).to_dict("records")
     todo = [row for row in range(len(clips)) if not writer.is_done(row)]
     tasks = [(row, base, files_of[row], parameters["faces"]) for row in todo]
     workers |= {"title": "extracting"}
@@ -153,7 +159,9 @@ def write_boxes(folder, clip_ids, writer):
         files.replace_file(folder / "face_quality.csv") as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        table = csv.DictWriter(file, FRAME_COLUMNS, lineterminator="\n")
+        table = csv.DictWriter(
+            file, FRAME_COLUMNS, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+        )
         table.writeheader()
         for row, clip_id in enumerate(clip_ids):
             for frame, values in enumerate(writer.read_record(row)["frames"]):
@@ -183,7 +191,7 @@ def _extract_clip(row, base, clip, parameters):
     detector = _open_detector_once(parameters["detector"], parameters["detector_sha256"])
     rows, problems, frames, found = {}, [], [], {}
     try:
-        problems += _find_changes(base, clip)
+        problems += find_changes(base, clip)
         paths = [locations.join(base, clip[kind]) if clip[kind] else None for kind in MODALITIES]
         reading = {name: parameters[name] for name in READ_OPTIONS} | {
             "rng": np.random.default_rng([parameters["seed"], row]),
@@ -246,21 +254,6 @@ def _make_record(clip, rows, problems, frames, found):
     status = "ok" if all(promised) else "partial" if any(promised) else "failed"
     reason = "; ".join(dict.fromkeys(problems))
     return {"clip": {**has, **found, "status": status, "reason": reason}, "frames": frames}
-
-
-def _find_changes(base, clip):
-    """Return a problem for each file that is no longer of the size that was indexed."""
-    problems = []
-    for kind in [kind for kind in MODALITIES if clip[kind]]:
-        with suppress(OSError):  # reading it will say what is wrong
-            found = locations.measure_size(locations.join(base, clip[kind]))
-            expected = clip[f"{kind}_bytes"]
-            if found != expected:
-                problems.append(
-                    f"{kind} file has changed since it was indexed: {found} bytes, not {expected}; "
-                    "rerun 10_corpus.ipynb"
-                )
-    return problems
 
 
 def _tabulate_track(track, times):

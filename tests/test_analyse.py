@@ -102,10 +102,10 @@ def test_facts_hold_what_later_notebooks_read(folder):
 
 def test_nothing_is_done_twice(folder, capsys):
     run_analysis()
-    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("[!.]*")}
     run_analysis()
     assert "up to date" in capsys.readouterr().out
-    assert before == {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert before == {path.name: path.stat().st_mtime_ns for path in folder.glob("[!.]*")}
 
 
 def test_other_parameters_rebuild_and_the_same_ones_give_the_same_bytes(folder):

@@ -188,3 +188,17 @@ def test_pictures_are_written_whole_and_shown_once(tmp_path, monkeypatch, capsys
     [path] = (tmp_path / gallery.FOLDER).iterdir()
     assert path.read_bytes() == picture.data
     assert not plt.fignum_exists(ax.figure.number)
+
+
+def test_copies_of_voices_that_were_made_anew_meanwhile_are_refused(folder, monkeypatch):
+    def alter_and_change(*arguments):
+        sounds = np.array(arrays.read_array(folder, "waveforms")) / 2
+        made = {"parameters": {"rate_hz": RATE, "trim_db": 30}, "arrays": {"waveforms": sounds}}
+        arrays.write_stage(folder, "waveforms", **made)
+        return alter(*arguments)
+
+    alter = copies._alter_voice
+    monkeypatch.setattr(copies, "_alter_voice", alter_and_change)
+    with pytest.raises(ValueError, match="The audio changed while augmented was made. Run"):
+        copy(n_copies=1)
+    assert not (folder / "augmented.json").exists()

@@ -252,7 +252,7 @@ def test_probe_is_given_the_url_of_a_clip(memory, monkeypatch):
         raise decode.MediaError("not decoded here")
 
     monkeypatch.setattr(decode, "probe", probe)
-    facts = index._probe_clip("memory://bucket", "gone.mp4", "a.wav")
+    facts = index._probe_clip("memory://bucket", "gone.mp4", "a.wav", {})
     assert asked == ["memory://bucket/a.wav"] and facts["audio_bytes"] == len(WAV)
     assert facts["status"] == "failed"
     assert facts["reason"] == (

@@ -38,3 +38,18 @@ def test_a_branch_is_no_longer_than_its_own_idea(number):
     source = "\n".join(list_lines(path))
     assert "runs.save_run(" in source, "all parameters are kept with the run"
     assert "keras.Model(" in source, "the network is visible in the notebook"
+
+
+@pytest.mark.parametrize(
+    ("number", "save", "then"),
+    [
+        ("31", "run.finish(", "look_at_corpus("),
+        ("32", "runs.save_run(", "compare_predictions("),
+        ("40", "runs.save_run(", "measure_leak("),
+        ("50", "run.finish(", "measure_degradation("),
+    ],
+)
+def test_what_was_trained_is_saved_before_what_may_still_fail(number, save, then):
+    (path,) = (path for path in PATHS if path.name.startswith(number))
+    source = "\n".join(list_lines(path))
+    assert 0 < source.index(save) < source.index(then)

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import os
 import threading
 
 import fsspec
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from preprocessing import extract, index
-from preprocessing.clips import containers, decode
+from preprocessing.clips import containers, decode, locations
 from preprocessing.disk import arrays
 from tests import broken_media
 from tests.test_extract import write_list
@@ -112,3 +113,12 @@ def test_a_corpus_at_a_url_gives_the_same_arrays(clips, web, tmp_path, monkeypat
     remote = run("memory://clips/list.csv", tmp_path / "memory", monkeypatch, 0)
     np.testing.assert_array_equal(remote, local)
     assert local.any(axis=1).all()
+
+
+def test_a_remote_file_is_known_by_what_its_server_says_of_the_version(web, clips):
+    location, path = f"{web}/a.mp4", clips / "a.mp4"
+    before = locations.describe_file(location)
+    assert before[0] == path.stat().st_size and before[1]
+    assert locations.describe_file(location) == before
+    os.utime(path, (1, 1))
+    assert locations.describe_file(location) != before

@@ -4,7 +4,8 @@ import pytest
 
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts, heads
-from modeling.training import inputs, judging, loop, networks, runs
+from modeling.training import inputs, judging, loop, networks, runs, starts
+from preprocessing.disk import arrays
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
 SHARED = {"corpus": "ravdess", "protocol": "luna5", "fold": 1, "parameters": {}}
@@ -380,7 +381,8 @@ def test_errors_are_named_most_frequent_first():
 
 def test_folds_made_from_other_arrays_are_left_out_and_named(parts):
     predictions = save_run(parts, "video", "faces", "face")[1]
-    for fold, digest in ((1, "old"), (2, "new"), (3, "new")):
+    new = parts.facts["digest"]
+    for fold, digest in ((1, "old"), (2, new), (3, new)):
         facts = {"faces": {"digest": digest}}
         run = runs.Run("x", modality="face", **SHARED | {"fold": fold}, inputs=facts)
         run.save_predictions(predictions.assign(fold=fold))
@@ -389,3 +391,150 @@ def test_folds_made_from_other_arrays_are_left_out_and_named(parts):
     assert pooled.folds == "2, 3"
     assert pooled.notes == "fold 1 left out: made from other arrays"
     assert set(pooled.predictions["fold"]) == {2, 3}
+
+
+def save_made_run(predictions, branch="x", **facts):
+    run = runs.Run(branch, modality="face", **SHARED | facts)
+    run.save_predictions(predictions)
+    return run.finish({})
+
+
+def make_predictions(parts):
+    even = {name: np.full((len(part), 3), 1 / 3) for name, part in parts.items()}
+    return loop.tabulate_parts(parts, even, fold=1)
+
+
+def test_runs_of_other_clips_are_left_out_and_named(parts, tmp_path, capsys):
+    predictions = make_predictions(parts)
+    first = save_made_run(predictions)
+    save_made_run(predictions, branch="y")
+    write_made_corpus(tmp_path, actors=range(1, 21))
+    with pytest.raises(FileNotFoundError, match=f"x/{first.name} left out: of other clips"):
+        runs.find_run("ravdess", "x")
+    again = save_made_run(predictions)
+    assert runs.find_run("ravdess", "x")["folder"] == again
+    assert list(runs.pool_runs("ravdess", protocol="luna5")) == ["x"]
+    assert f"ravdess-x/{first.name}, ravdess-y/" in capsys.readouterr().out
+    assert list(heads.find_branches("ravdess", "x y", protocol="luna5", fold=1)) == ["x"]
+    assert "no run of y for this protocol and fold, only of other clips" in capsys.readouterr().out
+
+
+def test_a_run_of_a_list_that_is_back_is_found_again(parts, tmp_path):
+    first = save_made_run(make_predictions(parts))
+    write_made_corpus(tmp_path, actors=range(1, 21))
+    write_made_corpus(tmp_path, missing_face=["02-happy", "04-sad"])
+    assert runs.find_run("ravdess", "x")["folder"] == first
+
+
+def test_fusion_refuses_a_run_of_other_faces_at_once_and_says_which_notebook(parts, tmp_path):
+    made = save_made_run(make_predictions(parts), "video_convlstm", inputs={"faces": parts.facts})
+    find = {"protocol": "luna5", "fold": 1}
+    assert list(heads.find_branches("ravdess", "video_convlstm", **find)) == ["video_convlstm"]
+    folder = arrays.corpus_folder("ravdess")
+    facts = arrays.read_facts(folder, "faces")
+    new = {name: arrays.read_array(folder, name)[:, :2] for name in ("faces", "face_times")}
+    new = {name: np.array(values) for name, values in new.items()}
+    arrays.write_stage(folder, "faces", parameters={"n_frames": 2}, arrays=new, detector="made")
+    said = f"{made.name} was made from other faces than .* Rerun modeling/30_video_convlstm.ipynb"
+    with pytest.raises(ValueError, match=said):
+        heads.find_branches("ravdess", "video_convlstm", **find)
+    assert runs.pool_runs("ravdess", protocol="luna5")["video_convlstm"].notes == (
+        "made from earlier faces"
+    )
+    assert facts["digest"] != arrays.read_facts(folder, "faces")["digest"]
+
+
+def test_fusion_refuses_runs_of_different_arrays_though_these_are_gone(parts):
+    for branch, digest in (("audio_x", "old"), ("audio_conv2d", "new")):
+        save_made_run(make_predictions(parts), branch, inputs={"elsewhere": {"digest": digest}})
+    with pytest.raises(ValueError, match="audio_x and audio_conv2d were made from different else"):
+        heads.find_branches("ravdess", "audio_x audio_conv2d", protocol="luna5", fold=1)
+
+
+class StopButton(keras.callbacks.Callback):
+    """Interrupts training in the second batch of an epoch, counted from 0."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.wanted, self.epoch = epoch, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == (self.wanted, 1):
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def press_stop(monkeypatch):
+    """Return a function that has the stop button pressed in an epoch of all trainings to come."""
+
+    def press(epoch):
+        fit = keras.Model.fit
+
+        def fit_until_stopped(self, *data, callbacks, **options):
+            return fit(self, *data, callbacks=[*callbacks, StopButton(epoch)], **options)
+
+        monkeypatch.setattr(keras.Model, "fit", fit_until_stopped)
+
+    return press
+
+
+def train(model, parts, epochs=4):
+    batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
+    return loop.train_model(model, *batches, epochs=epochs, patience=9)
+
+
+def test_interrupted_training_keeps_the_best_epoch_and_says_so(parts, press_stop, capsys):
+    model = build_model(parts["train"])
+    press_stop(epoch=2)
+    history = train(model, parts)
+    assert list(history["epoch"]) == [1, 2]
+    assert "interrupted in epoch 3; kept epoch 2" in capsys.readouterr().out
+    kept = model.evaluate(inputs.make_batches(parts["val"]), verbose=0, return_dict=True)
+    assert kept["loss"] == pytest.approx(history["val_loss"].min(), rel=1e-3)
+    run = runs.Run("x", modality="face", **SHARED)
+    run.save_history(history)
+    run.finish({})
+    assert runs.find_run("ravdess", "x")["notes"] == ["training interrupted in epoch 3"]
+
+
+def test_training_interrupted_in_its_first_epoch_leaves_the_network_as_it_was(parts, press_stop):
+    model = build_model(parts["train"])
+    before = model.get_weights()
+    press_stop(epoch=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, parts)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_training_again_starts_afresh(parts):
+    model = build_model(parts["train"])
+    model.optimizer.learning_rate = 1e-2
+    first = train(model, parts)
+    again = train(model, parts)
+    assert again["loss"][0] == pytest.approx(first["loss"][0], rel=0.2)
+    assert first["loss"].iloc[-1] < 0.7 * again["loss"][0]
+    assert int(model.optimizer.iterations) == 4 * -(-len(parts["train"]) // 16)
+
+
+def test_tuning_again_undoes_the_tuning_but_not_what_was_trained_before(parts):
+    x = keras.Input(parts["train"].x.shape[1:])
+    base = keras.Model(x, keras.layers.Dense(8, "relu")(keras.layers.Flatten()(x / 255)))
+    head = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, "softmax")])
+    model = keras.Model(x, head(base(x)))
+    features = parts.change(lambda p: p.with_x(networks.run_network(base, p.x)))
+    for own, rate in ((head, 1e-2), (model, 1e-2)):
+        loop.compile_model(own, keras.optimizers.Adam(rate))
+    settings = {"n_clips": 51, "batch_size": 16, "seed": 1, "epochs": 2, "patience": 9}
+    start = base.get_weights()
+    for _ in range(2):  # both cells, then both again
+        first = loop.train_parts(head, features, **settings)
+        trained = head.get_weights()
+        for _ in range(2):  # the second cell, then it again
+            starts.undo_tuning(model)
+            for own, before in ((base, start), (head, trained)):
+                assert all((a == b).all() for a, b in zip(own.get_weights(), before, strict=True))
+            loop.train_parts(model, parts, first=first, **settings)
+            assert not (base.get_weights()[0] == start[0]).all()

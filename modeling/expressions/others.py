@@ -81,7 +81,7 @@ def read_action_units(path, clips):
         FileNotFoundError: There is no such file.
         ValueError: It has no action units or knows none of the clips.
     """
-    table = pd.read_csv(path, sep=None, engine="python", dtype={"name": str})
+    table = pd.read_csv(path, sep=None, engine="python", dtype={"name": str}, na_filter=False)
     units = [name for name in table if name.startswith("AU")]
     if not units or "name" not in table:
         raise ValueError(f"{Path(path).name} has no column 'name' or none that begins with 'AU'.")

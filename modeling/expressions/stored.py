@@ -59,7 +59,15 @@ def write_expressions(corpus, seen, *, units=None):
     """Write a corpus's expressions, as ``Seen``, and their summary; return the summary.
 
     Of action units, a DataFrame with a row a clip, the summary has them too.
+
+    Raises:
+        ValueError: The faces have been made anew while they were looked at.
     """
+    folder = arrays.corpus_folder(corpus)
+    if "faces" in seen.source:
+        arrays.read_array(folder, "faces")  # refuses those of other clips
+        if seen.source["faces"] != arrays.compute_stage_digest(folder, "faces"):
+            raise ValueError("faces.npy was made anew while it was looked at. Run the cell again.")
     values = None if units is None else units.to_numpy()
     summary = summarize_expressions(seen.expressions, seen.silences, values)
     made = {"expressions": seen.expressions, "expression_times": seen.times}
@@ -67,7 +75,7 @@ def write_expressions(corpus, seen, *, units=None):
         made["expression_embeddings"] = seen.embeddings
     made["expression_summary"] = summary
     source = seen.source if units is None else seen.source | {"units": sign_bytes(values.tobytes())}
-    folder, facts = arrays.corpus_folder(corpus), {"classes": CLASSES, "detector": seen.detector}
+    facts = {"classes": CLASSES, "detector": seen.detector}
     arrays.write_stage(folder, "expressions", parameters=source, arrays=made, **facts)
     return summary
 

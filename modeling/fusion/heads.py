@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts
 from modeling.scores import metrics
-from modeling.training import layers, runs
+from modeling.training import freshness, layers, runs
 from modeling.training.inputs import PARTS, Part
 from preprocessing.disk import arrays
 
@@ -34,6 +34,7 @@ def find_branches(corpus, branches, *, protocol, fold):
 
     Raises:
         FileNotFoundError: No branch has a run.
+        ValueError: A run was made from other arrays than those on disk, or than another run.
     """
     found = {}
     for name in branches.split():
@@ -41,10 +42,37 @@ def find_branches(corpus, branches, *, protocol, fold):
             found[name] = runs.find_run(corpus, name, protocol=protocol, fold=fold)
         except FileNotFoundError as error:
             missing = error
-            print(f"no run of {name} for this protocol and fold: fused without it")
+            other = "" if "of other clips" not in str(error) else ", only of other clips"
+            print(f"no run of {name} for this protocol and fold{other}: fused without it")
     if not found:
         raise missing
+    for name, facts in found.items():
+        if stale := freshness.list_stale(facts):
+            raise ValueError(
+                f"{freshness.name_runs([facts])} was made from other {' and '.join(stale)} than "
+                f"{arrays.shorten_path(arrays.corpus_folder(corpus))} holds now. Rerun "
+                f"{freshness.find_notebook(name)}."
+            )
+    join_inputs(found)
     return found
+
+
+def join_inputs(found):
+    """Return the digest of each stage that runs have read, as ``runs.Run`` takes ``inputs``.
+
+    Raises:
+        ValueError: Two runs have read a stage in different states.
+    """
+    inputs = {}
+    for name, facts in found.items():
+        for stage, digest in facts["inputs"].items():
+            first, known = inputs.setdefault(stage, (name, digest))
+            if known != digest:
+                raise ValueError(
+                    f"The runs of {first} and {name} were made from different {stage}. Rerun "
+                    f"{freshness.find_notebook(first)} and {freshness.find_notebook(name)}."
+                )
+    return {stage: {"digest": digest} for stage, (_, digest) in inputs.items()}
 
 
 def group_branches(found):

@@ -61,11 +61,15 @@ def keep_executed(notebook, executed):
     for cell in content.cells:
         cell.metadata = {k: v for k, v in cell.metadata.items() if v and k != "papermill"}
         if cell.cell_type == "code":
-            cell.outputs = [
-                output for output in cell.outputs if WIDGET not in output.get("data", {})
-            ]
+            cell.outputs = [output for output in cell.outputs if not _is_spent_bar(output)]
     with arrays.replace_file(notebook) as temporary:
         nbformat.write(content, temporary)
+
+
+def _is_spent_bar(output):
+    """Return whether an output is what a progress bar leaves: a widget, or no text."""
+    data = output.get("data")
+    return data is not None and (WIDGET in data or not any(data.values()))
 
 
 def save_figures(executed, folder):

@@ -26,6 +26,7 @@ from modeling.pipeline.arguments import find_notebooks, list_parameters, parse_p
 from modeling.scores import metrics
 from modeling.training import runs
 from preprocessing.disk import arrays
+from preprocessing.disk.files import read_table
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "published"
 RECIPES = PUBLISHED / "recipes.toml"
@@ -207,7 +208,7 @@ def publish_experiment(name):
         arrays.write_json(PUBLISHED / row / "parameters.json", {"experiment": row} | facts)
         print(f"published {row}: {len(table)} clips")
     if name == "audio_features":
-        arrays.write_table(PUBLISHED / "leak.csv", pd.read_csv(found[0]["folder"] / "leak.csv"))
+        arrays.write_table(PUBLISHED / "leak.csv", read_table(found[0]["folder"] / "leak.csv"))
     if name == "fusion_late":
         arrays.write_table(PUBLISHED / "degradation.csv", collect_degradation(found))
 
@@ -235,7 +236,7 @@ def collect_degradation(found):
         for kind in damage.CONDITIONS:
             path = facts["folder"] / f"{kind.replace(' ', '_')}.csv"
             if path.is_file():
-                own = pd.read_csv(path)
+                own = read_table(path)
                 own = own.rename(columns={own.columns[0]: "amount"}).melt(
                     "amount", var_name="judged by", value_name="accuracy"
                 )

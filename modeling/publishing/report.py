@@ -21,6 +21,7 @@ from modeling.scores import bootstrap, metrics
 from modeling.split.folds import get_protocol
 from modeling.training import runs
 from preprocessing.corpora import EMOTIONS, ravdess
+from preprocessing.disk.files import read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESAMPLES, SEED = 2000, 7
@@ -75,8 +76,8 @@ def make_tables():
         "recall": tabulate_recall(scores.loc[[*EXPERIMENTS[CHOSEN].needs, CHOSEN]]),
         "voice_card": tabulate_card(tables[EXPERIMENTS[SHIPPED].needs[0]]),
         "fusion_card": tabulate_card(tables[SHIPPED]),
-        "leak": tabulate_leak(pd.read_csv(PUBLISHED / "leak.csv")),
-        "degradation": tabulate_degradation(pd.read_csv(PUBLISHED / "degradation.csv")),
+        "leak": tabulate_leak(read_table(PUBLISHED / "leak.csv")),
+        "degradation": tabulate_degradation(read_table(PUBLISHED / "degradation.csv")),
         "expression": tabulate_expression(),
     }
     made = {name: write_markdown(table) for name, table in made.items()}

@@ -8,6 +8,7 @@ import pandas as pd
 
 from data_augmentation.quiet_keras import keras
 from modeling.scores import metrics
+from modeling.training import starts
 from modeling.training.inputs import PARTS, Part, make_batches, split_by_clip
 from modeling.training.networks import run_network
 
@@ -96,6 +97,10 @@ def train_model(
 ):
     """Train with early stopping on the validation actors; keep the best epoch's weights.
 
+    A model that was trained before starts from where it was before that: a cell that is run again
+    does not go on. Interrupted (the stop button), training ends with the best epoch so far; before
+    the end of the first, the model is as it was, and the interruption goes its way.
+
     Args:
         model, batches: A compiled model and its training batches.
         val: Validation ``Part``, or batches of one: never the test actors.
@@ -106,8 +111,27 @@ def train_model(
         watch: What decides which epoch is best: ``val_loss``, least, or ``val_accuracy``, most.
 
     Returns:
-        DataFrame, one row an epoch: ``epoch`` from 1, losses and accuracies, ``best``.
+        DataFrame, one row an epoch: ``epoch`` from 1, losses and accuracies, ``best``. Where it was
+        interrupted, its ``attrs["notes"]`` say so, and so does the run that keeps it.
     """
+    starts.rewind(model)
+    lengths = {"epochs": epochs, "patience": patience, "steps": steps, "lines": lines}
+    return _fit(model, batches, val, metric=metric, watch=watch, **lengths)
+
+
+def _fit(
+    model,
+    batches,
+    val,
+    *,
+    epochs,
+    patience,
+    steps=None,
+    lines=8,
+    metric="accuracy",
+    watch="val_loss",
+):
+    """Train from the weights that there are, as ``train_model`` says."""
     watched = {"val_loss": "val_loss", "val_accuracy": f"val_{metric}"}[watch]
     mode = "min" if watch == "val_loss" else "max"
     stop = keras.callbacks.EarlyStopping(
@@ -123,23 +147,36 @@ def train_model(
                 f"{time.perf_counter() - started:4.0f} s"
             )
 
-    history = model.fit(
-        batches.repeat() if steps else batches,
-        steps_per_epoch=steps,
-        validation_data=make_batches(val, batch_size=32) if isinstance(val, Part) else val,
-        epochs=epochs,
-        verbose=0,
-        shuffle=False,
-        callbacks=[stop, keras.callbacks.LambdaCallback(on_epoch_end=show_progress)],
-    )
+    model.optimizer.build(model.trainable_variables)
+    starts.rewind(model.optimizer)
+    before, interrupted = model.get_weights(), False
+    try:
+        model.fit(
+            batches.repeat() if steps else batches,
+            steps_per_epoch=steps,
+            validation_data=make_batches(val, batch_size=32) if isinstance(val, Part) else val,
+            epochs=epochs,
+            verbose=0,
+            shuffle=False,
+            callbacks=[stop, keras.callbacks.LambdaCallback(on_epoch_end=show_progress)],
+        )
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt) and stop.best_weights is not None
+        model.set_weights(stop.best_weights if interrupted else before)
+        if not interrupted:
+            raise
     names = {metric: "accuracy", f"val_{metric}": "val_accuracy"}
-    table = pd.DataFrame(history.history).rename(columns=names)
+    table = pd.DataFrame(model.history.history).rename(columns=names)
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
     best = table[watch].idxmin() if mode == "min" else table[watch].idxmax()
     table["best"] = table.index == best
     best = table.loc[table["best"]].iloc[0]
+    stopped = f"stopped after epoch {len(table)}"
+    if interrupted:
+        stopped = f"interrupted in epoch {len(table) + 1}"
+        table.attrs["notes"] = [f"training {stopped}"]
     print(
-        f"stopped after epoch {len(table)}; kept epoch {int(best['epoch'])} "
+        f"{stopped}; kept epoch {int(best['epoch'])} "
         f"(validation loss {best['val_loss']:.3f}, accuracy {best['val_accuracy']:.3f})"
     )
     return table
@@ -147,6 +184,8 @@ def train_model(
 
 def train_parts(model, parts, *, n_clips, batch_size, seed, mix=None, first=None, **settings):
     """Train on a fold, rarer emotions drawn more often; or tune a network trained before.
+
+    What an earlier tuning of the same network did to its weights is undone first.
 
     Args:
         model, parts: A compiled model, with ``first`` trained before, and the fold.
@@ -160,14 +199,17 @@ def train_parts(model, parts, *, n_clips, batch_size, seed, mix=None, first=None
         the weights of the better one: the second, unless its least validation loss is higher.
     """
     balanced = {"batch_size": batch_size, "balance": True, "seed": seed}
-    batches, before = make_batches(parts["train"], mix=mix, **balanced), model.get_weights()
+    batches = make_batches(parts["train"], mix=mix, **balanced)
     settings |= {"steps": -(-n_clips // batch_size)}
-    second = train_model(model, batches, parts["val"], **settings)
     if first is None:
-        return second
+        return train_model(model, batches, parts["val"], **settings)
+    starts.undo_tuning(model)
+    before = model.get_weights()
+    second = _fit(model, batches, parts["val"], **settings)
     history, better = join_histories(first, second)
     if not better:
         model.set_weights(before)
+    starts.remember_tuning(model, before)
     losses = (own["val_loss"].min() for own in (first, second))
     print(
         "validation loss {:.3f} before, {:.3f} after: ".format(*losses)
@@ -181,7 +223,9 @@ def join_histories(first, second):
     better = bool(second["val_loss"].min() <= first["val_loss"].min())
     second = second.assign(epoch=second["epoch"] + len(first), best=second["best"] & better)
     first = first.assign(best=first["best"] & (not better))
-    return pd.concat([first, second], ignore_index=True), better
+    joined = pd.concat([first, second], ignore_index=True)
+    joined.attrs["notes"] = [note for own in (first, second) for note in own.attrs.get("notes", [])]
+    return joined, better
 
 
 def predict_parts(model, parts, *, fold):

@@ -17,7 +17,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
+from modeling.training import freshness
 from preprocessing.disk import arrays
+from preprocessing.disk.files import read_table
 
 MODALITIES = ("face", "voice", "face and voice")
 
@@ -60,6 +62,7 @@ class Run:
             "fold": fold,
             "notes": [note for note in notes if note],
             "parameters": parameters,
+            "clips": arrays.identify_corpus(corpus),
             "inputs": {stage: facts["digest"] for stage, facts in inputs.items()},
             "array": array,
             "detector": inputs.get("faces", {}).get("detector", ""),
@@ -78,7 +81,8 @@ class Run:
         model.save(self.folder / "model.keras")
 
     def save_history(self, history):
-        """Save a table of losses and scores, one row an epoch."""
+        """Save a table of losses and scores, one row an epoch, with the note that it bears."""
+        self.facts["notes"] += history.attrs.get("notes", [])
         arrays.write_table(self.folder / "history.csv", history)
 
     def save_predictions(self, predictions, embeddings=None):
@@ -192,24 +196,28 @@ def list_runs(corpus, *, branch=None, protocol=None, fold=None):
 
 
 def find_run(corpus, branch, *, protocol=None, fold=None):
-    """Return the facts of the newest complete run of a branch.
+    """Return the facts of the newest complete run of a branch on the corpus's clips of today.
 
     Raises:
         FileNotFoundError: There is none; the message says which notebook makes it.
     """
     found = list_runs(corpus, branch=branch, protocol=protocol, fold=fold)
-    if not found:
+    same, others = freshness.split_by_clips(corpus, found)
+    if not same:
+        left_out = f"; {freshness.name_runs(others)} left out: of other clips" if others else ""
         raise FileNotFoundError(
             f"No run of {branch!r} for CORPUS = {corpus!r}, protocol {protocol!r}, fold {fold} in "
-            f"{arrays.shorten_path(results_folder())}. Run the notebook of that branch first."
+            f"{arrays.shorten_path(results_folder())}{left_out}. Run the notebook of that branch "
+            "first."
         )
-    return found[-1]
+    return same[-1]
 
 
 def pool_runs(corpus, *, protocol):
     """Return the newest runs of every branch over the folds that were run, by the branch's name.
 
-    A fold whose run read other arrays than the branch's newest run is left out, and named.
+    A fold whose run read other arrays than the branch's newest run is left out, and named; so are
+    runs of other clips than those of today.
 
     Returns:
         By name ``predictions``, their tables below each other, ``folds``, which they are, as text,
@@ -218,10 +226,13 @@ def pool_runs(corpus, *, protocol):
     Raises:
         FileNotFoundError: There is no run for this corpus and protocol.
     """
+    every = [f for f in list_runs(corpus, protocol=protocol) if f["branch"] != "compare"]
+    same, others = freshness.split_by_clips(corpus, every)
+    if others:
+        print(f"left out, of other clips than today's: {freshness.name_runs(others)}")
     newest = {}
-    for facts in list_runs(corpus, protocol=protocol):
-        if facts["branch"] != "compare":
-            newest.setdefault(facts["branch"], {})[facts["fold"]] = facts
+    for facts in same:
+        newest.setdefault(facts["branch"], {})[facts["fold"]] = facts
     if not newest:
         raise FileNotFoundError(
             f"No runs for CORPUS = {corpus!r} and protocol {protocol!r} in "
@@ -233,6 +244,7 @@ def pool_runs(corpus, *, protocol):
         folds = {n: f for n, f in sorted(found.items()) if f["inputs"] == last["inputs"]}
         notes = {note for facts in folds.values() for note in facts["notes"]}
         notes |= {f"fold {n} left out: made from other arrays" for n in found if n not in folds}
+        notes |= {f"made from earlier {stage}" for stage in freshness.list_stale(last)}
         notes |= {"detector: Haar" for facts in folds.values() if facts["detector"] == "haar"}
         tables = [read_predictions(facts["folder"]) for facts in folds.values()]
         pooled[branch] = SimpleNamespace(
@@ -245,8 +257,7 @@ def pool_runs(corpus, *, protocol):
 
 def read_predictions(folder, name="predictions"):
     """Return a run's table of predictions; ids and actors are text."""
-    kinds = {"clip_id": str, "actor": str}
-    return pd.read_csv(Path(folder) / f"{name}.csv", dtype=kinds).fillna({"actor": ""})
+    return read_table(Path(folder) / f"{name}.csv", text=arrays.TEXT_COLUMNS)
 
 
 def read_embeddings(folder):

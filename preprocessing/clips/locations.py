@@ -22,6 +22,9 @@ MAX_DEPTH = 16  # folders below a URL: a web server's index may link in circles
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 WEB = ("http", "https")
 GONE = (404, 410)
+VERSIONS = ("ETag", "etag", "Last-Modified", "LastModified", "updated")
+"""What servers call a file's version, the surest first."""
+
 CHAIN = re.compile(r"((?:(?:(?!://|::).)*::)*)(.*?)((?:::.*)?)", re.DOTALL)
 """What stands before, at and after the link of a chained URL that names a path."""
 
@@ -108,10 +111,21 @@ def is_file(location):
 
 def measure_size(location):
     """Return a file's size in bytes, 0 where a web server does not say; OSError if it is absent."""
+    return describe_file(location)[0]
+
+
+def describe_file(location):
+    """Return a file's size, as ``measure_size``, and a text that changes when the file does.
+
+    It is the time of change in nanoseconds; of a remote file what its server says of the version,
+    ``""`` where it says nothing.
+    """
     if not is_url(location):
-        return Path(location).stat().st_size
+        found = Path(location).stat()
+        return found.st_size, str(found.st_mtime_ns)
     with _reach(location) as (system, path):
-        return system.info(path)["size"] or 0
+        said = system.info(path)
+    return said["size"] or 0, next((str(said[name]) for name in VERSIONS if said.get(name)), "")
 
 
 @contextmanager

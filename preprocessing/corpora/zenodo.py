@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pooch
 import requests
-from tqdm.auto import tqdm
+
+from preprocessing.workers.progress import open_bar
 
 BASE_URL = "https://zenodo.org/api"
 CHUNK_BYTES = 1 << 14  # what a broken connection can lose
@@ -129,7 +130,7 @@ def _append(response, half, have, max_bytes):
     total = have + int(response.headers.get("Content-Length", 0))
     with (
         half.open("ab" if have else "wb") as file,
-        tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=half.stem) as bar,
+        open_bar(total=total, initial=have, unit="B", unit_scale=True, desc=half.stem) as bar,
     ):
         for chunk in response.iter_content(CHUNK_BYTES):
             file.write(chunk)

@@ -7,7 +7,6 @@ parameters asked for and of the stage that it was made from.
 
 import importlib.metadata
 import json
-import os
 import time
 from collections import Counter
 from contextlib import suppress
@@ -15,12 +14,15 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import pandas as pd
 
 from preprocessing import corpora
+from preprocessing.disk import files
 from preprocessing.disk.files import compute_digest, measure_files, write_array, write_json
 from preprocessing.disk.files import replace_file as replace_file
 from preprocessing.disk.files import write_table as write_table
+from preprocessing.disk.folders import corpus_folder, shorten_path
+from preprocessing.disk.folders import find_home as find_home
+from preprocessing.disk.lock import lock_folder
 
 STARTED_S = time.monotonic()
 
@@ -54,7 +56,10 @@ ARRAYS = {
 }
 """The stage and the axes of each array."""
 
-STAGE_OF = {name: stage for name, (stage, _) in ARRAYS.items()}
+TABLES = {"face_quality": "faces", "features": "audio", "augmented": "augmented"}
+"""The stage of each table beside the arrays."""
+
+STAGE_OF = TABLES | {name: stage for name, (stage, _) in ARRAYS.items()}
 AXES = {name: axes.split() for name, (_, axes) in ARRAYS.items()}
 
 EXAMPLE_ORDER = ("happy", "angry", "sad", "surprised", "fearful", "disgust", "neutral", "calm")
@@ -62,28 +67,16 @@ EXAMPLE_ORDER = ("happy", "angry", "sad", "surprised", "fearful", "disgust", "ne
 
 LIBRARIES = ("numpy", "av", "opencv-python-headless", "librosa", "scikit-learn")
 LIBRARIES += ("tensorflow", "keras")
-TEXT_COLUMNS = (*corpora.COLUMNS, "status", "reason", "face_choice")
-IDENTITY_COLUMNS = (*corpora.COLUMNS, "video_bytes", "audio_bytes")
+VERSION_COLUMNS = ["video_version", "audio_version"]
+"""What a file's time of change was, or what its server said of the version."""
+
+TEXT_COLUMNS = (*corpora.COLUMNS, *VERSION_COLUMNS, "video_digest", "audio_digest")
+TEXT_COLUMNS += ("status", "reason", "face_choice", "part", "true")
+IDENTITY_COLUMNS = (*corpora.COLUMNS, "video_bytes", "audio_bytes", "video_digest", "audio_digest")
 
 
 class NotEnoughClipsError(ValueError):
     """A stage finds no clip, or too few, with the modality that it works on."""
-
-
-def find_home():
-    """Return the folder of ``data/`` and ``results/``: ``$EMOTION_HOME`` or the repository root."""
-    return Path(os.environ.get("EMOTION_HOME") or Path(__file__).resolve().parents[2])
-
-
-def corpus_folder(corpus):
-    """Return ``data/<corpus>``, the folder of a corpus's clips and arrays."""
-    return find_home() / "data" / corpus
-
-
-def shorten_path(path):
-    """Return a path relative to ``find_home()`` where it lies below it, for printing."""
-    path = Path(path)
-    return path.relative_to(find_home()) if path.is_relative_to(find_home()) else path
 
 
 def find_made(folder, name, stage):
@@ -104,8 +97,7 @@ def read_clips(folder):
         FileNotFoundError: The corpus has not been indexed.
     """
     path = find_made(folder, "clips.csv", "clips")
-    clips = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str))
-    return clips.fillna(dict.fromkeys(TEXT_COLUMNS, ""))
+    return files.read_table(path, text=TEXT_COLUMNS)
 
 
 def write_clips(folder, clips):
@@ -143,8 +135,17 @@ def choose_examples(clips, n_clips=4):
 
 
 def identify_clips(clips):
-    """Return the digest of which clips a table holds: names, labels, sizes of files."""
+    """Return the digest of which clips a table holds: names, labels, sizes and contents of files.
+
+    The time of change is no part of it: a corpus that was copied is the same.
+    """
     return compute_digest(clips.filter(IDENTITY_COLUMNS).to_csv(index=False))
+
+
+def identify_corpus(corpus):
+    """Return the digest of the clips of a corpus, ``""`` where it has not been indexed."""
+    folder = corpus_folder(corpus)
+    return identify_clips(read_clips(folder)) if (folder / "clips.csv").is_file() else ""
 
 
 def compute_stage_digest(folder, stage):
@@ -172,7 +173,8 @@ def is_current(folder, stage, parameters):
     folder = Path(folder)
     if compute_stage_digest(folder, stage) != sign_stage(folder, stage, parameters):
         return False
-    return measure_files(folder, files := read_facts(folder, stage)["files"]) == files
+    expected = read_facts(folder, stage)["files"]
+    return measure_files(folder, expected) == expected
 
 
 def read_facts(folder, stage):
@@ -180,8 +182,14 @@ def read_facts(folder, stage):
 
     Raises:
         FileNotFoundError: The stage has not been made.
+        ValueError: The file is not whole.
     """
-    return json.loads(find_made(folder, f"{stage}.json", stage).read_text("utf-8"))
+    path = find_made(folder, f"{stage}.json", stage)
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        fault = f"{shorten_path(path)} is not whole: expected JSON, {error}"
+        raise ValueError(f"{fault}. Rerun {MADE_BY[stage]}.") from error
 
 
 def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
@@ -194,7 +202,7 @@ def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
         **facts: Whatever else a reader of the arrays should know.
     """
     folder = Path(folder)
-    files = [f"{name}.npy" for name in shapes] + [f"{name}.csv" for name in tables]
+    names = [f"{name}.npy" for name in shapes] + [f"{name}.csv" for name in tables]
     facts = {
         "stage": stage,
         "digest": sign_stage(folder, stage, parameters),
@@ -202,25 +210,35 @@ def write_facts(folder, stage, *, parameters, shapes, tables=(), **facts):
         **facts,
         "axes": {name: AXES[name][: len(shape)] for name, shape in shapes.items()},
         "shapes": shapes,
-        "files": measure_files(folder, sorted(files)),
+        "files": measure_files(folder, sorted(names)),
         "clips_per_emotion": dict(sorted(Counter(read_clips(folder)["emotion"]).items())),
         "versions": list_versions(),
     }
     write_json(folder / f"{stage}.json", facts)
 
 
-def write_stage(folder, stage, *, parameters, arrays, tables=None, **facts):
+def write_stage(folder, stage, *, parameters, arrays, tables=None, signature=None, **facts):
     """Write a whole stage that fits in memory: arrays, tables, then its facts.
 
     Args:
         folder, stage, parameters, **facts: As ``write_facts`` takes them.
         arrays: Array by name, each with one row a clip of ``clips.csv``.
         tables: DataFrame by name, written as ``<name>.csv``.
+        signature: What ``sign_stage`` gave when the arrays were begun, if that was long ago.
 
     Raises:
-        ValueError: An array has another number of rows than ``clips.csv``.
+        ValueError: An array has another number of rows than ``clips.csv``, or what the stage is
+            made from has changed since ``signature``.
+        LockedError: Another stage writes in the folder.
     """
-    folder, tables = Path(folder), tables or {}
+    with lock_folder(folder, f"writing {stage}", name=stage):
+        if signature not in (None, sign_stage(folder, stage, parameters)):
+            source = MADE_FROM.get(stage, "clips")
+            raise ValueError(f"The {source} changed while {stage} was made. Run it again.")
+        _write_whole(Path(folder), stage, parameters, arrays, tables or {}, facts)
+
+
+def _write_whole(folder, stage, parameters, arrays, tables, facts):
     n_clips = len(read_clips(folder))
     for name, array in arrays.items():
         if len(array) != n_clips:
@@ -241,25 +259,38 @@ def read_array(folder, name):
         FileNotFoundError: Its stage has not been made.
         ValueError: It was made from another state of what it comes from, or is not whole.
     """
-    folder, stage, file = Path(folder), STAGE_OF[name], f"{name}.npy"
-    facts = read_facts(folder, stage)
-    fault = ""
-    if facts["digest"] != sign_stage(folder, stage, facts["parameters"]):
-        fault = f"was made from another state of the {MADE_FROM.get(stage, 'clips')}"
-    elif measure_files(folder, [file])[file] != facts["files"][file]:
-        fault = f"is not whole: its size is not what {stage}.json says"
-    else:
-        array = np.load(folder / file, mmap_mode="r", allow_pickle=False)
-        if list(array.shape) != (promised := facts["shapes"][name]):
-            fault = f"has shape {array.shape}, {stage}.json says {promised}"
-    if fault:
-        raise ValueError(f"{file} in {shorten_path(folder)} {fault}. Rerun {MADE_BY[stage]}.")
+    path = _find_whole(folder, name, f"{name}.npy")
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    promised = read_facts(folder, stage := STAGE_OF[name])["shapes"][name]
+    if list(array.shape) != promised:
+        fault = f"has shape {array.shape}, {stage}.json says {promised}"
+        raise ValueError(f"{shorten_path(path)} {fault}. Rerun {MADE_BY[stage]}.")
     return array
 
 
 def read_table(folder, name):
-    """Return a table that a stage wrote beside its arrays, such as ``features``."""
-    return pd.read_csv(Path(folder) / f"{name}.csv", dtype={"clip_id": str})
+    """Return a table that a stage wrote beside its arrays, a key of ``TABLES``.
+
+    Raises:
+        FileNotFoundError, ValueError: As ``read_array``.
+    """
+    return files.read_table(_find_whole(folder, name, f"{name}.csv"), text=TEXT_COLUMNS)
+
+
+def _find_whole(folder, name, file):
+    """Return the path of a stage's file that is of today's state and as long as it was written."""
+    path, stage = Path(folder) / file, STAGE_OF[name]
+    facts, fault = read_facts(folder, stage), ""
+    found, expected = measure_files(folder, [file])[file], facts["files"].get(file)
+    if facts["digest"] != sign_stage(folder, stage, facts["parameters"]):
+        fault = f"was made from another state of the {MADE_FROM.get(stage, 'clips')}"
+    elif found is None:
+        fault = f"is not there, though {stage}.json is"
+    elif found != expected:
+        fault = f"is not whole: it has {found} bytes, {stage}.json says {expected}"
+    if fault:
+        raise ValueError(f"{shorten_path(path)} {fault}. Rerun {MADE_BY[stage]}.")
+    return path
 
 
 def list_versions():

@@ -1,5 +1,6 @@
 """Files that exist are whole: each is written under a temporary name and renamed at the end."""
 
+import csv
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 
 @contextmanager
@@ -46,8 +48,21 @@ def write_json(path, facts):
 
 def write_table(path, table):
     """Write a DataFrame as CSV without its index."""
+    texts = table.select_dtypes(["object", "str"])
+    has_return = any("\r" in str(text) for column in texts for text in texts[column])
+    quoting = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL  # else it ends a line
     with replace_file(path) as temporary:
-        table.to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, quoting=quoting)
+
+
+def read_table(path, *, text=()):
+    """Return a CSV as a DataFrame in which text is what was written, be it "NA", "007" or "1e5".
+
+    An empty cell is "" in the columns ``text``, as far as there are such, and NaN in the others.
+    """
+    kinds = dict.fromkeys(text, str)
+    table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
+    return table.fillna(dict.fromkeys(table.columns.intersection(text), ""))
 
 
 def write_array(path, array):

@@ -9,7 +9,6 @@ from functools import partial
 
 import joblib
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from preprocessing.disk.arrays import list_versions
 from preprocessing.workers.isolation import (
@@ -19,6 +18,7 @@ from preprocessing.workers.isolation import (
     call_isolated,
     explain_error,
 )
+from preprocessing.workers.progress import open_bar
 
 CONNECT_S = 10
 STREAMED = {"return_as": "generator_unordered", "batch_size": 1}
@@ -67,7 +67,7 @@ def stream_results(
         results = _stream_here(call, numbered)
     else:
         results = _stream_children(n_jobs, call, numbered, limits)
-    bar = tqdm(total=len(tasks), desc=title, unit="clip", leave=False, disable=not progress)
+    bar = open_bar(total=len(tasks), desc=title, unit="clip", disable=not progress)
     with closing(results), closing(bar):
         for number, result in results:
             yield number, result

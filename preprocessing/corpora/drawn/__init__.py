@@ -12,14 +12,14 @@ import re
 from pathlib import Path
 
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
 from preprocessing.corpora import EMOTIONS
 from preprocessing.corpora.corpus import Corpus, read_codes
 from preprocessing.corpora.drawn import clip
 from preprocessing.corpora.drawn.cast import cast_actor
 from preprocessing.corpora.drawn.clip import Take
-from preprocessing.disk import files
+from preprocessing.disk import files, lock
+from preprocessing.workers.progress import open_bar
 
 FACTS = "corpus.json"
 KNOWN = {"actor": None, "emotion": EMOTIONS, "repetition": None}
@@ -66,6 +66,13 @@ def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
         if not 1 <= int(value) <= 99:
             raise ValueError(f"{name} = {value}; expected a number from 1 to 99.")
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock.lock_folder(folder, "drawing"):
+        return _draw_all(folder, n_actors, n_takes, seed, n_jobs, progress)
+
+
+def _draw_all(folder, n_actors, n_takes, seed, n_jobs, progress):
+    """Draw what is missing in a folder; return the folder."""
     facts = {"corpus": "drawn", "seed": int(seed), "drawing": _hash_sources()}
     facts |= {"n_actors": int(n_actors), "n_takes": int(n_takes)}
     takes = list_takes(n_actors, n_takes)
@@ -74,7 +81,8 @@ def build(folder, *, n_actors=12, n_takes=3, seed=7, n_jobs=2, progress=True):
     files.write_json(folder / FACTS, facts)
     jobs = (delayed(clip.film_take)(str(folder), take, seed=seed) for take in missing)
     done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    list(tqdm(done, "drawing clips", len(missing), leave=False, disable=not progress))
+    bar = {"desc": "drawing clips", "total": len(missing), "disable": not progress}
+    list(open_bar(iterable=done, **bar))
     return folder
 
 
@@ -103,7 +111,7 @@ def _read_name(path):
 def _clear_others(folder, facts, takes):
     """Delete clips of another seed or of older code, and those that are not asked for."""
     known = _read_facts(folder)
-    if folder.is_dir() and not known and any(folder.iterdir()):
+    if not known and any(path.name != lock.NAME for path in folder.iterdir()):
         raise ValueError(
             f"{folder} holds files but no {FACTS}; expected an empty folder or one that "
             "drawn.build wrote. Name another folder, or empty this one."
