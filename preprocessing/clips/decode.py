@@ -29,7 +29,7 @@ class Clip:
     the window starts; for ``window_mean`` the mean over the averaged frames.
     """
 
-    frames: np.ndarray | None  # uint8 (time, height, width, 3), RGB, upright
+    frames: np.ndarray | None  # uint8 (time, height, width, 3), RGB, as players show it
     frame_times: np.ndarray  # float64 (time,)
     waveform: np.ndarray | None  # float32 (samples,), mono in [-1, 1]; sample 0 is at 0 s
     rate_hz: int  # samples per second
