@@ -1,5 +1,7 @@
 """Makers of small clips with known content, sound and broken ones, for tests of any stage."""
 
+import contextlib
+import struct
 import wave
 from fractions import Fraction
 
@@ -7,6 +9,12 @@ import av
 import numpy as np
 
 RATE_HZ = 44100
+PIXEL_FORMATS = {
+    "mjpeg": "yuvj420p",
+    "gif": "rgb8",
+    "png": "rgb24",
+}  # of encoders that do not take yuv420p
+OWN_CLOCKS = (".avi", ".mpg", ".gif")  # containers that count frames, not instants
 
 
 def write_clip(
@@ -27,6 +35,8 @@ def write_clip(
     audio_start_s=0.0,
     b_frames=0,
     rotation=None,
+    stretch=None,
+    interlaced=False,
     pattern=False,
 ):
     """Write a clip whose frame k is a grey that grows with k, and whose sound is a tone.
@@ -48,6 +58,8 @@ def write_clip(
         audio_start_s: Shift of the sound's timestamps.
         b_frames: Number of B-frames between reference frames.
         rotation: Degrees counterclockwise, written as the display matrix.
+        stretch: Width of a pixel by its height, a Fraction, written as sample aspect ratio.
+        interlaced: Whether the frames are marked as two fields (libx264 alone).
         pattern: Whether to blacken the upper left quarter of each frame.
 
     Returns:
@@ -60,11 +72,14 @@ def write_clip(
         if video:
             pictures = container.add_stream(video, rate=fps)
             pictures.width, pictures.height = size
-            pictures.pix_fmt = "yuvj420p" if video == "mjpeg" else "yuv420p"
+            pictures.pix_fmt = PIXEL_FORMATS.get(video, "yuv420p")
             pictures.codec_context.max_b_frames = b_frames
             if video == "libx264":
                 pictures.options = {"crf": "10", "preset": "fast", "threads": "1"}
-            if path.suffix != ".avi":
+                pictures.options |= {"x264-params": f"interlaced={interlaced:d}"}
+            if stretch is not None:
+                pictures.codec_context.sample_aspect_ratio = stretch
+            if path.suffix not in OWN_CLOCKS:
                 pictures.codec_context.time_base = Fraction(1, 90000)
             if rotation is not None:
                 pictures.set_display_rotation(rotation)
@@ -162,6 +177,53 @@ def write_channels(path, channels, rate_hz, layout, *, codec="pcm_f32le"):
 def join(path, *parts):
     """Write files one behind the other, byte by byte; return the path."""
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def write_sphere(path, samples, rate_hz):
+    """Write int16 (samples,) as NIST SPHERE, the format of many speech corpora; return the path."""
+    fields = {"sample_count": len(samples), "sample_rate": rate_hz, "channel_count": 1}
+    fields |= {"sample_n_bytes": 2, "sample_sig_bits": 16}
+    lines = [f"{name} -i {value}" for name, value in fields.items()]
+    lines += ["sample_byte_format -s2 01", "sample_coding -s3 pcm", "end_head", ""]
+    head = "\n".join(["NIST_1A", "   1024", *lines])
+    path.write_bytes(head.encode().ljust(1024) + samples.astype("<i2").tobytes())
+    return path
+
+
+def merge_tracks(path, *tracks):
+    """Write the first stream of each of several files into one container; return its path.
+
+    Args:
+        path: File to write.
+        tracks: (file, its ``Disposition``) each, in order.
+    """
+    with av.open(str(path), "w") as target, contextlib.ExitStack() as stack:
+        sources = [stack.enter_context(av.open(str(file))) for file, _ in tracks]
+        copies = [target.add_stream_from_template(source.streams[0]) for source in sources]
+        for copy, (_, disposition) in zip(copies, tracks, strict=True):
+            copy.disposition = disposition
+        for source, copy in zip(sources, copies, strict=True):
+            for packet in source.demux(source.streams[0]):
+                if packet.dts is not None:
+                    packet.stream = copy
+                    target.mux(packet)
+    return path
+
+
+def set_matrix(path, right, down):
+    """Write into an mp4 of one picture track where its display leads a step; return the path.
+
+    Args:
+        path: File to change.
+        right: (right, down) on the display of a step to the right in the stored picture.
+        down: The same of a step down.
+    """
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 44
+    numbers = [round(65536 * number) for number in (*right, 0, *down, 0, 0, 0)]
+    data[matrix : matrix + 36] = struct.pack(">9i", *numbers, 1 << 30)
+    path.write_bytes(data)
     return path
 
 

@@ -5,6 +5,7 @@
 
 import os
 import struct
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ SEED = int(os.environ.get("EMOTION_FUZZ_SEED", 1))
 LIMITS = isolation.Limits(time_s=20, memory_gb=2)
 EXTREMES = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 HEAD_BYTES = 600
+SOUND_ALONE = (".wav", ".flac", ".sph", ".caf", ".amr")
 
 
 def write_originals(folder):
@@ -41,8 +43,17 @@ def write_originals(folder):
     broken_media.write_clip(folder / "e.flv", **short, video="flv1", audio="mp3")
     broken_media.write_clip(folder / "f.flac", duration_s=0.6, video=None, audio="flac")
     noise = np.random.default_rng(0).normal(0, 0.1, 9600)
-    broken_media.write_wav(folder / "g.wav", (noise * 2**15).astype(np.int16), 16000)
+    pcm = (noise * 2**15).astype(np.int16)
+    broken_media.write_wav(folder / "g.wav", pcm, 16000)
     broken_media.write_wav(folder / "h.wav", noise.astype(np.float32), 16000)
+    broken_media.write_sphere(folder / "i.sph", pcm, 16000)
+    sound = {"duration_s": 0.6, "video": None}
+    broken_media.write_clip(folder / "j.caf", **sound, audio="pcm_s16be")
+    broken_media.write_clip(folder / "k.amr", **sound, audio="libopencore_amrnb", rate_hz=8000)
+    broken_media.write_clip(folder / "l.mpg", **short, video="mpeg1video", audio="mp2")
+    broken_media.write_clip(folder / "m.gif", **short, video="gif", audio=None)
+    broken_media.write_clip(folder / "n.mp4", **short, stretch=Fraction(4, 3))
+    broken_media.set_matrix(folder / "n.mp4", (0, 1), (1, 0))
     return sorted(folder.iterdir())
 
 
@@ -80,7 +91,7 @@ def damaged(request, tmp_path):
         original = originals[number % len(originals)]
         name = f"{number:05d}{original.suffix}"
         (folder / name).write_bytes(damage(original.read_bytes(), rng))
-        has_picture = original.suffix not in (".wav", ".flac")
+        has_picture = original.suffix not in SOUND_ALONE
         sound = name if number % 10 or not has_picture else "originals/g.wav"
         row = {"clip_id": f"{number:05d}", "video": name if has_picture else "", "audio": sound}
         rows.append(row | {"emotion": "sad", "actor": "1"})

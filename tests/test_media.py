@@ -17,11 +17,13 @@ from preprocessing.clips import clock, decode, pictures
 from preprocessing.voice import synchrony
 from tests.broken_media import (
     damage,
+    merge_tracks,
     truncate,
     write_clip,
     write_empty,
     write_faststart_mp4,
     write_noise,
+    write_sphere,
     write_text,
     write_wav,
 )
@@ -37,6 +39,7 @@ KINDS = {
     "h264_aac.flv": {},
     "flv1_mp3.flv": {"video": "flv", "audio": "libmp3lame"},
     "h264_aac.mkv": {},
+    "mpeg1_mp2.mpg": {"video": "mpeg1video", "audio": "mp2"},
     "vp8_opus.webm": {"video": "libvpx", "audio": "libopus", "rate_hz": 48000},
 }
 
@@ -280,19 +283,6 @@ def test_any_clip_gives_n_frames_and_the_sound_of_the_same_seconds(
     assert clip.fps == pytest.approx(fps, rel=0.1)
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_rotated_video_comes_upright(tmp_path, turns):
-    """A display matrix turns the stored picture, its black quarter with it, counterclockwise."""
-    degrees = {0: 0, 1: 90, 2: 180, 3: -90}[turns]
-    path = write_clip(tmp_path / "phone.mp4", audio=None, rotation=degrees, pattern=True)
-    clip = decode.read_clip(path, None, n_frames=2)
-    stored = np.full((48, 64), 100)
-    stored[:24, :32] = 0
-    upright = np.rot90(stored, turns)
-    assert clip.frames.shape[1:3] == upright.shape
-    assert ((clip.frames[1, :, :, 0] > 30) == (upright > 30)).mean() > 0.97
-
-
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 48000])
 @pytest.mark.parametrize("layout", ["mono", "stereo"])
 def test_sound_of_any_rate_and_channels_becomes_16_khz_mono(tmp_path, rate_hz, layout):
@@ -528,28 +518,106 @@ def test_picture_that_starts_after_the_limit_is_named(tmp_path):
     assert clip.problems == ["video starts after 60 s (at 100.0 s): not read"]
 
 
-def test_cover_art_is_no_video(tmp_path):
-    path = tmp_path / "song.mp3"
-    plain = write_clip(tmp_path / "plain.mp3", video=None, audio="libmp3lame")
-    cover = write_clip(tmp_path / "cover.avi", video="mjpeg", audio=None, duration_s=0.04)
-    with (
-        av.open(str(plain)) as song,
-        av.open(str(cover)) as art,
-        av.open(str(path), "w") as target,
-    ):
-        sound = target.add_stream_from_template(song.streams.audio[0])
-        picture = target.add_stream_from_template(art.streams.video[0])
-        picture.disposition = Disposition.attached_pic
-        for source, copy in ((art, picture), (song, sound)):
-            for packet in source.demux():
-                if packet.dts is not None:
-                    packet.stream = copy
-                    target.mux(packet)
+@pytest.mark.parametrize(
+    ("name", "sound", "picture", "disposition"),
+    [
+        ("marked.mp3", "libmp3lame", "mjpeg", Disposition.attached_pic),
+        ("marked.mp4", "aac", "mjpeg", Disposition.attached_pic),
+        ("plain.mp4", "aac", "mjpeg", Disposition(0)),
+        ("plain.mkv", "aac", "mjpeg", Disposition.default),
+        ("plain.avi", "libmp3lame", "mjpeg", Disposition.default),
+    ],
+)
+def test_cover_is_no_video_and_leaves_the_whole_sound(tmp_path, name, sound, picture, disposition):
+    song = write_clip(tmp_path / "song.mkv", video=None, audio=sound)
+    cover = write_clip(tmp_path / "art.mkv", video=picture, audio=None, duration_s=0.04)
+    tracks = [(song, Disposition.default), (cover, disposition)]
+    path = merge_tracks(tmp_path / name, *(tracks[::-1] if name.endswith("avi") else tracks))
     with av.open(str(path)) as container:
         assert len(container.streams.video) == 1
     clip = decode.read_clip(path, path)
-    assert clip.problems == ["no video stream"]
+    assert (clip.frames, clip.problems) == (None, ["no video stream"])
+    assert clip.duration_s == pytest.approx(2.0, abs=0.1)
     assert "video" not in decode.probe(path).durations_s
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mkv"])
+def test_pictures_that_move_are_no_cover_whatever_their_codec(tmp_path, suffix):
+    path = write_clip(tmp_path / f"clip{suffix}", video="mjpeg", audio="pcm_s16le", flash_s=0)
+    clip = decode.read_clip(path, path, n_frames=300)
+    assert clip.problems == []
+    assert find_flash(clip) == 0
+    assert (clip.start_s, clip.duration_s) == (0, pytest.approx(2.0, abs=0.001))
+    assert "video" in decode.probe(path).durations_s
+
+
+def test_one_picture_without_sound_is_a_picture(tmp_path):
+    path = write_clip(tmp_path / "one.mkv", video="mjpeg", audio=None, duration_s=0.04)
+    assert decode.read_clip(path, None).frames.shape == (16, 48, 64, 3)
+    assert "video" in decode.probe(path).durations_s
+
+
+MARKS = {
+    "second marked": ((Disposition(0), Disposition.default), 1, "number 2, marked default,"),
+    "both marked": ((Disposition.default, Disposition.default), 0, "number 1, marked default,"),
+}
+
+
+@pytest.mark.parametrize("marks", MARKS)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_sound_is_read_from_the_track_marked_default(tmp_path, suffix, marks):
+    dispositions, chosen, words = MARKS[marks]
+    files = [
+        write_clip(tmp_path / f"{click_s}.m4a", video=None, click_s=click_s)
+        for click_s in (0.3, 1.2)
+    ]
+    tracks = zip(files, dispositions, strict=True)
+    path = merge_tracks(tmp_path / f"tracks{suffix}", *tracks)
+    clip = decode.read_clip(None, path)
+    assert find_click(clip) == pytest.approx((0.3, 1.2)[chosen], abs=0.03)
+    assert clip.problems == [f"2 audio tracks: {words} was read"]
+
+
+def test_pictures_are_read_from_the_track_marked_default(tmp_path):
+    films = [
+        write_clip(tmp_path / f"{seconds}.mp4", audio=None, duration_s=seconds, flash_s=0.4)
+        for seconds in (1.0, 2.0)
+    ]
+    path = tmp_path / "tracks.mp4"
+    merge_tracks(path, (films[0], Disposition(0)), (films[1], Disposition.default))
+    clip = decode.read_clip(path, None)
+    assert clip.duration_s == 2.0
+    assert clip.problems == ["2 video tracks: number 2, marked default, was read"]
+    assert decode.probe(path).durations_s == {"video": 2.0}
+
+
+@pytest.mark.parametrize("name", ["voice.amr", "voice.caf", "voice.sph"])
+def test_kinds_of_sound_alone_are_read(tmp_path, name):
+    path, options = tmp_path / name, {"video": None, "click_s": 1.2}
+    if name.endswith("amr"):
+        write_clip(path, audio="libopencore_amrnb", rate_hz=8000, **options)
+    elif name.endswith("caf"):
+        write_clip(path, audio="pcm_s16be", **options)
+    else:
+        samples = np.zeros(32000, np.int16)
+        samples[19200:19280] = 20000
+        write_sphere(path, samples, 16000)
+    clip = decode.read_clip(None, path)
+    loudest_s = np.abs(clip.waveform).argmax() / clip.rate_hz
+    assert loudest_s == pytest.approx(1.2, abs=0.03)  # AMR's encoder delays it
+    assert (clip.duration_s, clip.problems) == (pytest.approx(2.0, abs=0.04), [])
+
+
+def test_moving_gif_is_read(tmp_path):
+    path = write_clip(tmp_path / "clip.gif", video="gif", audio=None, flash_s=1.2)
+    clip = decode.read_clip(path, None, n_frames=300)
+    assert find_flash(clip) == pytest.approx(1.2, abs=0.001)
+    assert (clip.fps, clip.problems) == (pytest.approx(25), [])
+
+
+def test_unknown_kind_is_told_with_the_kinds_that_are_read(tmp_path):
+    with pytest.raises(decode.MediaError, match=r"known kind \(mov, mp4, .*, amr\), or damaged"):
+        decode.read_clip(write_text(tmp_path / "note.mp4"), None)
 
 
 # Files behind URLs

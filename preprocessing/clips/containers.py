@@ -5,6 +5,7 @@ a short reason.
 """
 
 import io
+import itertools
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,15 @@ from preprocessing.workers.isolation import explain_error
 
 av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters becomes a problem
 
-FORMATS = "mov,mp4,m4a,3gp,avi,flv,matroska,webm,mpegts,asf,ogg,wav,w64,aiff,flac,mp3,aac"
-"""Containers that may be opened. Playlists are not among them: they would open further files."""
+FORMATS = "mov,mp4,m4a,3gp,avi,flv,matroska,webm,mpeg,mpegts,asf,gif"
+FORMATS += ",ogg,wav,w64,aiff,caf,nistsphere,flac,mp3,aac,amr"
+"""FFmpeg's names of the containers that may be opened. Each is one file; playlists are not among
+them, since they would open further files."""
 
 INDEXED = (".mp4", ".mov", ".m4a", ".m4v")  # their index says all about their streams
 QUICK = {"probesize": "32"}  # keeps FFmpeg from decoding the first pictures of what it opens
+COVERS = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+STILLS = ("mjpeg", "png", "bmp", "gif", "webp")  # decoders of pictures that stand alone
 MAX_REMOTE_BYTES = 1 << 30  # of a file at a URL, which is held in memory as a whole
 
 DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError, MemoryError)
@@ -50,7 +55,7 @@ def probe(path):
         MediaError: The file cannot be opened or holds neither video nor audio.
     """
     with open_media(path, whole=False) as container:
-        streams = {kind: find_stream(container, kind) for kind in ("video", "audio")}
+        streams = {kind: find_stream(container, kind, []) for kind in ("video", "audio")}
         streams = {kind: stream for kind, stream in streams.items() if stream is not None}
         if not streams:
             raise MediaError("holds neither video nor audio")
@@ -86,7 +91,10 @@ def open_media(location, *, whole=True):
         except OSError as error:
             raise MediaError(explain_error(error)) from error
         except DECODER_ERRORS as error:
-            raise MediaError("not a media file of a known kind, or damaged at its start") from error
+            known = FORMATS.replace(",", ", ")
+            raise MediaError(
+                f"not a media file of a known kind ({known}), or damaged at its start"
+            ) from error
         try:
             yield container
         except DECODER_ERRORS as error:
@@ -135,14 +143,45 @@ def _open_container(file, suffix):
     return av.open(file, options=options, metadata_errors="ignore")
 
 
-def find_stream(container, kind):
-    """Return the first stream of "video" (no cover art) or "audio" with a decoder, or None."""
+def find_stream(container, kind, problems):
+    """Return the stream of "video" or "audio" that is read, or None: the first marked default.
+
+    Where none is marked it is the first. Streams without a decoder and covers do not count. The
+    choice between several joins ``problems``.
+    """
+    streams = _list_streams(container, kind)
+    marked = [bool(stream.disposition & Disposition.default) for stream in streams]
+    chosen = marked.index(True) if True in marked else 0
+    if len(streams) > 1:
+        mark = ", marked default," if marked[chosen] else ""
+        problems.append(f"{len(streams)} {kind} tracks: number {chosen + 1}{mark} was read")
+    return streams[chosen] if streams else None
+
+
+def _list_streams(container, kind):
+    """Return the streams of "video" or "audio" that can be read, in the container's order."""
     size = "width" if kind == "video" else "sample_rate"
-    for stream in getattr(container.streams, kind):
-        is_cover = stream.disposition & Disposition.attached_pic
-        if getattr(stream.codec_context, size, 0) and not is_cover:
-            return stream
-    return None
+    found = getattr(container.streams, kind)
+    found = [stream for stream in found if getattr(stream.codec_context, size, 0)]
+    return [s for s in found if kind == "audio" or not _is_cover(container, s)]
+
+
+def _is_cover(container, stream):
+    """Return whether a video stream is the cover of a recording: one picture beside longer sound.
+
+    Not every writer marks it as such.
+    """
+    if stream.disposition & COVERS:
+        return True
+    if stream.codec_context.name not in STILLS or not container.streams.audio:
+        return False
+    lasts_s = (stream.duration or 0) * stream.time_base
+    if 2 * lasts_s >= (container.duration or 0) / av.time_base > 0:
+        return False
+    packets = (packet for packet in container.demux(stream) if packet.size)
+    n_pictures = len(list(itertools.islice(packets, 2)))  # headers that count them may be wrong
+    container.seek(0)
+    return n_pictures == 1
 
 
 def find_origin(container):

@@ -30,7 +30,7 @@ class Clip:
     the window starts; for ``window_mean`` the mean over the averaged frames.
     """
 
-    frames: np.ndarray | None  # uint8 (time, height, width, 3), RGB, upright
+    frames: np.ndarray | None  # uint8 (time, height, width, 3), RGB, as players show it
     frame_times: np.ndarray  # float64 (time,)
     shots: np.ndarray  # int64 (time,): number of the shot between two cuts; -1: a mean over a cut
     waveform: np.ndarray | None  # float32 (samples,), mono in [-1, 1]; sample 0 is at 0 s
@@ -161,9 +161,12 @@ def _read_tracks(stack, video, audio, rate_hz, audio_lag_s, problems):
     for path in dict.fromkeys(path for path in (video, audio) if path):
         try:
             container = stack.enter_context(containers.open_media(path))
-            video_stream = containers.find_stream(container, "video") if path == video else None
-            hears = path == audio or measures_lag
-            audio_stream = containers.find_stream(container, "audio") if hears else None
+            video_stream = audio_stream = None
+            if path == video:
+                video_stream = containers.find_stream(container, "video", problems)
+            if path == audio or measures_lag:
+                choice = problems if path == audio else []
+                audio_stream = containers.find_stream(container, "audio", choice)
             packets, heard, found = _demux(container, video_stream, audio_stream)
             if path != audio:  # what is wrong with the sound beside the pictures is of no concern
                 found = [problem for problem in found if "audio" not in problem]

@@ -10,12 +10,11 @@ from functools import partial
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from preprocessing.clips import containers, cuts
+from preprocessing.clips import containers, cuts, display
 from preprocessing.clips.clock import Pictures, average_frames, keep_frames
 from preprocessing.clips.containers import DECODER_ERRORS, MediaError
 from preprocessing.faces.frames import Frames, view_luma
 
-MAX_PIXELS = 4096 * 2304  # larger frames (than 4K) come from damaged headers
 SKIPPING_DECODERS = ("h264", "mpeg4")
 """Decoders whose pictures without references to them can be left out, the others unchanged.
 (HEVC's temporal layers may refer to pictures that are marked as not referred to.)"""
@@ -52,7 +51,7 @@ def collect_pictures(container, stream, packets, problems):
 
     def decode(failures, wanted=None):
         stream.codec_context.flush_buffers()
-        reformatter, tick, delay = VideoReformatter(), ticks[0] - 1, None
+        reformatter, tick, delay, stretch = VideoReformatter(), ticks[0] - 1, None, None
         needed = packets if wanted is None else _skip_unwanted(packets, stream, wanted)
         for frame in decode_packets(itertools.chain(needed, [None]), stream, failures):
             stamp = frame.pts if has_pts else frame.dts
@@ -63,7 +62,12 @@ def collect_pictures(container, stream, packets, problems):
                 stamp = next((other for other in ticks if other > tick), tick + 1)
             tick = stamp
             failures += [tick] * frame.is_corrupt
-            yield tick, (frame, partial(_to_rgb, frame, reformatter))
+            if stretch is None:
+                stretch = display.read_stretch(stream)
+                remarks = display.list_remarks(frame, stretch)
+                problems.extend(remark for remark in remarks if remark not in problems)
+            convert = partial(display.convert_to_rgb, frame, reformatter, stretch)
+            yield tick, (frame, convert)
 
     usual_ticks = float(1 / (stream.guessed_rate or 25) / stream.time_base)
     span = containers.find_origin(container), containers.find_promised_end(container, stream)
@@ -80,16 +84,6 @@ def _skip_unwanted(packets, stream, wanted):
             yield packet
     finally:
         context.skip_frame = "DEFAULT"
-
-
-def _to_rgb(frame, reformatter, shape):
-    """Return a frame as uint8 (height, width, 3), upright, scaled to ``shape`` unless None."""
-    if frame.width * frame.height > MAX_PIXELS:
-        raise MediaError(f"frames of {frame.width}×{frame.height} pixels")
-    turns = round(frame.rotation / 90) % 4  # the display matrix that phones write
-    height, width = shape[1::-1] if shape and turns % 2 else (shape or (None, None))[:2]
-    rgb = reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
-    return np.rot90(rgb.to_ndarray(), turns)
 
 
 def take_frames(pictures, decode, window, choose, problems, *, as_frames):

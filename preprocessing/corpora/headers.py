@@ -24,6 +24,11 @@ KINDS = {
     "Ogg": ((".ogg", ".oga", ".opus"), rb"OggS"),
     "MP4": ((".mp4", ".m4v", ".m4a", ".mov"), rb"....(ftyp|moov|mdat|free|skip|wide)"),
     "Matroska": ((".mkv", ".webm"), rb"\x1a\x45\xdf\xa3"),
+    "MPEG": ((".mpg", ".mpeg", ".vob"), rb"\0\0\x01\xba|G@\0"),
+    "GIF": ((".gif",), rb"GIF8"),
+    "CAF": ((".caf",), rb"caff"),
+    "AMR": ((".amr", ".awb"), rb"#!AMR"),
+    "SPHERE": ((".sph", ".nist"), rb"NIST_1A"),
     "MP3": ((".mp3",), rb"ID3|\xff[\xe0-\xff]"),
 }
 """Endings of each kind of file, and how it begins."""

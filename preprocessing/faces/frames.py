@@ -7,6 +7,8 @@ in colour: converting every frame would cost a fifth of what decoding the clip d
 import cv2
 import numpy as np
 
+from preprocessing.clips.display import is_shown_as_stored
+
 FULL_RANGE = ("yuvj420p", "yuvj422p", "yuvj444p", "gray")
 PLANAR = ("yuv420p", "yuv422p", "yuv444p", "nv12", *FULL_RANGE)
 """Pixel formats whose first plane is the luma, eight bits a pixel."""
@@ -44,11 +46,12 @@ class Frames:
     def read_luma(self, index):
         """Return the luma of a frame as the video holds it, and whether its range is full.
 
-        It is uint8 (height, width), or None where a frame is turned, rescaled or of another format.
+        It is uint8 (height, width), or None where a frame is shown otherwise than it is stored, or
+        is of another format.
         """
         frame = self._sources[index][0]
-        upright = (frame.height, frame.width) == self.shape[1:3] and not round(frame.rotation)
-        if not upright or frame.format.name not in PLANAR:
+        as_stored = (frame.height, frame.width) == self.shape[1:3] and is_shown_as_stored(frame)
+        if not as_stored or frame.format.name not in PLANAR:
             return None, True
         is_full = frame.format.name in FULL_RANGE or int(frame.color_range) == JPEG_RANGE
         return view_luma(frame), is_full
