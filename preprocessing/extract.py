@@ -26,7 +26,7 @@ ADDED = {"has_face", "has_voice"}  # among what extraction adds to ``clips.csv``
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 FRAME_COLUMNS = ("clip_id", "frame", "time_s", *BOX_COLUMNS, "confidence", "found")
 CROP_OPTIONS = ("size", "margin", "grey", "min_confidence", "detect")
-READ_OPTIONS = ("strategy", "n_frames", "window_s", "rate_hz")
+READ_OPTIONS = ("strategy", "n_frames", "window_s", "trim", "rate_hz")
 WATCHED_FPS = 25.0  # rate at which mouths are watched, to tell who speaks
 MAX_WATCHED = 150  # frames that are kept for that, decoded
 
@@ -43,7 +43,7 @@ class Choices:
     min_confidence: float = 0.5  # of a detection, in [0, 1]
     detect: str = "track"  # or "every", see ``faces.crop_clip``
     window_s: float = 0.0  # seconds of every clip from its middle; 0: see ``choose_window``
-    trim_db: float = 0.0  # what is so much softer than the loudest is cut off both ends; 0: nothing
+    trim: bool = False  # cut what comes before and after the speech
     rate_hz: int = 16000  # samples per second of the waveforms
     detector: str = "auto"  # as ``resnet_ssd.open_detector`` takes it
     seed: int = 7  # of strategies that draw instants at random
@@ -116,7 +116,7 @@ def extract_corpus(corpus, choices, **workers):
 
 def describe_choices(choices, detector, window_s, lag_s):
     """Return the parameters that each stage's arrays depend on, by stage."""
-    voice = {"window_s": window_s, "trim_db": choices.trim_db, "rate_hz": choices.rate_hz}
+    voice = {"window_s": window_s, "trim": choices.trim, "rate_hz": choices.rate_hz}
     voice |= {"audio_lag_s": lag_s}
     face = asdict(choices) | voice
     face |= {"detector": detector.name, "detector_sha256": detector.weights_sha256}
@@ -196,7 +196,6 @@ def _extract_clip(row, base, clip, parameters):
         reading = {name: parameters[name] for name in READ_OPTIONS} | {
             "rng": np.random.default_rng([parameters["seed"], row]),
             "audio_lag_s": parameters["audio_lag_s"] if clip["video"] != clip["audio"] else None,
-            "trim_db": parameters["trim_db"] or None,
             "as_frames": True,
         }
         read = decode.read_clip(*paths, **reading)

@@ -164,30 +164,6 @@ def test_sound_that_tells_no_lag_moves_nothing(tmp_path, sound):
     assert (clip.audio_lag_s, clip.problems) == (0.0, [])
 
 
-def test_silence_is_trimmed_from_picture_and_sound_alike(tmp_path):
-    samples = np.zeros(48000, np.float32)
-    samples[16000:32000] = 0.3 * np.random.default_rng(0).uniform(-1, 1, 16000)
-    audio = write_wav(tmp_path / "voice.wav", samples, 16000)
-    video = write_clip(tmp_path / "clip.mp4", frame_times=np.arange(75) / 25, audio=None)
-    trimmed = decode.read_clip(video, audio, n_frames=100, trim_db=40)
-    whole = decode.read_clip(video, audio, n_frames=100)
-    pad_s = clock.PAD_S
-    assert trimmed.start_s == pytest.approx(1 - pad_s, abs=0.05)
-    assert trimmed.duration_s == pytest.approx(1 + 2 * pad_s, abs=0.1)
-    first = round(trimmed.start_s * 16000)
-    assert (trimmed.waveform == whole.waveform[first:][: len(trimmed.waveform)]).all()
-    assert len(trimmed.waveform) == round(trimmed.duration_s * 16000)
-    shown = np.searchsorted(whole.frame_times, trimmed.start_s + trimmed.frame_times + 1e-6) - 1
-    assert (trimmed.frames == whole.frames[shown]).all()
-    assert trimmed.frame_times[-1] <= trimmed.duration_s
-    duration_s, _ = decode.read_frame_times(video, audio, trim_db=40)
-    assert duration_s == trimmed.duration_s
-    short = decode.read_clip(video, audio, trim_db=40, window_s=0.5)
-    assert short.start_s + 0.25 == pytest.approx(trimmed.start_s + trimmed.duration_s / 2)
-    mute = decode.read_clip(video, None, trim_db=40)
-    assert (mute.start_s, mute.duration_s) == (0.0, 3.0)
-
-
 def test_window_is_cut_from_the_middle_for_picture_and_sound(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", flash_s=1.2, click_s=1.2)
     clip = decode.read_clip(path, path, n_frames=100, window_s=0.9)

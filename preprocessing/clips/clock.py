@@ -9,18 +9,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 from preprocessing.clips import sampling
+from preprocessing.voice.activity import find_speech
 
 MAX_SECONDS = 60.0  # nothing later than this is read
 SILENCE = 1e-4  # peak below which sound is silence (RAVDESS's video-only clips have such a track)
+NO_SPEECH = "no speech found: not trimmed"
 CLIPPED = 1.5  # peak above which sound is not just an encoder's overshoot
-FRAME_HOP_S = 0.01  # step of the energy by which speech is told from silence
-CLICK_FRAMES = 7  # steps of a median that no click passes: one of 10 ms touches three of them
-PAD_S = 0.1
-"""Kept on either side of the speech: breath and voiceless consonants before and after it are
-weak (they last about 50 to 100 ms), and the median can eat 30 ms of a sudden start."""
 
 
 class _Track:
@@ -137,39 +133,14 @@ def find_fault(samples):
     return "silent audio" if np.abs(samples).max() < SILENCE else None
 
 
-def find_speech(waveform, rate_hz, trim_db):
-    """Return the seconds between the leading and the trailing silence of a voice.
-
-    Args:
-        waveform: float32 (samples,).
-        rate_hz: Samples per second.
-        trim_db: What is less than so many decibels softer than the loudest moment is speech.
-
-    Returns:
-        (start, end) in seconds since the first sample, `PAD_S` wider than the speech where there
-        is room; the whole waveform if it is no longer than a few windows or holds no voice.
-    """
-    whole = (0.0, len(waveform) / rate_hz)
-    hop = max(round(FRAME_HOP_S * rate_hz), 1)
-    n_hops = len(waveform) // hop
-    if n_hops < 2 * CLICK_FRAMES:
-        return whole
-    hops = np.square(waveform[: n_hops * hop], dtype=np.float64).reshape(n_hops, hop).mean(axis=1)
-    energy = median_filter((hops[:-1] + hops[1:]) / 2, CLICK_FRAMES, mode="nearest")
-    if energy.max() < SILENCE**2:
-        return whole
-    speech = np.flatnonzero(energy >= energy.max() * 10 ** (-trim_db / 10))
-    start_s, end_s = speech[0] * hop / rate_hz, (speech[-1] + 2) * hop / rate_hz
-    return max(start_s - PAD_S, 0.0), min(end_s + PAD_S, whole[1])
-
-
-def find_window(tracks, *, window_s, trim_db=None):
+def find_window(tracks, *, window_s, trim=False, problems=None):
     """Return the start and end that all tracks share, or the first track's if they share none.
 
     Args:
         tracks: `Pictures` and `Sound`, at least one.
         window_s: Length to keep from the middle, if shorter; None keeps all.
-        trim_db: Leave out the silence at both ends first, see `find_speech`; None keeps it.
+        trim: Leave out what comes before and after the speech first, see `activity.find_speech`.
+        problems: List that is told if there is no speech: then nothing is left out.
     """
     start_s = max(track.start_s for track in tracks)
     end_s = min(track.end_s for track in tracks)
@@ -177,9 +148,11 @@ def find_window(tracks, *, window_s, trim_db=None):
         start_s, end_s = tracks[0].start_s, tracks[0].end_s
     end_s = min(end_s, start_s + MAX_SECONDS)
     sound = next((track for track in tracks if isinstance(track, Sound)), None)
-    if trim_db is not None and sound is not None:
-        first_s, last_s = find_speech(sound.cut(start_s, end_s), sound.rate_hz, trim_db)
-        start_s, end_s = start_s + first_s, min(start_s + last_s, end_s)
+    if trim and sound is not None:
+        if speech := find_speech(sound.cut(start_s, end_s), sound.rate_hz):
+            start_s, end_s = start_s + speech[0], min(start_s + speech[1], end_s)
+        elif problems is not None and NO_SPEECH not in problems:
+            problems.append(NO_SPEECH)
     duration_s = end_s - start_s
     if window_s is not None and window_s < duration_s:
         return start_s + (duration_s - window_s) / 2, start_s + (duration_s + window_s) / 2

@@ -53,7 +53,7 @@ def read_clip(
     rng=None,
     fps=5.0,
     audio_lag_s=None,
-    trim_db=None,
+    trim=False,
     as_frames=False,
 ):
     """Return the ``Clip`` of the chosen frames and the waveform, covering the same seconds.
@@ -72,8 +72,8 @@ def read_clip(
         audio_lag_s: Seconds by which the sound's clock starts later than the picture's; None to
             measure it where the sound is another file and the picture's file has sound too
             (`synchrony.estimate_lag`), and to take 0 where that cannot be measured.
-        trim_db: Cut what is quieter than this many decibels below the loudest moment off both ends
-            of picture and sound, before ``window_s`` (`clock.find_speech`); None cuts nothing.
+        trim: Cut what comes before and after the speech off picture and sound, before ``window_s``
+            (`activity.find_speech`).
         as_frames: Give ``frames.Frames``, which are converted when looked at, instead of an array;
             ``window_mean`` always gives an array.
 
@@ -81,7 +81,7 @@ def read_clip(
         MediaError: Neither picture nor sound can be had.
         ValueError: An option is out of its range.
     """
-    for name, value in {"rate_hz": rate_hz, "window_s": window_s, "trim_db": trim_db}.items():
+    for name, value in {"rate_hz": rate_hz, "window_s": window_s}.items():
         if value is not None and not value > 0:
             raise ValueError(f"{name} = {value}; expected a positive number.")
     if audio_lag_s is not None and not math.isfinite(audio_lag_s):
@@ -100,7 +100,7 @@ def read_clip(
     with ExitStack() as stack:
         pictures, sound, decode = _read_tracks(stack, video, audio, rate_hz, audio_lag_s, problems)
         tracks = [track for track in (pictures, sound) if track is not None]
-        window = partial(clock.find_window, tracks, window_s=window_s, trim_db=trim_db)
+        window = partial(clock.find_window, tracks, window_s=window_s, trim=trim, problems=problems)
         if pictures is not None:
             try:
                 frames, frame_times, shots = take_frames(
@@ -133,7 +133,7 @@ def read_clip(
     )
 
 
-def read_frame_times(video, audio=None, *, window_s=None, trim_db=None):
+def read_frame_times(video, audio=None, *, window_s=None, trim=False):
     """Return the length of `read_clip`'s window in seconds, and when each frame comes on screen.
 
     The times are float64 (frame,), seconds since the window's start; no picture is decoded.
@@ -147,7 +147,7 @@ def read_frame_times(video, audio=None, *, window_s=None, trim_db=None):
     if pictures is None:
         raise MediaError("; ".join(problems) or "no video file is given")
     tracks = [track for track in (pictures, sound) if track is not None]
-    window = clock.find_window(tracks, window_s=window_s, trim_db=trim_db)
+    window = clock.find_window(tracks, window_s=window_s, trim=trim)
     _, times = pictures.plan(window, lambda _, times: [(i, i + 1) for i in range(len(times))])
     return window[1] - window[0], times
 

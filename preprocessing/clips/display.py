@@ -63,6 +63,12 @@ def make_square(width, height, stretch):
     return (round(width * stretch), height) if stretch > 1 else (width, round(height / stretch))
 
 
+def settle_matrix(frame):
+    """Forget a frame's colour matrix where nothing can convert it."""
+    if frame.colorspace not in MATRICES:
+        frame.colorspace = 2
+
+
 def convert_to_rgb(frame, reformatter, stretch, shape):
     """Return a frame as a player shows it, uint8 (height, width, 3), scaled to ``shape`` if given.
 
@@ -75,8 +81,7 @@ def convert_to_rgb(frame, reformatter, stretch, shape):
         raise MediaError(f"frames of {width}×{height} pixels")
     if shape is not None:
         height, width = shape[1::-1] if swaps else shape[:2]
-    if frame.colorspace not in MATRICES:
-        frame.colorspace = 2
+    settle_matrix(frame)
     kind = "rgb48le" if frame.color_trc in LIGHT_OF else "rgb24"
     rgb = reformatter.reformat(frame, width=width, height=height, format=kind, threads=1)
     rgb = rgb.to_ndarray()

@@ -7,7 +7,7 @@ in colour: converting every frame would cost a fifth of what decoding the clip d
 import cv2
 import numpy as np
 
-from preprocessing.clips.display import is_shown_as_stored
+from preprocessing.clips.display import is_shown_as_stored, settle_matrix
 
 FULL_RANGE = ("yuvj420p", "yuvj422p", "yuvj444p", "gray")
 PLANAR = ("yuv420p", "yuv422p", "yuv444p", "nv12", *FULL_RANGE)
@@ -60,6 +60,7 @@ class Frames:
 def view_luma(frame):
     """Return the luma of a decoder's frame, uint8 (height, width), unturned; a view if planar."""
     if frame.format.name not in PLANAR:
+        settle_matrix(frame)
         frame = frame.reformat(format="gray")
     plane = frame.planes[0]
     luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
