@@ -63,7 +63,6 @@ class SilentError(Exception):
         raise ZeroDivisionError
 
 
-
 def misbehave(kind):
     """Raise, or return, what does not pass from one process to another as it is."""
     if kind == "class of the child alone":
