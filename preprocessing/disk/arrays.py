@@ -54,6 +54,9 @@ ARRAYS = {
 }
 """The stage and the axes of each array."""
 
+TABLES = {"features": "audio", "face_quality": "faces", "augmented": "augmented"}
+"""The stage of each table beside the arrays."""
+
 STAGE_OF = {name: stage for name, (stage, _) in ARRAYS.items()}
 AXES = {name: axes.split() for name, (_, axes) in ARRAYS.items()}
 
@@ -258,8 +261,12 @@ def read_array(folder, name):
 
 
 def read_table(folder, name):
-    """Return a table that a stage wrote beside its arrays, such as ``features``."""
-    return pd.read_csv(Path(folder) / f"{name}.csv", dtype={"clip_id": str})
+    """Return a table that a stage wrote beside its arrays, such as ``features``.
+
+    Raises:
+        FileNotFoundError: It is not there; the message says what to run.
+    """
+    return pd.read_csv(find_made(folder, f"{name}.csv", TABLES[name]), dtype={"clip_id": str})
 
 
 def list_versions():
