@@ -48,6 +48,15 @@ class Choices:
     detector: str = "auto"  # as ``resnet_ssd.open_detector`` takes it
     seed: int = 7  # of strategies that draw instants at random
 
+    def __post_init__(self):
+        """Refuse choices with which every clip would fail."""
+        least = {"n_frames": 1, "size": 1, "min_confidence": 0, "window_s": 0, "trim_db": 0}
+        for name, lowest in least.items():
+            if not getattr(self, name) >= lowest:
+                raise ValueError(f"{name} = {getattr(self, name)}; expected {lowest} or more.")
+        if self.min_confidence > 1:
+            raise ValueError(f"min_confidence = {self.min_confidence}; expected 0 to 1.")
+
 
 def choose_window(clips, window_s):
     """Return the seconds of every clip: those asked for, or the longest clip's up to a limit."""

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 import time
 
 import numpy as np
@@ -42,6 +43,55 @@ class OddError(Exception):
 
 def raise_odd_error(_):
     raise OddError("odd", "very")
+
+
+class StubbornError(Exception):
+    """Comes out of its pickle as whatever it was told to, or not at all."""
+
+    def __init__(self, message, reader, *arguments):
+        super().__init__(message)
+        self.reader = reader, arguments
+
+    def __reduce__(self):
+        return self.reader
+
+
+class SilentError(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self):
+        raise ZeroDivisionError
+
+
+def misbehave(kind):
+    """Raise, or return, what does not pass from one process to another as it is."""
+    if kind == "class of the child alone":
+        made = type("ChildsError", (Exception,), {"__module__": __name__})
+        globals()["ChildsError"] = made
+        raise made("seen by nobody else")
+    if kind == "result of the child alone":
+        globals()["ChildsResult"] = made = type("ChildsResult", (), {"__module__": __name__})
+        return made()
+    if kind == "exit when unpickled":
+        raise StubbornError("true words", sys.exit, 3)
+    if kind == "exit when unpickled by the parent":
+        raise StubbornError("true words", _exit_outside, os.getpid())
+    if kind == "lie":
+        raise StubbornError("true words", str, "all is well")
+    if kind == "huge":
+        raise ValueError("x" * 3_000_000)
+    if kind == "silent":
+        raise SilentError
+    if kind == "recursion":
+        return misbehave(kind)
+    raise {"exit": SystemExit, "interrupt": KeyboardInterrupt, "generator": GeneratorExit}[kind](7)
+
+
+def _exit_outside(process):
+    """Return the error in the process that raised it; end any other."""
+    if os.getpid() != process:
+        sys.exit(3)
+    return StubbornError("true words", _exit_outside, process)
 
 
 def answer_unpicklable(_):

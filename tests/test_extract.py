@@ -260,3 +260,22 @@ def test_examples_that_cannot_be_read_are_named_and_left_out(extracted, monkeypa
     examples = index.read_examples("folder", clips, n_frames=2)
     assert list(examples) == [ids[0], *ids[2:]]
     assert f"{ids[1]} cannot be read: made to fail" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ({"size": 0}, "size = 0; expected 1 or more"),
+        ({"n_frames": -3}, "n_frames = -3"),
+        ({"window_s": float("nan")}, "window_s = nan"),
+        ({"min_confidence": 1.5}, "expected 0 to 1"),
+    ],
+)
+def test_choices_with_which_every_clip_would_fail_are_refused(choice, words):
+    with pytest.raises(ValueError, match=words):
+        extract.Choices(**choice)
+
+
+def test_a_table_that_was_deleted_says_what_to_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No .*features.csv. Run .*12_audio.ipynb"):
+        arrays.read_table(tmp_path, "features")

@@ -399,3 +399,10 @@ def test_clip_without_a_face_raises(detector):
     for frames in (np.zeros_like(noise), noise):
         with pytest.raises(crop.NoFaceError, match="no face in 2 frames"):
             crop.crop_clip(frames, detector)
+
+
+def test_a_face_of_no_pixels_is_refused():
+    frame = np.zeros((20, 20, 3), np.uint8)
+    for grey in (True, False):
+        with pytest.raises(ValueError, match="A face of 0 pixels a side; expected 1 or more"):
+            crop.crop_face(frame, (0, 0, 9, 9), size=0, grey=grey)

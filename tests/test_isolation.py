@@ -46,6 +46,40 @@ def test_what_a_function_raises_is_raised_here(children):
         children.call(stand_ins.answer_unpicklable, (0,))
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected", "words"),
+    [
+        ("class of the child alone", RuntimeError, "^ChildsError: seen by nobody else$"),
+        ("result of the child alone", TypeError, "an answer cannot be unpickled: .*ChildsResult"),
+        ("exit when unpickled", RuntimeError, "^StubbornError: true words$"),
+        ("exit when unpickled by the parent", RuntimeError, "^StubbornError: true words$"),
+        ("lie", RuntimeError, "^StubbornError: true words$"),
+        ("huge", RuntimeError, "^ValueError: x{1000}$"),
+        ("silent", RuntimeError, "^SilentError: its message cannot be read$"),
+        ("recursion", RecursionError, "maximum recursion depth"),
+        ("exit", RuntimeError, "^SystemExit: 7$"),
+        ("interrupt", RuntimeError, "^KeyboardInterrupt: 7$"),
+        ("generator", RuntimeError, "^GeneratorExit: 7$"),
+    ],
+)
+def test_the_true_error_is_kept_and_so_is_its_child(kind, expected, words):
+    before = set(psutil.Process().children())
+    with closing(Children(LIMITS)) as children:
+        first = children.call(stand_ins.name_process, (0,))
+        with pytest.raises(expected, match=words):
+            children.call(stand_ins.misbehave, (kind,))
+        assert children.call(stand_ins.name_process, (0,)) == first
+    assert set(psutil.Process().children()) <= before
+
+
+def test_a_call_that_cannot_be_sent_leaves_no_child():
+    before = set(psutil.Process().children())
+    children = Children(LIMITS)
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        children.call(lambda: None, ())
+    assert set(psutil.Process().children()) <= before
+
+
 def test_what_a_library_prints_does_not_get_among_the_answers(children, capfd):
     assert children.call(stand_ins.chatter, (7,)) == 7
     assert capfd.readouterr() == ("", "")

@@ -472,8 +472,9 @@ def test_little_overlap_is_named(tmp_path):
 )
 def test_seconds_of_one_track_alone_are_named_before_any_cut(tmp_path, options, problems):
     path = write_clip(tmp_path / "clip.mkv", **options)
-    for cut in ({}, {"window_s": 0.5}, {"trim_db": 30}):
+    for cut in ({}, {"window_s": 0.5}, {"trim": True}):
         found = decode.read_clip(path, path, **cut).problems
+        found = [problem for problem in found if problem != clock.NO_SPEECH]  # the sound is made
         assert len(found) == bool(problems)
         assert all(problem in found[0] for problem in problems)
 

@@ -1,7 +1,14 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import nbformat
+import psutil
 import pytest
 
-from modeling.pipeline import arguments, command
+from modeling.pipeline import arguments, command, execution
 from tests.made_corpus import write_made_notebook
 
 
@@ -69,11 +76,84 @@ def test_parameter_of_a_notebook_not_chosen_is_an_error(notebooks):
         ["--corpus", "nobody"],
         ["--parameters", "EPOCHS"],
         ["--parameters", "EPOCHS=many"],
+        ["--parameters", "EPOCHS=2.5"],
+        ["--parameters", "EPOCHS=True"],
+        ["--parameters", "RATE=inf"],
+        ["--parameters", "EPOCHS='5"],
+        ["--parameters", "CORPUS=tess"],
     ],
 )
-def test_wrong_arguments_stop_before_anything_runs(notebooks, arguments):
+def test_wrong_arguments_stop_before_anything_runs(notebooks, arguments, capsys):
     assert command.main(arguments) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (notebooks / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "default", "value"),
+    [
+        ("GREY=false", True, False),
+        ("RATE=1", 0.5, 1),
+        ("NAME=7", "a", "7"),
+        ("PRETRAINED=False", "if available", False),
+        ("FER2013=C:\\Users\\me\\x.zip", "", "C:\\Users\\me\\x.zip"),
+        ("HEADS=\"['a', 'b']\"", ["c"], ["a", "b"]),
+        ("SPEED=(0.5,1)", [0.9, 1.1], [0.5, 1]),
+        ("HEADS=[]", ["c"], []),
+    ],
+)
+def test_values_are_taken_as_they_are_meant(text, default, value):
+    ((name, given),) = arguments.parse_parameters(text).items()
+    fitted = arguments.fit_value(name, given, default)
+    assert fitted == value and type(fitted) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "default", "words"),
+    [
+        (8.5, 8, "N = 8.5 does not suit; expected a whole number such as 8."),
+        ("no", True, "N = 'no' does not suit; expected True or False."),
+        ("a", ["b"], "expected a list such as"),
+        ([1], ["b"], "expected a list such as"),
+        ([1], "b", "expected a word such as"),
+    ],
+)
+def test_values_of_another_kind_are_refused(value, default, words):
+    with pytest.raises(arguments.ArgumentsError, match=words):
+        arguments.fit_value("N", value, default)
+
+
+def test_paths_start_where_the_user_stands(notebooks, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    options = arguments.parse_arguments(["--data", "~/x.csv", "--only", "10"], "")
+    path = tmp_path / "10_data.ipynb"
+    write_made_notebook(path, 'DATA = ""  # where')
+    assert arguments.share_parameters([path], options) == {path: {"DATA": f"{tmp_path}/x.csv"}}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EMOTION_HOME", "mine")
+    assert command.main(["--only", "30"]) == 0
+    assert (tmp_path / "mine/results/notebooks/drawn/30_second.ipynb").is_file()
+    assert os.environ["EMOTION_HOME"] == str(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("home", ["a file", "a file/below", "/proc/x"])
+def test_a_home_that_cannot_be_written_is_said_before_anything_runs(
+    notebooks, monkeypatch, capsys, home
+):
+    (notebooks / "a file").write_text("")
+    monkeypatch.setenv("EMOTION_HOME", str(notebooks / home))
+    assert command.main([]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot be written" in line and "Set EMOTION_HOME" in line
+
+
+def test_what_goes_wrong_between_notebooks_is_one_line(notebooks, capsys):
+    path = notebooks / "modeling/30_second.ipynb"
+    write_made_notebook(path, "FOLD = 1  # which")
+    assert command.main(["--only", "30", "--folds", "all"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("FileNotFoundError: No data/drawn/clips.csv. Run ")
+    assert "Traceback" in (notebooks / "results/pipeline.log").read_text()
 
 
 def test_notebook_without_clips_is_skipped_and_the_rest_runs(notebooks, capsys):
@@ -94,8 +174,72 @@ def test_notebooks_executed_in_place_bear_no_traces_of_the_run(notebooks):
 def test_broken_notebook_stops_the_run(notebooks, capsys):
     assert command.main(["--parameters", "FAIL=break"]) == 1
     said = capsys.readouterr().out
-    assert "failed: KeyError" in said
+    assert "failed: KeyError: 'broken' (in its first cells; in full in results/" in said
+    assert "Traceback" not in said
     assert "50_fifth" not in said
+    log = notebooks / "results/notebooks/drawn/40_third.log"
+    assert "KeyError" in log.read_text()
+
+
+def test_a_failure_names_its_section_and_stays_one_line(tmp_path):
+    output = nbformat.v4.new_output("error", ename="E", evalue="e", traceback=[])
+    cells = [nbformat.v4.new_markdown_cell(text) for text in ("# 1 One", "text\n## 2 Two\ntext")]
+    cells += [nbformat.v4.new_code_cell("1", outputs=[output])]
+    cells += [nbformat.v4.new_markdown_cell("## 3 Three")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
+    assert execution.find_section(tmp_path / "a.ipynb") == "'2 Two'"
+    assert execution.name_error(ValueError("a\n  b")) == "ValueError: a b"
+
+
+def test_a_kernel_that_dies_is_a_failure_of_its_notebook(notebooks, capsys):
+    write_made_notebook(
+        notebooks / "modeling/30_second.ipynb", "A = 1  # one", "import os; os._exit(1)"
+    )
+    assert command.main(["--only", "30"]) == 1
+    said = capsys.readouterr().out
+    assert "failed: DeadKernelError" in said and "Traceback" not in said
+
+
+def test_kernels_that_are_busy_at_their_end_say_nothing(notebooks, capfd):
+    slow = (
+        "import time\n"
+        "handlers = get_ipython().kernel.shell_handlers\n"
+        "answer = handlers['kernel_info_request']\n"
+        "async def answer_slowly(*request):\n"
+        "    await answer(*request)\n"
+        "    time.sleep(1)\n"
+        "handlers['kernel_info_request'] = answer_slowly"
+    )
+    write_made_notebook(notebooks / "modeling/30_second.ipynb", "A = 1  # one", slow)
+    assert command.main(["--only", "30"]) == 0
+    assert "KeyboardInterrupt" not in "".join(capfd.readouterr())
+
+
+RUN = "import sys, pathlib; from modeling.pipeline import arguments, command\n"
+RUN += "arguments.REPOSITORY = pathlib.Path(sys.argv[1])\n"
+RUN += "sys.exit(command.main(sys.argv[2:]))"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interrupt_stops_everything_in_one_line(notebooks, jobs):
+    endless = "open('started.txt', 'w').close(); import time; time.sleep(600)"
+    write_made_notebook(notebooks / "modeling/30_second.ipynb", "A = 1  # one", endless)
+    code = [sys.executable, "-c", RUN, str(notebooks), "--only", "30,40", "--jobs", jobs]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    run = subprocess.Popen(code, start_new_session=True, **pipes)
+    while not (notebooks / "modeling/started.txt").exists():
+        assert run.poll() is None
+        time.sleep(0.1)
+    children = psutil.Process(run.pid).children(recursive=True)
+    os.killpg(run.pid, signal.SIGINT)
+    said = run.communicate(timeout=60)[1]
+    assert run.returncode == 130
+    (line,) = said.strip().splitlines()
+    assert line.startswith("stopped at 30_second.ipynb")
+    assert line.endswith("; run again to go on")
+    assert len(children) >= 2
+    assert not psutil.wait_procs(children, timeout=10)[1]
 
 
 def test_a_notebook_waits_for_those_it_reads_and_for_no_other():

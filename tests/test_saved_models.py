@@ -1,5 +1,7 @@
 """A SavedModel is a program: what it would do is read before it is loaded."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -30,18 +32,24 @@ def write_saved_model(folder, function):
     return folder
 
 
+@pytest.mark.parametrize("way", ["own folder", "cache", "download"])
 @pytest.mark.parametrize(
     ("function", "operation"), [(read_secret, "ReadFile"), (call_python, "Py")]
 )
 def test_a_model_that_reaches_outside_is_refused_before_it_is_loaded(
-    tmp_path, monkeypatch, function, operation
+    tmp_path, monkeypatch, function, operation, way
 ):
     import tensorflow_hub
 
-    folder = write_saved_model(tmp_path / "model", function)
-    monkeypatch.setattr(tensorflow_hub, "load", lambda *_: pytest.fail("it was loaded"))
+    key = hashlib.sha1(yamnet.HANDLE.encode()).hexdigest()
+    folder = write_saved_model(tmp_path / key, function)
+    handle = str(folder) if way == "own folder" else yamnet.HANDLE
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
+    if way == "download":
+        monkeypatch.setattr(tensorflow_hub, "resolve", lambda _: str(folder))
+    monkeypatch.setattr(tf.saved_model, "load", lambda *_: pytest.fail("it was loaded"))
     with pytest.raises(PretrainedError, match=operation):
-        yamnet.load_yamnet(handle=str(folder))
+        yamnet.load_yamnet(handle=handle)
 
 
 def test_a_model_that_only_computes_passes(tmp_path):

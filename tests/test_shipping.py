@@ -60,6 +60,79 @@ def test_shipped_fusion_bears_a_missing_modality():
     np.testing.assert_allclose(both, product, atol=1e-3)
 
 
+SOUND = np.random.default_rng(0).normal(0, 0.1, (2, 16000)).astype(np.float32)
+FACES = np.random.default_rng(0).integers(0, 255, (2, 48, 48, 1), dtype=np.uint8)
+VOICE = np.full((2, 8), 1 / 8, np.float32)
+SEEN = np.full((2, 90, 7), 1 / 7, np.float32)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return {name: shipping.load_shipped(name) for name in NAMES}
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "words"),
+    [
+        ("voice", np.where(SOUND > 0.3, np.nan, SOUND), "NaN or infinity, first in clip 0"),
+        ("voice", (SOUND * 32768).astype(np.int16), "are int16; expected float32"),
+        ("voice", SOUND * 32768, "reach .*; expected -1 to 1"),
+        ("voice", SOUND[0], r"shape \(16000,\).* waveform\[None\]"),
+        ("voice", SOUND.T, r"shape \(16000, 2\).* mean"),
+        ("voice", np.stack([SOUND, SOUND], axis=2), "several channels take the mean"),
+        ("voice", SOUND[:, :500], "500 samples are too short: 895"),
+        ("voice", SOUND[:0], r"shape \(0, 16000\)"),
+        ("voice", [SOUND[0], SOUND[1, :9000]], "differ in shape"),
+        ("voice", "clip.wav", "expected an array of numbers"),
+        ("expression", FACES / np.float32(255), "reach 0.99.* 0 to 255. Multiply"),
+        ("expression", FACES.astype(np.float32) * 2, "expected 0 to 255"),
+        ("expression", np.where(FACES > 250, np.nan, FACES), "expected 0 to 255"),
+        ("expression", FACES[0], r"shape \(48, 48, 1\)"),
+        ("expression", FACES.repeat(2, axis=1), r"shape \(2, 96, 48, 1\)"),
+        ("expression", FACES.repeat(3, axis=3), r"shape \(2, 48, 48, 3\)"),
+        ("fusion", {"voice": VOICE}, "expected a dict of voice and expressions"),
+        ("fusion", {"voice": VOICE, "expressions": SEEN[:, :30]}, r"\(2, 30, 7\)"),
+        ("fusion", {"voice": VOICE[:1], "expressions": SEEN}, "1 of voice, 2 of expressions"),
+        ("fusion", {"voice": VOICE * 3, "expressions": SEEN}, "voice hold rows that are no post"),
+    ],
+)
+def test_what_a_shipped_network_cannot_read_is_refused(networks, name, asked, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        networks[name].predict(asked, verbose=0)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("level", [0, 3e-4])
+def test_of_silence_nothing_is_claimed(networks, level):
+    sound = SOUND.copy()
+    sound[1] = 0.2 + np.clip(sound[1], -1, 1) * level  # an offset is no sound
+    posteriors = networks["voice"].predict(sound, verbose=0)
+    assert np.isfinite(posteriors[0]).all()
+    assert np.isnan(posteriors[1]).all()
+
+
+def test_of_no_face_nothing_is_claimed(networks):
+    faces = FACES * np.uint8([1, 0])[:, None, None, None]
+    for posteriors in networks["expression"].predict(faces, verbose=0).values():
+        assert np.isfinite(posteriors[0]).all()
+        assert np.isnan(posteriors[1]).all()
+
+
+def test_fusion_takes_nan_for_a_missing_modality(networks):
+    voice = np.stack([VOICE[0], np.full(8, np.nan, np.float32), np.full(8, np.nan, np.float32)])
+    seen = np.stack([SEEN[0], SEEN[0], np.zeros_like(SEEN[0])])
+    found = networks["fusion"].predict({"voice": voice, "expressions": seen}, verbose=0)
+    zeros = {"voice": np.nan_to_num(voice), "expressions": seen}
+    np.testing.assert_array_equal(found, networks["fusion"].predict(zeros, verbose=0))
+    assert np.isfinite(found[:2]).all()
+    assert np.isnan(found[2]).all()
+
+
+def test_faces_scaled_to_one_are_refused(networks):
+    with pytest.raises(ValueError, match="Multiply them by 255"):
+        expression_network.describe_faces(networks["expression"], FACES[None, ..., 0] / 255)
+
+
 def test_unknown_network_says_which_there_are():
     with pytest.raises(ValueError, match="'face' in modeling/shipped; there are expression"):
         shipping.load_shipped("face")

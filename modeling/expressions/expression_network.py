@@ -40,6 +40,15 @@ def load_network(start):
     return keras.models.load_model(start, compile=False)
 
 
+def check_faces(faces):
+    """Raise ValueError unless faces are numbers from 0 to 255 (and not scaled to 0 to 1)."""
+    low, high = (faces.min(), faces.max()) if faces.size else (0, 0)
+    if not (low >= 0 and high <= 255):  # also of NaN
+        raise ValueError(f"faces lie between {low:g} and {high:g}; expected 0 to 255, as uint8.")
+    if faces.dtype.kind == "f" and 0 < high <= 1:
+        raise ValueError(f"faces reach {high:g} at most; expected 0 to 255. Multiply them by 255.")
+
+
 def describe_faces(network, faces):
     """Return what the expression network sees in face sequences.
 
@@ -50,6 +59,9 @@ def describe_faces(network, faces):
     Returns:
         float32 posteriors (clip, time, class) and embeddings (clip, time, feature); zeros for a
         face that is black.
+
+    Raises:
+        ValueError: The faces' numbers lie outside of 0 to 255, or between 0 and 1.
     """
     return _look_at_clips(network, ("fer2013", "embedding"), faces)
 
@@ -121,6 +133,7 @@ def measure_speed(network):
 
 def _look_at_clips(network, names, clips, dtype="float32"):
     """Return what layers make of face sequences, (clip, time, ...) each; zeros for a black face."""
+    check_faces(clips)
     faces = clips.reshape(-1, *clips.shape[2:])
     reader = read_layers(network, names, faces.shape[1:])
     found = loop.run_network(reader, faces, batch_size=256, dtype=dtype)

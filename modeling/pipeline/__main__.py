@@ -2,6 +2,11 @@
 
 import sys
 
-from modeling.pipeline import command
+try:
+    from modeling.pipeline import command
+except KeyboardInterrupt:
+    print("stopped before any notebook ran", file=sys.stderr)
+    sys.exit(130)
 
-sys.exit(command.main())
+if __name__ == "__main__":  # not in the processes that it starts
+    sys.exit(command.main())

@@ -3,19 +3,50 @@
 import argparse
 import ast
 import difflib
+import math
 import os
 import shlex
+import tempfile
 from pathlib import Path
 
 import nbformat
 
+from modeling.training import runs
 from preprocessing import corpora
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+KINDS = {bool: "True or False", int: "a whole number", float: "a number", list: "a list"}
+
+
 class ArgumentsError(ValueError):
     """What was asked for on the command line does not exist."""
+
+
+def settle_home():
+    """Make ``$EMOTION_HOME`` absolute: notebooks run in folders of their own.
+
+    Raises:
+        ArgumentsError: Nothing can be written there.
+    """
+    if home := os.environ.get("EMOTION_HOME"):
+        os.environ["EMOTION_HOME"] = find_path(home)
+    folder = results = runs.results_folder()
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ArgumentsError(
+            f"{results} cannot be written: {error.strerror}. Set EMOTION_HOME to a folder of yours."
+        ) from error
+
+
+def find_path(text):
+    """Return the absolute path, without links, that a user's text means where they stand."""
+    return os.path.realpath(Path(os.path.expandvars(text)).expanduser())
 
 
 def parse_arguments(arguments, description):
@@ -70,40 +101,88 @@ def list_parameters(notebook):
 
 
 def parse_parameters(text):
-    """Return the parameters of a text such as ``EPOCHS=5 NAME='a b'``.
+    """Return the parameters of a text such as ``EPOCHS=5 NAME='a b' FER2013=C:\\me\\fer2013.zip``.
 
     Raises:
-        ArgumentsError: A word is not of the form NAME=VALUE.
+        ArgumentsError: A word is not of the form NAME=VALUE, or a quote is not closed.
     """
-    parameters = {}
-    for word in shlex.split(text):
+    lexer, parameters = shlex.shlex(text, posix=True), {}
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+    try:
+        words = list(lexer)
+    except ValueError as error:
+        raise ArgumentsError(
+            f"P holds a quote that is not closed: {text}. Close it, as in P=\"NAME='a b'\"."
+        ) from error
+    for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name.isidentifier():
             raise ArgumentsError(f"P holds {word!r}; expected NAME=VALUE, as in P='EPOCHS=5'.")
         try:
             parameters[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             parameters[name] = value
     return parameters
+
+
+def fit_value(name, value, default):
+    """Return a given value as a notebook's parameter of that default takes it.
+
+    A word for a word (or True and False: PRETRAINED), a whole number for a whole number, any number
+    for a number, a list for a list.
+
+    Raises:
+        ArgumentsError: It is of another kind.
+    """
+    kind = type(default)
+    if kind is bool and isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.lower(), value)
+    elif kind is str and type(value) in (int, float):
+        value = str(value)
+    elif kind is list and isinstance(value, tuple):
+        value = list(value)
+    if not _fits(value, default):
+        hint = KINDS.get(kind, "a word")
+        hint += "" if kind is bool else f" such as {default!r}"
+        raise ArgumentsError(f"{name} = {value!r} does not suit; expected {hint}.")
+    return value
+
+
+def _fits(value, default):
+    """Return whether a value is of the kind of a default."""
+    if isinstance(default, list):
+        known = default and [isinstance(each, str) for each in default][:1]
+        return isinstance(value, list) and (
+            not known or all([isinstance(each, str)] == known for each in value)
+        )
+    if isinstance(default, str):
+        return isinstance(value, str | bool)
+    if isinstance(default, float):
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is type(default)
 
 
 def share_parameters(notebooks, options):
     """Return, by notebook, those of the options and of the given parameters that it declares.
 
     Raises:
-        ArgumentsError: The corpus is unknown, no chosen notebook declares a name, or a number is
-            given as a word.
+        ArgumentsError: The corpus is unknown, no chosen notebook declares a name, or a value is of
+            another kind than the notebook's own.
     """
     if options.corpus not in corpora.NAMES:
         raise ArgumentsError(
             f"CORPUS={options.corpus} is unknown; expected one of {', '.join(corpora.NAMES)}."
         )
-    given, data = parse_parameters(options.parameters), options.data
+    given = parse_parameters(options.parameters)
+    if given.get("CORPUS", options.corpus) != options.corpus:
+        corpus = given["CORPUS"]
+        raise ArgumentsError(f"P holds CORPUS={corpus}; say it apart: CORPUS={corpus}.")
+    data = str(given.pop("DATA", options.data))
     if data and "://" not in data:
-        data = str(Path(data).resolve())  # notebooks run in folders of their own
+        data = find_path(data)  # notebooks run in folders of their own
     declared = {notebook: list_parameters(notebook) for notebook in notebooks}
     known = {name: value for own in declared.values() for name, value in own.items()}
-    for name, value in given.items():
+    for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
@@ -111,11 +190,9 @@ def share_parameters(notebooks, options):
                 f"No chosen notebook has a parameter {name}.{hint} "
                 f"There are {', '.join(sorted(known))}."
             )
-        if isinstance(known[name], int | float) and not isinstance(value, int | float):
-            raise ArgumentsError(f"{name}={value} is a word; expected a number like {known[name]}.")
     standard = {"CORPUS": options.corpus, "DATA": data, "SCHEDULER": options.scheduler}
     given = {name: value for name, value in standard.items() if value} | given
     return {
-        notebook: {name: value for name, value in given.items() if name in own}
+        notebook: {n: fit_value(n, value, own[n]) for n, value in given.items() if n in own}
         for notebook, own in declared.items()
     }

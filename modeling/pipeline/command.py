@@ -5,23 +5,26 @@
 
 Exit status: 0 when all went well; 1 when a notebook stopped with an error; 2 when the arguments
 are wrong; 3 when every notebook ran but some clips of the corpus failed (they are listed in
-``data/<corpus>/clips.csv``).
+``data/<corpus>/clips.csv``); 130 when it was stopped by Ctrl-C.
 """
 
 import multiprocessing
 import os
+import signal
 import sys
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 
 from modeling.pipeline.arguments import (
     ArgumentsError,
     find_notebooks,
     list_parameters,
     parse_arguments,
+    settle_home,
     share_parameters,
 )
 from modeling.pipeline.crossvalidation import run_folds
-from modeling.pipeline.execution import any_failed, run_notebook
+from modeling.pipeline.execution import any_failed, log_traceback, name_error, run_notebook
 from modeling.training import runs
 from preprocessing.disk import arrays
 
@@ -51,12 +54,21 @@ def main(arguments=None):
     try:
         notebooks = find_notebooks(options.only)
         chosen = share_parameters(notebooks, options)
+        settle_home()
         alone = options.folds or options.committee or options.jobs == 1 or len(notebooks) == 1
         run = run_in_turn if alone else run_side_by_side
         outcomes = run(notebooks, options, chosen)
     except ArgumentsError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt as stopped:
+        where = f" at {stopped}" if str(stopped) else ""
+        print(f"\nstopped{where}; run again to go on", file=sys.stderr)
+        return 130
+    except Exception as error:  # a corpus that was never indexed, a scheduler that is not there
+        words = log_traceback(runs.results_folder() / "pipeline.log")
+        print(f"{name_error(error)}{words}", file=sys.stderr)
+        return 1
     return report_outcome(options.corpus, outcomes)
 
 
@@ -70,15 +82,14 @@ def run_side_by_side(notebooks, options, chosen):
     numbers = {path: f"[{n:2d}/{len(notebooks)}]" for n, path in enumerate(notebooks, 1)}
     print(f"{len(notebooks)} notebooks, {options.jobs} at a time where they can:", flush=True)
     outcomes, running, waiting = {}, {}, list(notebooks)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, spawn, limit_threads, (options.jobs,)) as pool:
+    with name_stopped(running.values()), open_workers(options.jobs) as submit:
         while running or waiting:
             for path in list(waiting):
                 needed = {other.stem for other in list_needed(path, notebooks)}
                 if len(running) < options.jobs and outcomes.keys() >= needed:
                     waiting.remove(path)
                     task = path, chosen[path], options.corpus
-                    running[pool.submit(run_notebook, *task, in_place=options.in_place)] = path
+                    running[submit(run_notebook, *task, in_place=options.in_place)] = path
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 path = running.pop(future)
                 outcomes[path.stem], elapsed_s = future.result()
@@ -87,6 +98,49 @@ def run_side_by_side(notebooks, options, chosen):
             if any_failed(outcomes):
                 waiting.clear()
     return outcomes
+
+
+@contextmanager
+def open_workers(n_jobs):
+    """Yield a function that starts a call in one of so many processes and returns its future.
+
+    Ctrl-C reaches neither these processes nor the kernels that they start: this one ends them.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n_jobs, spawn, limit_threads, (n_jobs,)) as pool:
+
+        def submit(*call, **options):
+            with block_interrupts():
+                return pool.submit(*call, **options)
+
+        try:
+            yield submit
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+@contextmanager
+def block_interrupts():
+    """Let Ctrl-C wait; a process that is started meanwhile, and those below it, never hear it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def name_stopped(running):
+    """Let an interrupt say at which notebooks it was."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(", ".join(path.name for path in running)) from error
 
 
 def list_needed(notebook, notebooks):
@@ -122,12 +176,14 @@ def run_in_turn(notebooks, options, chosen):
     for n, notebook in enumerate(notebooks, 1):
         if notebook not in folded:
             print(f"[{n:2d}/{len(notebooks)}] {notebook.stem:<22}", end=" ", flush=True)
-            outcomes[notebook.stem], elapsed_s = run_notebook(
-                notebook, chosen[notebook], options.corpus, in_place=options.in_place
-            )
+            task = notebook, chosen[notebook], options.corpus
+            with name_stopped([notebook]), open_workers(1) as submit:
+                started = submit(run_notebook, *task, in_place=options.in_place)
+                outcomes[notebook.stem], elapsed_s = started.result()
             print(f"{elapsed_s:5.0f} s  {outcomes[notebook.stem]}", flush=True)
         elif notebook == folded[0]:
-            outcomes |= run_folds(folded, options, chosen)
+            with name_stopped(folded):
+                outcomes |= run_folds(folded, options, chosen)
         if any_failed(outcomes):
             break
     return outcomes

@@ -1,7 +1,9 @@
 """One notebook, executed: its copy, its figures, and what became of it."""
 
 import base64
+import re
 import time
+import traceback
 
 import nbformat
 import papermill
@@ -10,8 +12,9 @@ from modeling.training import runs
 from preprocessing.disk import arrays
 
 QUIET = ["--IPKernelApp.log_level=CRITICAL"]
-"""Kernels warn at every start that they talk to this machine over TCP, and at some ends that they
-were interrupted: that is how they are asked to stop."""
+"""Kernels warn at every start that they talk to this machine over TCP, and at some ends, on a busy
+machine, that they were interrupted ("KeyboardInterrupt caught in kernel"): Jupyter interrupts each
+before it asks it to end."""
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -19,12 +22,16 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def run_notebook(notebook, parameters, corpus, *, in_place=False):
     """Execute a copy of a notebook under ``results/notebooks/<corpus>/``.
 
+    Where it fails, the full traceback is written beside the copy, as ``<notebook>.log``.
+
     Returns:
-        The outcome in words, and the seconds it took.
+        The outcome in words on one line, and the seconds it took.
     """
     started = time.perf_counter()
     target = runs.results_folder() / "notebooks" / corpus / notebook.name
     target.parent.mkdir(parents=True, exist_ok=True)
+    log = target.with_suffix(".log")
+    log.unlink(missing_ok=True)
     try:
         papermill.execute_notebook(
             notebook,
@@ -41,11 +48,49 @@ def run_notebook(notebook, parameters, corpus, *, in_place=False):
         if in_place:
             keep_executed(notebook, target)
     except papermill.PapermillExecutionError as error:
-        nothing_to_do = error.ename == "NotEnoughClipsError"
-        words = "skipped" if nothing_to_do else f"failed: {error.ename}"
-        outcome = f"{words}: {error.evalue} (see {arrays.shorten_path(target)})"
-    save_figures(target, runs.results_folder() / "figures" / corpus)
+        line = join_lines(error.evalue)
+        if error.ename == "NotEnoughClipsError":
+            outcome = f"skipped: {line} (see {arrays.shorten_path(target)})"
+        else:
+            log.write_text(str(error), "utf-8")
+            where = f"in {find_section(target)}; in full in {arrays.shorten_path(log)}"
+            outcome = f"failed: {error.ename}: {line} ({where})"
+    except Exception as error:  # its kernel died or did not start, the disk is full
+        outcome = f"failed: {name_error(error)}{log_traceback(log)}"
+    if target.is_file():
+        save_figures(target, runs.results_folder() / "figures" / corpus)
     return outcome, time.perf_counter() - started
+
+
+def find_section(executed):
+    """Return the last heading above the cell of an executed notebook that failed, in quotes."""
+    heading = "its first cells"
+    for cell in nbformat.read(executed, as_version=4).cells:
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            break
+        if cell.cell_type == "markdown" and (found := re.findall("^#+ +(.+)", cell.source, re.M)):
+            heading = f"'{found[-1]}'"
+    return heading
+
+
+def join_lines(text):
+    """Return a text of several lines as one."""
+    return " ".join(str(text).split())
+
+
+def name_error(error):
+    """Return an error's type and message on one line."""
+    return f"{type(error).__name__}: {join_lines(error)}".removesuffix(": ")
+
+
+def log_traceback(log):
+    """Write the traceback of the error at hand to a file; return words that name it, or none."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(traceback.format_exc(), "utf-8")
+    except OSError:
+        return ""
+    return f" (in full in {arrays.shorten_path(log)})"
 
 
 def any_failed(outcomes):

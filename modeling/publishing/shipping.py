@@ -18,6 +18,7 @@ import numpy as np
 
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts, heads
+from modeling.publishing import questions
 from modeling.publishing.experiments import EXPERIMENTS, SHIPPED
 from modeling.training import layers, runs  # noqa: F401  (importing layers lets Keras know them)
 from preprocessing.disk import arrays
@@ -34,6 +35,10 @@ ops = keras.ops
 def load_shipped(name):
     """Return a network that this repository brings along: ``voice``, ``expression``, ``fusion``.
 
+    Its ``predict`` refuses what the network cannot read with a ValueError, and answers with a row
+    of NaN where there is nothing to read: silence, a black face, neither voice nor face. NaN claims
+    nothing; the fusion takes such rows for a missing modality.
+
     Raises:
         ValueError: There is none of this name.
     """
@@ -41,7 +46,8 @@ def load_shipped(name):
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.keras")))
         raise ValueError(f"No network named {name!r} in modeling/shipped; there are {known}.")
-    return keras.models.load_model(path, safe_mode=True, compile=False)
+    model = keras.models.load_model(path, safe_mode=True, compile=False)
+    return questions.check_questions(model, name)
 
 
 def main(arguments=None):

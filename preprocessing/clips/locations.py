@@ -17,10 +17,11 @@ from urllib.parse import quote, unquote
 
 import fsspec
 
+from preprocessing.clips.web_guard import WEB, ListedUrl, guard_requests
+
 BLOCK_BYTES = 1 << 16  # what one request for a part of a remote file brings
 MAX_DEPTH = 16  # folders below a URL: a web server's index may link in circles
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
-WEB = ("http", "https")
 GONE = (404, 410)
 VERSIONS = ("ETag", "etag", "Last-Modified", "LastModified", "updated")
 """What servers call a file's version, the surest first."""
@@ -42,15 +43,16 @@ def find_location(text):
 def join(base, name):
     """Return the location, Path or URL, of a file that a list in the folder ``base`` names.
 
-    An absolute path or a URL stands for itself; below a URL, a path is never of this machine.
+    An absolute path or a URL stands for itself; below a URL, a path is never of this machine, and
+    no file may lie on a server of one's own network but the list's (``web_guard``).
     """
-    if is_url(name):
-        return name
     if not is_url(base):
-        return Path(base, name)
-    before, url, after = _split_chain(base)
-    name = quote(name) if url.startswith(WEB) else name
-    return f"{before}{url}{'' if url.endswith('/') else '/'}{name}{after}"
+        return name if is_url(name) else Path(base, name)
+    if not is_url(name):
+        before, url, after = _split_chain(base)
+        name = quote(name) if url.startswith(WEB) else name
+        name = f"{before}{url}{'' if url.endswith('/') else '/'}{name}{after}"
+    return ListedUrl(name, base)
 
 
 def get_parent(location):
@@ -86,7 +88,8 @@ def explain_refusal(base, name):
 
     A list on this machine is its user's own and may name any file. A list at a URL is another's:
     it may name files below its own folder and full URLs of the web or of its own kind, but no
-    file of this machine and nothing above its folder.
+    file of this machine and nothing above its folder. Whether a URL leads into one's own network
+    shows when it is opened, see ``web_guard``.
     """
     if not is_url(base):
         return ""
@@ -217,7 +220,7 @@ def _drop_query(url):
 def _reach(url):
     """Yield the file system of a URL, and its path there; what goes wrong is an OSError."""
     with _clear_errors(url):
-        yield fsspec.core.url_to_fs(url)
+        yield fsspec.core.url_to_fs(url, **guard_requests(url))
 
 
 @contextmanager
@@ -230,7 +233,9 @@ def _clear_errors(url):
         cause = error
         if isinstance(error, FileNotFoundError):  # for http, whatever went wrong
             cause = error.__cause__ or error
-            absent = isinstance(cause, FileNotFoundError) or not isinstance(cause, OSError)
+            absent = isinstance(cause, FileNotFoundError) or not isinstance(
+                cause, (OSError, ValueError)
+            )
             if absent and getattr(cause, "status", 404) in GONE:
                 raise FileNotFoundError(f"{shown} does not exist") from error
         reason = getattr(cause, "message", "") or str(cause) or type(cause).__name__

@@ -99,13 +99,16 @@ def crop_face(frame, box, *, size=64, grey=True):
         size, grey: As for ``crop_clip``; the crop is uint8 (size, size) or (size, size, 3).
 
     Raises:
-        ValueError: The box is not finite, or more than eight times as large as the frame.
+        ValueError: The box is not finite, or more than eight times as large as the frame; or the
+            size is less than a pixel.
     """
     return crop_frame(frame[None], 0, box, size=size, grey=grey)
 
 
 def crop_frame(frames, index, box, *, size, grey):
     """Do as ``crop_face`` for one of a clip's frames, an array or ``frames.Frames``."""
+    if size < 1:
+        raise ValueError(f"A face of {size} pixels a side; expected 1 or more (FACE_SIZE).")
     height, width = frames.shape[1:3]
     reach = np.ptp(np.reshape(box, (2, 2)), axis=0).max()
     if not reach <= 8 * max(height, width) or not np.isfinite(box).all():

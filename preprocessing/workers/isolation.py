@@ -3,6 +3,9 @@
 A child is this interpreter with the same search path and one thread a library. It reads pickled
 calls from its standard input and answers on its standard output, so it works alike below a
 notebook, a script and a Dask worker, and ends by itself when its parent does.
+
+An answer is a pickle within a pickle: the outer one, of plain bytes and text, can always be read;
+where the inner one cannot, its text says what it was, and the child can be used again.
 """
 
 import faulthandler
@@ -25,6 +28,8 @@ ONE_THREAD = {
     for library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMBA_NUM")
 }
 DIED = (EOFError, OSError, pickle.UnpicklingError)  # raised where a child ends in a call
+MAX_ERROR_BYTES = 1 << 20  # of an error that is larger only the start of its message is kept
+MAX_WORDS = 1000  # letters of that
 
 
 @dataclass(frozen=True)
@@ -68,22 +73,25 @@ class Children:
 
         Raises:
             LostError: It took too long or too much memory, or crashed ``ATTEMPTS`` times.
+            RuntimeError: It raised what cannot be made anew here, or SystemExit and its like,
+                which end a process: the message names its type and its words.
             Exception: Whatever else it raises.
         """
         for _ in range(ATTEMPTS):
             child = self._borrow()
             try:
-                is_done, value = child.ask(function, arguments, self.limits)
+                answer = child.ask(function, arguments, self.limits)
             except DIED:
                 crash = self._bury(child)
                 continue
+            except BaseException:
+                self._bury(child)
+                raise
             if child.is_late:
                 self._bury(child)
             else:
                 self._idle.append(child)
-            if is_done:
-                return value
-            raise value
+            return _read_answer(*answer)
         raise LostError(f"its worker crashed {ATTEMPTS} times ({crash})")
 
     def close(self):
@@ -131,7 +139,7 @@ class _Child:
         )
 
     def ask(self, function, arguments, limits):
-        """Return whether the call was done, and its result or error; raise where the child died."""
+        """Return an answer, see ``_make_answer``; raise where the child died."""
         pickle.dump((pickle.dumps((function, arguments)), limits), self.process.stdin)
         self.process.stdin.flush()
         pickle.load(self.process.stdout)  # the code is loaded: from now on the time counts
@@ -143,7 +151,8 @@ class _Child:
         except DIED:
             if not self.is_late:
                 raise
-            return False, LostError(f"took longer than its limit of {limits.time_s:g} s")
+            late = LostError(f"took longer than its limit of {limits.time_s:g} s")
+            return _make_answer(False, late)
         finally:
             timer.cancel()
 
@@ -174,37 +183,72 @@ def serve():
             return
         try:
             function, arguments = pickle.loads(call)
-        except Exception as error:
+        except BaseException as error:  # also of a module that exits when it is imported
             function, arguments = _fail_with, (error,)
         _limit_memory(limits.memory_gb)
         _send(answers, "started")
         faulthandler.dump_traceback_later(limits.time_s + ORPHAN_GRACE_S, exit=True, file=silence)
-        answer = _answer(function, arguments, limits)
+        answer = _make_answer(*_call(function, arguments, limits))
         faulthandler.cancel_dump_traceback_later()
         _send(answers, answer)
 
 
-def _answer(function, arguments, limits):
+def _call(function, arguments, limits):
     """Return (True, result) or (False, exception)."""
     try:
         return True, function(*arguments)
     except MemoryError:
         limit = f"its limit of {limits.memory_gb:g} GB of memory"
         return False, LostError(f"needed more than {limit}")
-    except Exception as error:
-        try:
-            pickle.loads(pickle.dumps(error))
-        except Exception:  # an error that no other process can make anew
-            error = RuntimeError(f"{type(error).__name__}: {error}")
+    except BaseException as error:  # SystemExit, too, is an answer
         return False, error
 
 
-def _send(answers, value):
+def _make_answer(is_done, value):
+    """Return whether a call was done, its pickled result or error (b"" for none), and words for it.
+
+    An error is sent as it is where it is no larger than ``MAX_ERROR_BYTES``, does not end processes
+    and comes out of its pickle as it went in.
+    """
+    words = "" if is_done else _describe_error(value)
     try:
         data = pickle.dumps(value)
-    except Exception as error:
-        data = pickle.dumps((False, TypeError(f"an answer cannot be pickled: {error}")))
-    answers.write(data)
+        if not is_done and not (len(data) <= MAX_ERROR_BYTES and _is_same(data, value)):
+            data = b""
+    except BaseException as error:
+        data, words = b"", words or f"an answer cannot be pickled: {_describe_error(error)}"
+    return is_done, data, words
+
+
+def _is_same(data, error):
+    copy = pickle.loads(data)
+    return isinstance(error, Exception) and type(copy) is type(error) and str(copy) == str(error)
+
+
+def _read_answer(is_done, data, words):
+    """Return the result, or raise the error, of a call as ``_make_answer`` packed it."""
+    try:
+        value = pickle.loads(data) if data else None
+    except BaseException as error:  # a class that only the child knows, a reader that raises
+        value, words = None, words or f"an answer cannot be unpickled: {_describe_error(error)}"
+    if is_done and not words:
+        return value
+    if is_done:
+        raise TypeError(words)
+    raise value if isinstance(value, Exception) else RuntimeError(words)
+
+
+def _describe_error(error):
+    """Return an error's type and the start of its message, also where it has none to give."""
+    try:
+        message = str(error)[:MAX_WORDS]
+    except BaseException:
+        message = "its message cannot be read"
+    return f"{type(error).__name__}: {message}".removesuffix(": ")
+
+
+def _send(answers, value):
+    answers.write(pickle.dumps(value))
     answers.flush()
 
 
