@@ -50,7 +50,7 @@ class Choices:
 
     def __post_init__(self):
         """Refuse choices with which every clip would fail."""
-        least = {"n_frames": 1, "size": 1, "min_confidence": 0, "window_s": 0, "trim_db": 0}
+        least = {"n_frames": 1, "size": 1, "min_confidence": 0, "window_s": 0}
         for name, lowest in least.items():
             if not getattr(self, name) >= lowest:
                 raise ValueError(f"{name} = {getattr(self, name)}; expected {lowest} or more.")

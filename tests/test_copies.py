@@ -193,7 +193,7 @@ def test_pictures_are_written_whole_and_shown_once(tmp_path, monkeypatch, capsys
 def test_copies_of_voices_that_were_made_anew_meanwhile_are_refused(folder, monkeypatch):
     def alter_and_change(*arguments):
         sounds = np.array(arrays.read_array(folder, "waveforms")) / 2
-        made = {"parameters": {"rate_hz": RATE, "trim_db": 30}, "arrays": {"waveforms": sounds}}
+        made = {"parameters": {"rate_hz": RATE, "trim": True}, "arrays": {"waveforms": sounds}}
         arrays.write_stage(folder, "waveforms", **made)
         return alter(*arguments)
 

@@ -274,8 +274,3 @@ def test_examples_that_cannot_be_read_are_named_and_left_out(extracted, monkeypa
 def test_choices_with_which_every_clip_would_fail_are_refused(choice, words):
     with pytest.raises(ValueError, match=words):
         extract.Choices(**choice)
-
-
-def test_a_table_that_was_deleted_says_what_to_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"No .*features.csv. Run .*12_audio.ipynb"):
-        arrays.read_table(tmp_path, "features")
