@@ -27,7 +27,7 @@ CLOSE_CONFIDENCE = 0.9  # least confidence of a face on which the reduced networ
 CLOSE_SIDE = 0.2  # least side of such a face, as a share of the frame's shorter side
 DETECT = ("track", "every")
 SURE_CONFIDENCE = 0.8  # that a face must reach once in a shot other than that with most of it
-UPRIGHT_CONFIDENCE = 0.99  # of the reduced network, that a face on its side does not reach
+UPRIGHT_CONFIDENCE = 0.99  # of the reduced network; a face that lies hardly reaches it
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ def crop_clip(
         detections = detect_faces(frames, detector, min_confidence=min_confidence)
         nothing = np.zeros((0, 5), np.float32)
         detections = [detections[i] if shots[i] >= 0 else nothing for i in range(len(frames))]
-        seen, is_close = np.ones(len(frames), bool), False
+        seen, is_upright = np.ones(len(frames), bool), False
     else:
-        detections, seen, is_close = _follow_cheaply(frames, detector, shots, min_confidence)
+        detections, seen, is_upright = _follow_cheaply(frames, detector, shots, min_confidence)
     if not any(len(boxes) for boxes in detections):
         least = f"confidence of at least {min_confidence:g}"
         raise NoFaceError(f"no face in {len(frames)} frames ({least})")
@@ -104,7 +104,7 @@ def crop_clip(
     quality = measure_quality(faces, boxes, confidence)
     quality["n_faces"] = float(np.median([len(boxes) for boxes in detections if len(boxes)]))
     quality |= {"n_shots": float(len(set(shots[shots >= 0]))), "face_choice": choice}
-    problems = find_problems(frames, track, detector, is_close=is_close)
+    problems = find_problems(frames, track, None if is_upright else detector)
     return FaceTrack(faces, boxes, confidence, found, int(seen.sum()), quality, problems)
 
 
@@ -135,24 +135,20 @@ def choose_person(tracks, shots, frame_shape, choose_speaker=None):
     return person, max(choices, key=("only", "size", "voice").index)
 
 
-def find_problems(frames, track, detector, *, is_close):
+def find_problems(frames, track, detector):
     """Return what is wrong with a person's track, float32 (time, 5), in words.
 
-    Whether the face lies on its side is not asked where the reduced network was sure of it
-    throughout (``is_close``), nor of a detector without one.
+    Whether the face stands upright is asked of a ``detector`` that can tell; None asks none.
     """
     found = np.flatnonzero(np.isfinite(track[:, 4]))
     problems = []
     if len(found) < len(track) / 2:
         problems.append(f"the face is seen in {len(found)} of {len(track)} frames only")
-    is_sure = is_close and track[found, 4].min() >= UPRIGHT_CONFIDENCE
-    if hasattr(detector, "detect_close") and not is_sure:
+    if hasattr(detector, "detect_close"):
         surest = found[[track[found, 4].argmax()]]
-        turn = find_turn([frames[i] for i in surest], track[surest, :4], detector)
-        if turn:
-            problems.append(
-                f"faces do not stand upright: turn the picture by {360 - turn}° clockwise"
-            )
+        if turn := find_turn([frames[i] for i in surest], track[surest, :4], detector):
+            turned = f"turn the picture by {360 - turn}° clockwise"
+            problems.append(f"faces do not stand upright: {turned}")
     return problems
 
 
@@ -161,19 +157,26 @@ class _NotCloseError(Exception):
 
 
 def _follow_cheaply(frames, detector, shots, min_confidence):
-    """Follow the faces, with the reduced network (True at the end) where that serves throughout."""
-    options = {"shots": shots, "min_confidence": min_confidence}
+    """Follow the faces, with the reduced network where that serves for the whole clip.
+
+    Returns:
+        What ``follow_faces`` returns, and whether the face is surely upright: the reduced network
+        was sure of it throughout.
+    """
+    confidences, options = [], {"shots": shots, "min_confidence": min_confidence}
 
     def detect_close(frame):
         boxes = detector.detect_close(frame)
         boxes = boxes[boxes[:, 4] >= CLOSE_CONFIDENCE]
         if len(boxes) != 1 or measure_sides(boxes)[0] < CLOSE_SIDE * min(frame.shape[:2]):
             raise _NotCloseError
+        confidences.append(boxes[0, 4])
         return boxes
 
     if hasattr(detector, "detect_close"):
         with suppress(_NotCloseError):  # one network for all: two would differ, like motion
-            return *follow_faces(frames, detect_close, **options), True
+            found, seen = follow_faces(frames, detect_close, **options)
+            return found, seen, min(confidences, default=0) >= UPRIGHT_CONFIDENCE
     return *follow_faces(frames, detector.detect, **options), False
 
 
