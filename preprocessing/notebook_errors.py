@@ -7,7 +7,6 @@ have to scroll past the frames of libraries to find that.
 import sys
 
 OURS = ("opencv_model", "preprocessing", "data_augmentation", "modeling")
-KINDS = (OSError, ValueError, LookupError, RuntimeError)
 RED, PLAIN = "\x1b[1;31m", "\x1b[0m"
 
 
@@ -16,7 +15,7 @@ def show_lines_first():
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
     if shell and not shell.custom_exceptions:
-        shell.set_custom_exc(KINDS, _show_error)
+        shell.set_custom_exc((Exception,), _show_error)
 
 
 def _show_error(shell, kind, error, trace, tb_offset=None):
