@@ -112,6 +112,9 @@ def plot_mean_course(sequences, names, *, step_s, title, ax=None):
     ``step_s`` the seconds between frames. Frames that fewer than one clip in four has are left out.
     """
     ax = open_axes(ax, 5, 2.6)
+    if not len(sequences):
+        ax.text(0.5, 0.5, "no clip", transform=ax.transAxes, ha="center")
+        sequences = np.zeros((1, *sequences.shape[1:]))
     there = sequences.any(axis=2)
     n = int((there.mean(axis=0) >= 0.25).sum())
     means = sequences[:, :n].sum(axis=0) / np.maximum(there[:, :n].sum(axis=0), 1)[:, None]
