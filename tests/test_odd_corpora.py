@@ -169,12 +169,17 @@ def test_fusion_fits_where_a_single_validation_actor_shows_the_second_emotion():
     assert fused[0].argmax() == EMOTIONS.index("happy")
 
 
-def test_mean_course_of_no_clip_says_so_without_a_warning():
+def test_mean_course_of_no_clip_says_so_and_leaves_the_others_as_long_as_they_are():
+    axes = plt.figure().subplots(1, 3, sharex=True)
+    options = {"step_s": 0.1, "title": "sad"}
+    plots.plot_mean_course(np.full((2, 5, 3), 1 / 3), EMOTIONS, ax=axes[0], **options)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ax = plots.plot_mean_course(np.zeros((0, 4, 3)), EMOTIONS, step_s=0.1, title="sad")
-    assert [text.get_text() for text in ax.texts] == ["no clip"]
-    assert len(ax.get_legend_handles_labels()[1]) == 3
+        plots.plot_mean_course(np.zeros((0, 5, 3)), EMOTIONS, ax=axes[1], **options)
+    plots.plot_mean_course(np.full((2, 3, 3), 1 / 3), EMOTIONS, ax=axes[2], **options)
+    assert [text.get_text() for text in axes[1].texts] == ["no clip"]
+    assert len(axes[1].get_legend_handles_labels()[1]) == 3
+    assert axes[0].get_xlim() == (0, 0.4)
     plt.close("all")
 
 
