@@ -23,6 +23,7 @@ def write_made_corpus(home, *, corpus="ravdess", actors=range(1, 25), missing_fa
     ]
     clips = pd.DataFrame(rows)
     clips["status"], clips["reason"], clips["has_voice"] = "ok", "", True
+    clips["video_bytes"] = clips["audio_bytes"] = 1
     clips["has_face"] = ~clips["clip_id"].isin(missing_face)
     folder = home / "data" / corpus
     arrays.write_clips(folder, clips)

@@ -105,13 +105,19 @@ def fit_on_validation(tables, emotions):
     ``experts`` is better; it is for committees, whose validation actors are all who are not tested.
 
     How freely it may fit is chosen among ``STRENGTHS`` by cross-validation over the validation
-    actors; where these are fewer than ``LEAST_ACTORS``, it is the smallest. The function, see
-    ``fit_logistic``, is for ``experts.fuse_predictions`` of tables in the same order.
+    actors; where these are fewer than ``LEAST_ACTORS``, or one emotion would be left to fit on, it
+    is the smallest. The function, see ``fit_logistic``, is for ``experts.fuse_predictions`` of
+    tables in the same order. Where the validation clips show one emotion, it prints so and returns
+    ``None``.
     """
     clips, posteriors = experts.align_predictions(tables, emotions)
     val = (clips["part"] == "val").to_numpy()
     actors, posteriors = clips.loc[val, "actor"].to_numpy(), [p[val] for p in posteriors]
     labels = metrics.encode_labels(clips.loc[val, "true"], emotions)
+    if len(set(labels)) < 2:
+        n, shown = len(labels), emotions[labels[0]]
+        print(f"no logistic regression: all {n} validation clips show one emotion, {shown}")
+        return None
     best = min(STRENGTHS)
     if len(set(actors)) >= LEAST_ACTORS:
         best = min(STRENGTHS, key=lambda c: _cross_validate(posteriors, labels, actors, c))
@@ -167,6 +173,8 @@ def _cross_validate(posteriors, labels, actors, inverse_l2):
     """Return the cross-entropy of a late fusion on actors that it was not fitted on, in nats."""
     total = 0.0
     for train, held in GroupKFold(LEAST_ACTORS).split(labels, groups=actors):
+        if len(set(labels[train])) < 2:
+            return np.inf
         fuse = fit_logistic([p[train] for p in posteriors], labels[train], inverse_l2=inverse_l2)
         fused = experts.take_log(fuse([p[held] for p in posteriors]))
         total -= np.nansum(fused[np.arange(len(held)), labels[held]])

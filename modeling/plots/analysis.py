@@ -112,12 +112,14 @@ def plot_mean_course(sequences, names, *, step_s, title, ax=None):
     ``step_s`` the seconds between frames. Frames that fewer than one clip in four has are left out.
     """
     ax = open_axes(ax, 5, 2.6)
+    if not len(sequences):
+        ax.text(0.5, 0.5, "no clip", transform=ax.transAxes, ha="center")
     there = sequences.any(axis=2)
-    n = int((there.mean(axis=0) >= 0.25).sum())
+    n = int((there.sum(axis=0) >= max(len(there) / 4, 1)).sum())
     means = sequences[:, :n].sum(axis=0) / np.maximum(there[:, :n].sum(axis=0), 1)[:, None]
     colours = [EXPRESSION_COLOURS[name] for name in names]
     ax.stackplot(step_s * np.arange(n), means.T, colors=colours, labels=names, alpha=0.9)
-    ax.set(xlim=(0, max(step_s * (n - 1), step_s)), ylim=(0, 1), xlabel="time (s)")
+    ax.set(xmargin=0, ylim=(0, 1), xlabel="time (s)")  # as long as the longest of shared axes
     ax.set_title(title, fontsize=9)
     return strip_spines(ax)
 

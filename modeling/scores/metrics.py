@@ -174,6 +174,49 @@ def score_by(predictions, emotions, column, *, clips=None):
     return table.astype({"n_clips": int}).sort_values("accuracy", kind="stable")
 
 
+def describe_gaps(tables, emotions):
+    """Return in words what scores leave out: emotions that are not tested, or never trained on.
+
+    Of several runs also who judged some of the tested clips only. A committee's validation clips
+    are those that it trained on.
+
+    Args:
+        tables: Tables of predictions, all parts, by the run's name.
+
+    Returns:
+        str, a line each, ``""`` where there is nothing to say.
+    """
+    said = {}
+    tested = set().union(*(_list_tested(table)["clip_id"] for table in tables.values()))
+    for name, table in tables.items():
+        for line in _list_gaps(table, emotions, len(tested)):
+            said.setdefault(line, []).append(name)
+    return "\n".join(
+        line if len(names) == len(tables) else f"{', '.join(names)}: {line}"
+        for line, names in said.items()
+    )
+
+
+def _list_tested(table):
+    return table[table["part"] == "test"]
+
+
+def _list_gaps(table, emotions, n_tested):
+    """Return what the scores of one run's test clips leave out, in lines."""
+    test, lines = _list_tested(table), []
+    if untested := [e for e in emotions if e not in set(test["true"])]:
+        lines.append(f"no test clip of {', '.join(untested)}: left out of UAR and macro-F1")
+    for fold, own in table.groupby("fold"):
+        trained = "train" if "train" in set(own["part"]) else "val"
+        unmet = set(_list_tested(own)["true"]) - set(own.loc[own["part"] == trained, "true"])
+        if unmet:
+            names = ", ".join(e for e in emotions if e in unmet)
+            lines.append(f"tested in fold {fold} and never trained on: {names}")
+    if len(test) < n_tested:
+        lines.append(f"judged {len(test)} of the {n_tested} test clips, scored on these")
+    return lines
+
+
 def find_extremes(predictions, emotions):
     """Return the worst and the best actor of one part and their accuracies, as a dict."""
     true, posteriors = read_scored(predictions, emotions)

@@ -17,6 +17,8 @@ def measure_leak(clips, features, model, *, split):
     its actor: no label of a test actor is used, their other clips are (*transductive*). It says
     what a system gains that has heard a person before.
 
+    A fold that these clips cannot fill, or whose training clips show one emotion, is left out.
+
     Args:
         clips: DataFrame with the columns of ``corpora.COLUMNS``.
         features: float (clip, feature), row-aligned.
@@ -40,8 +42,13 @@ def measure_leak(clips, features, model, *, split):
     for title, name, x, known in ways:
         scores, n_train = [], None
         for fold in range(1, protocol.count_folds(name, clips) + 1):
-            parts = protocol.split_clips(clips, protocol=name, fold=fold, allow_leak=True)
+            try:
+                parts = protocol.split_clips(clips, protocol=name, fold=fold, allow_leak=True)
+            except protocol.EmptyPartError:
+                continue
             train, test = np.isin(parts, ("train", "val")), parts == "test"
+            if len(np.unique(labels[train])) < 2:
+                continue
             n_train = n_train or int(train.sum())
             predicted = clone(model).fit(x[train], labels[train]).predict(x[test])
             recall = metrics.unweighted_recall(labels[test], predicted, len(emotions))

@@ -15,6 +15,7 @@ import pandas as pd
 
 from modeling.split.folds import N_MEMBERS, VALIDATION_SHARE, get_protocol, read_member
 from preprocessing import corpora
+from preprocessing.disk import arrays
 
 PARTS = ("train", "val", "test")
 MIN_ACTORS = 3  # fewer cannot fill three parts with different people
@@ -25,6 +26,10 @@ class LeakError(ValueError):
     """An actor, a take or a file stands in two parts of a fold."""
 
 
+class EmptyPartError(ValueError):
+    """A fold has no clip to train, to validate or to test on."""
+
+
 def choose_protocol(clips, corpus, protocol="auto"):
     """Return the protocol asked for, or the one that ``"auto"`` stands for.
 
@@ -33,8 +38,15 @@ def choose_protocol(clips, corpus, protocol="auto"):
         ``"group_kfold"`` for three or more others, ``"statement"`` for one or two actors.
 
     Raises:
+        NotEnoughClipsError: All clips show one emotion.
         ValueError: One or two actors speak a single statement.
     """
+    emotions = set(clips["emotion"])
+    if len(emotions) == 1:
+        raise arrays.NotEnoughClipsError(
+            f"All {len(clips)} clips show one emotion ({', '.join(emotions)}): there is nothing to "
+            "tell apart. Add clips of another emotion."
+        )
     if protocol != "auto":
         return protocol
     actors, own = set(clips["actor"]), corpora.get(corpus).protocol
@@ -80,7 +92,8 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
 
     Raises:
         LeakError: The protocol leaks speakers, or a take or a file stands in two parts.
-        ValueError: The clips do not fit the protocol, or a part would be empty.
+        EmptyPartError: A part would be empty.
+        ValueError: The clips do not fit the protocol.
     """
     rule = get_protocol(protocol)
     protocol, member = read_member(protocol)
@@ -261,14 +274,14 @@ def _refuse_unfit(clips, rule, protocol, fold):
 
 
 def _refuse_empty(parts, clips, rule, protocol, fold):
-    """Raise ValueError if train, val or test holds no clip."""
+    """Raise EmptyPartError if train, val or test holds no clip."""
     needed = []
     for part in PARTS:
         named = {"test": rule.test, "val": rule.val}.get(part, ())[fold - 1 : fold]
         if part not in parts:
             needed.append(f"{part} ({rule.group}s {_list(named[0])})" if named else part)
     if needed:
-        raise ValueError(
+        raise EmptyPartError(
             f"Fold {fold} of {protocol} has no clips for {' and '.join(needed)}; the corpus "
             f"holds actors {_list(set(clips['actor']))}. Set another FOLD or PROTOCOL = 'auto', "
             "or add clips of other actors."

@@ -45,6 +45,10 @@ class Part:
         """Return the part with another array in place of ``x``."""
         return replace(self, x=x)
 
+    def find_firsts(self):
+        """Return the row of the first clip of each emotion that the part holds, int64, in order."""
+        return np.unique(self.labels, return_index=True)[1]
+
     def take(self, rows):
         """Return the part reduced to some of its rows."""
         clips = self.clips.iloc[rows].reset_index(drop=True)
@@ -114,7 +118,8 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
 
     Raises:
         FileNotFoundError: The array has not been made.
-        NotEnoughClipsError: A part holds no clip with this modality.
+        NotEnoughClipsError: A part holds no clip with this modality, or the training part clips
+            of one emotion only.
         ValueError: The array does not match the clips.
     """
     folder = arrays.corpus_folder(corpus)
@@ -123,10 +128,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         arrays.read_facts(folder, "faces")  # says what has not been run
     protocol = choose_protocol(clips, corpus, protocol)
     clips["part"] = split_clips(clips, protocol=protocol, fold=fold)
-    if name in NEEDS:
-        usable = clips[NEEDS[name]].to_numpy(bool)
-    else:
-        usable = values.reshape(len(values), -1).any(axis=1)
+    usable = _find_usable(clips, name, values)
     emotions = arrays.list_emotions(clips[clips["part"] != ""])
     parts = {}
     for part in PARTS:
@@ -134,12 +136,19 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         chosen = clips.iloc[rows].reset_index(drop=True)
         labels = chosen["emotion"].map(emotions.index).to_numpy(np.int64)
         parts[part] = Part(part, values[rows], labels, chosen, emotions)
+    kind = {"has_face": "a face", "has_voice": "a voice"}.get(NEEDS.get(name), name)
     if empty := [part for part in PARTS if not len(parts[part])]:
-        kind = {"has_face": "a face", "has_voice": "a voice"}.get(NEEDS.get(name), name)
         counts = [f"{p} {len(own)} of {(clips['part'] == p).sum()}" for p, own in parts.items()]
         raise arrays.NotEnoughClipsError(
             f"Clips with {kind}: {', '.join(counts)}; so {' and '.join(empty)} would be empty. "
             f"This branch needs {kind} in every part; the other branches run without."
+        )
+    met = set(parts["train"].clips["emotion"])
+    if len(met) < 2:
+        raise arrays.NotEnoughClipsError(
+            f"All {len(parts['train'])} training clips with {kind} of {protocol}, fold {fold}, "
+            f"show one emotion ({', '.join(met)}): there is nothing to tell apart. Set another "
+            "FOLD, or add clips of other emotions."
         )
     stage = arrays.STAGE_OF[name]
     origin = {"corpus": corpus, "protocol": protocol, "fold": fold}
@@ -147,14 +156,24 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
     return Parts(parts, origin=origin, array=name)
 
 
+def _find_usable(clips, name, values):
+    """Return which clips have a row of an array worth reading, bool (clip,): see ``NEEDS``."""
+    if name in NEEDS:
+        return clips[NEEDS[name]].to_numpy(bool)
+    return values.reshape(len(values), -1).any(axis=1)
+
+
 def read_examples(corpus, name):
-    """Return the clips that every notebook shows, with a ``title``, and an array's rows of them."""
+    """Return the clips that every notebook shows, with a ``title``, and an array's rows of them.
+
+    In the place of one that lacks this modality stands another.
+    """
     folder = arrays.corpus_folder(corpus)
-    clips = arrays.read_clips(folder)
-    chosen = clips[clips["clip_id"].isin(arrays.choose_examples(clips))]
+    clips, values = arrays.read_clips(folder), arrays.read_array(folder, name)
+    ids = arrays.choose_examples(clips[_find_usable(clips, name, values)])
+    chosen = clips[clips["clip_id"].isin(ids)]
     titles = chosen["clip_id"] + " (" + chosen["emotion"] + ")"
-    values = np.array(arrays.read_array(folder, name)[chosen.index])
-    return chosen.assign(title=titles).reset_index(drop=True), values
+    return chosen.assign(title=titles).reset_index(drop=True), np.array(values[chosen.index])
 
 
 def add_copies(parts, *, n_copies):

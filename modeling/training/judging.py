@@ -61,6 +61,8 @@ def judge_predictions(predictions, parts, **facts):
     scores = loop.score_parts(predictions, parts.emotions)
     test = predictions[predictions["part"] == "test"]
     print(folds.describe_protocol(parts.origin["protocol"]))
+    if gaps := metrics.describe_gaps({"": predictions}, parts.emotions):
+        print(gaps)
     print(describe_errors(test, parts.emotions))
     figures = {"test": plots.plot_test(test, parts.emotions)}
     return Judged(predictions, scores, parts.emotions, parts.origin, figures=figures, **facts)
@@ -92,9 +94,15 @@ def describe_errors(predictions, emotions):
     recalls = metrics.per_class_recall(true, predicted, len(emotions))
     low = [f"{e} {r:.0%}" for e, r in zip(emotions, recalls, strict=True) if r < chance]
     ends = metrics.find_extremes(predictions, emotions)
+    if ends["worst_actor"] == ends["best_actor"]:
+        people = "the one actor, {worst_actor}: {worst_actor_accuracy:.0%}"
+    else:
+        people = (
+            "actors: from {worst_actor_accuracy:.0%} ({worst_actor}) "
+            "to {best_actor_accuracy:.0%} ({best_actor})"
+        )
     return (
         f"most confused: {', '.join(confused) or 'nothing'}\n"
         f"read below chance ({chance:.0%}): {', '.join(low) or 'none'}\n"
-        f"actors: from {ends['worst_actor_accuracy']:.0%} ({ends['worst_actor']}) "
-        f"to {ends['best_actor_accuracy']:.0%} ({ends['best_actor']})"
+        f"{people.format(**ends)}"
     )
