@@ -9,6 +9,7 @@ import pytest
 from modeling.pipeline import arguments, command
 from modeling.training import runs
 from preprocessing.disk import arrays
+from tests.broken_media import write_clip
 
 SMALL = (
     "N_FRAMES=6 FACE_SIZE=32 N_MELS=32 N_COPIES=1 EPOCHS=2 PATIENCE=2 FINE_TUNE_EPOCHS=1 "
@@ -142,3 +143,11 @@ def test_corpus_with_few_faces_runs_its_voices(home, real_data, monkeypatch, cap
     assert set(predictions[predictions["part"] == "test"]["actor"]) == {
         "02", "05", "14", "15", "16",
     }  # fmt: skip
+
+
+def test_recordings_alone_pass_the_notebook_of_faces(home, tmp_path, capsys):
+    write_clip(tmp_path / "a.wav", duration_s=1.0, video=None, audio="pcm_s16le")
+    table = tmp_path / "list.csv"
+    table.write_text("video,audio,emotion,actor\n,a.wav,happy,x\n", "utf-8")
+    options = ["--corpus", "folder", "--data", str(table), "--only", "10,11"]
+    assert command.main(options) == 0, capsys.readouterr().out
