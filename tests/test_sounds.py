@@ -186,6 +186,10 @@ def test_sound_files_joined_are_heard_one_after_the_other(tmp_path, suffix):
     assert clip.problems == []
     assert clip.duration_s == pytest.approx(4.0, abs=0.06)
     assert find_clicks(clip) == pytest.approx([0.5, 3.2], abs=0.06)
+    if suffix == "opus":  # a corpus's window is as long as the headers say
+        assert decode.probe(tmp_path / "both.opus").durations_s["audio"] == pytest.approx(
+            4, abs=0.06
+        )
 
 
 def test_vorbis_files_joined_are_heard_one_after_the_other(tmp_path):

@@ -228,7 +228,8 @@ def pool_runs(corpus, *, protocol):
     """
     every = [f for f in list_runs(corpus, protocol=protocol) if f["branch"] != "compare"]
     same, others = freshness.split_by_clips(corpus, every)
-    if others:
+    other = f", only of other clips than today's: {freshness.name_runs(others)}" if others else ""
+    if others and same:
         print(f"left out, of other clips than today's: {freshness.name_runs(others)}")
     newest = {}
     for facts in same:
@@ -236,7 +237,8 @@ def pool_runs(corpus, *, protocol):
     if not newest:
         raise FileNotFoundError(
             f"No runs for CORPUS = {corpus!r} and protocol {protocol!r} in "
-            f"{arrays.shorten_path(results_folder())}. Run a branch's notebook first, 30 to 44."
+            f"{arrays.shorten_path(results_folder())}{other}. Run a branch's notebook first, "
+            "30 to 44."
         )
     pooled = {}
     for branch, found in sorted(newest.items()):

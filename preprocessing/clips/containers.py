@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 from av.stream import Disposition
 
 from preprocessing.clips import locations
+from preprocessing.clips.joined import continue_packets
 from preprocessing.workers.isolation import explain_error
 
 av.logging.set_level(None)  # FFmpeg's remarks on damaged files; what matters becomes a problem
@@ -60,9 +62,23 @@ def probe(path):
         if not streams:
             raise MediaError("holds neither video nor audio")
         durations_s = {kind: _find_duration(container, streams[kind]) for kind in streams}
+        if container.format.name == "ogg" and not locations.is_url(path):
+            durations_s |= _measure_durations(container, streams)
         video = streams.get("video")
         rate = video and (video.average_rate or video.guessed_rate)
         return Probe(durations_s, float(rate) if rate else None)
+
+
+def _measure_durations(container, streams):
+    """Return how long streams last by their packets, also where files are joined."""
+    spans = {kind: [np.inf, -np.inf] for kind in streams}
+    kinds = {stream.index: kind for kind, stream in streams.items()}
+    for packet in continue_packets(container.demux(list(streams.values()))):
+        if packet.pts is not None:
+            span, tick_s = spans[kinds[packet.stream.index]], float(packet.time_base)
+            span[0] = min(span[0], packet.pts * tick_s)
+            span[1] = max(span[1], (packet.pts + (packet.duration or 0)) * tick_s)
+    return {kind: end - start for kind, (start, end) in spans.items() if end > start}
 
 
 def _find_duration(container, stream):

@@ -6,6 +6,7 @@ universal-pathlib is no substitute: its names keep a link's query and "%20", it 
 unescaped, and whatever cannot be reached is for it a file that does not exist.
 """
 
+import errno
 import io
 import os
 import posixpath
@@ -238,6 +239,8 @@ def _clear_errors(url):
             )
             if absent and getattr(cause, "status", 404) in GONE:
                 raise FileNotFoundError(f"{shown} does not exist") from error
+        refused = getattr(getattr(cause, "os_error", None), "errno", 0) == errno.EACCES
+        cause = cause.os_error.strerror if refused else cause
         reason = getattr(cause, "message", "") or str(cause) or type(cause).__name__
         raise OSError(f"{shown} cannot be read: {reason}") from error
 
