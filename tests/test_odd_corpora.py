@@ -194,7 +194,7 @@ def test_two_emotions_and_twelve_clips_go_all_the_way(home, capsys):
     ]
     pd.DataFrame(rows).to_csv(home / "few.csv", index=False)
     small = (
-        "N_FRAMES=4 FACE_SIZE=32 N_MELS=32 N_COPIES=0 EPOCHS=1 RESAMPLES=100 BATCH_SIZE=64 "
+        "N_FRAMES=4 FACE_SIZE=32 N_MELS=32 EPOCHS=1 RESAMPLES=100 BATCH_SIZE=64 "
         """BRANCHES='video_convlstm audio_features' HEADS="['dense']" """
     )
     notebooks = ["--only", "10,11,12,30,40,50,60", "--corpus", "folder"]
