@@ -503,6 +503,7 @@ def test_picture_that_starts_after_the_limit_is_named(tmp_path):
         ("plain.mp4", "aac", "mjpeg", Disposition(0)),
         ("plain.mkv", "aac", "mjpeg", Disposition.default),
         ("plain.avi", "libmp3lame", "mjpeg", Disposition.default),
+        ("film.mp4", "aac", "libx264", Disposition.default),
     ],
 )
 def test_cover_is_no_video_and_leaves_the_whole_sound(tmp_path, name, sound, picture, disposition):
@@ -751,6 +752,18 @@ def test_any_name_can_be_read(tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in (tmp_path / name, str(tmp_path / name), name):
         assert decode.read_clip(path, path).problems == []
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mpg", ".mkv", ".avi", ".flv"])
+def test_another_kind_of_file_with_the_suffix_of_mp4_is_read_whole(tmp_path, suffix):
+    options = {"video": "mpeg1video", "audio": "mp2"} if suffix == ".mpg" else {}
+    path = write_clip(tmp_path / f"made{suffix}", **options).rename(tmp_path / "sent.mp4")
+    clip = decode.read_clip(path, path)
+    assert clip.problems == []
+    assert clip.duration_s == pytest.approx(2.0, abs=0.1)
+    assert clip.frames is not None
+    assert clip.waveform is not None
+    assert set(decode.probe(path).durations_s) == {"video", "audio"}
 
 
 def test_name_that_is_no_utf8_can_be_read(tmp_path):

@@ -135,7 +135,8 @@ def _open_container(file, suffix):
     if suffix.lower() in INDEXED:
         quick = av.open(file, options=options | QUICK, metadata_errors="ignore")
         streams = [stream.codec_context for stream in quick.streams.video]
-        if all(context and context.width and context.pix_fmt for context in streams):
+        is_known = all(context and context.width and context.pix_fmt for context in streams)
+        if is_known and "mp4" in quick.format.name:  # not only by its suffix
             return quick
         quick.close()
         if not isinstance(file, str):
@@ -173,7 +174,8 @@ def _is_cover(container, stream):
     """
     if stream.disposition & COVERS:
         return True
-    if stream.codec_context.name not in STILLS or not container.streams.audio:
+    is_still = stream.codec_context.name in STILLS or stream.frames == 1
+    if not is_still or not container.streams.audio:
         return False
     lasts_s = (stream.duration or 0) * stream.time_base
     if 2 * lasts_s >= (container.duration or 0) / av.time_base > 0:
