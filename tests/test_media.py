@@ -503,7 +503,6 @@ def test_picture_that_starts_after_the_limit_is_named(tmp_path):
         ("plain.mp4", "aac", "mjpeg", Disposition(0)),
         ("plain.mkv", "aac", "mjpeg", Disposition.default),
         ("plain.avi", "libmp3lame", "mjpeg", Disposition.default),
-        ("film.mp4", "aac", "libx264", Disposition.default),
     ],
 )
 def test_cover_is_no_video_and_leaves_the_whole_sound(tmp_path, name, sound, picture, disposition):

@@ -174,8 +174,7 @@ def _is_cover(container, stream):
     """
     if stream.disposition & COVERS:
         return True
-    is_still = stream.codec_context.name in STILLS or stream.frames == 1
-    if not is_still or not container.streams.audio:
+    if stream.codec_context.name not in STILLS or not container.streams.audio:
         return False
     lasts_s = (stream.duration or 0) * stream.time_base
     if 2 * lasts_s >= (container.duration or 0) / av.time_base > 0:
