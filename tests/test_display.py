@@ -9,7 +9,7 @@ from av.video.reformatter import ColorTrc, VideoReformatter
 
 from preprocessing.clips import decode, display
 from preprocessing.faces import frames
-from tests.broken_media import set_matrix, write_clip
+from tests.broken_media import set_matrix, turn_first_picture, write_clip
 
 # Where a step to the right and a step down lead (right, down), and how the picture then lies.
 LAYS = {
@@ -93,6 +93,43 @@ def test_unbelievable_pixels_are_read_as_square_and_named(tmp_path):
     clip = decode.read_clip(path, None)
     assert clip.frames.shape[1:3] == (48, 64)
     assert clip.problems == ["pixels 10 times as wide as high: read as square"]
+
+
+def test_turn_that_only_the_first_picture_tells_is_that_of_all(tmp_path):
+    made = write_clip(tmp_path / "a.mp4", audio=None, pattern=True, duration_s=0.4)
+    path = turn_first_picture(made, tmp_path / "turned.mp4")
+    clip = decode.read_clip(path, None, n_frames=10, as_frames=True)
+    expected = np.rot90(draw_quarter())
+    assert clip.frames.shape == (10, *expected.shape, 3)
+    for index in (0, 9):
+        assert ((clip.frames[index][:, :, 0] > 30) == expected).mean() > 0.97
+        assert ((frames.read_grey(clip.frames, index) > 30) == expected).mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("size", "problems"),
+    [
+        ((32, 24), []),
+        (
+            (48, 64),
+            [
+                "pictures change their shape, from 64×48 to 48×64 pixels: "
+                "squeezed into the first one's"
+            ],
+        ),
+    ],
+)
+def test_pictures_that_change_their_shape_are_named(tmp_path, size, problems):
+    """As in a recorded call, when the caller turns the phone."""
+    parts = [
+        write_clip(tmp_path / f"{width}.ts", size=(width, height), audio=None, duration_s=1.0)
+        for width, height in ((64, 48), size)
+    ]
+    path = tmp_path / "call.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    clip = decode.read_clip(path, None, n_frames=4)
+    assert clip.frames.shape == (4, 48, 64, 3)
+    assert clip.problems == problems
 
 
 def test_interlaced_pictures_are_named(tmp_path):

@@ -753,6 +753,18 @@ def test_any_name_can_be_read(tmp_path, name, monkeypatch):
         assert decode.read_clip(path, path).problems == []
 
 
+@pytest.mark.parametrize("suffix", [".ts", ".mpg", ".mkv", ".avi", ".flv"])
+def test_another_kind_of_file_with_the_suffix_of_mp4_is_read_whole(tmp_path, suffix):
+    options = {"video": "mpeg1video", "audio": "mp2"} if suffix == ".mpg" else {}
+    path = write_clip(tmp_path / f"made{suffix}", **options).rename(tmp_path / "sent.mp4")
+    clip = decode.read_clip(path, path)
+    assert clip.problems == []
+    assert clip.duration_s == pytest.approx(2.0, abs=0.1)
+    assert clip.frames is not None
+    assert clip.waveform is not None
+    assert set(decode.probe(path).durations_s) == {"video", "audio"}
+
+
 def test_name_that_is_no_utf8_can_be_read(tmp_path):
     path = tmp_path / os.fsdecode(b"bad\xff.mp4")
     write_clip(tmp_path / "plain.mp4", duration_s=0.2).rename(path)

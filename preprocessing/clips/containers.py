@@ -151,7 +151,8 @@ def _open_container(file, suffix):
     if suffix.lower() in INDEXED:
         quick = av.open(file, options=options | QUICK, metadata_errors="ignore")
         streams = [stream.codec_context for stream in quick.streams.video]
-        if all(context and context.width and context.pix_fmt for context in streams):
+        is_known = all(context and context.width and context.pix_fmt for context in streams)
+        if is_known and "mp4" in quick.format.name:  # not only by its suffix
             return quick
         quick.close()
         if not isinstance(file, str):

@@ -18,11 +18,12 @@ MATRICES = (0, 2, 6, *Colorspace)
 def read_matrix(frame):
     """Return what a frame's display matrix makes of x and y, float64 (2, 2), or None without one.
 
-    Row 0 is where a step to the right leads (right, down), row 1 where a step down does.
+    Row 0 is where a step to the right leads (right, down), row 1 where a step down does. A frame
+    without its own has that of a frame before it, which its ``opaque`` holds.
     """
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)
     if matrix is None:
-        return None
+        return frame.opaque
     return np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2] / 65536
 
 
@@ -90,6 +91,16 @@ def convert_to_rgb(frame, reformatter, stretch, shape):
     rgb = rgb.swapaxes(0, 1) if swaps else rgb
     rows, columns = (slice(None, None, -1 if reverse else 1) for reverse in reverses)
     return np.ascontiguousarray(rgb[rows, columns])
+
+
+def describe_change(frame, size):
+    """Return words for a frame of another shape than that of ``size``, (width, height), or None."""
+    width, height = size
+    widens = frame.width * height / (frame.height * width)
+    if 1 / LEAST_STRETCH < widens < LEAST_STRETCH:
+        return None
+    found = f"{width}×{height} to {frame.width}×{frame.height} pixels"
+    return f"pictures change their shape, from {found}: squeezed into the first one's"
 
 
 def list_remarks(frame, stretch):

@@ -52,6 +52,7 @@ def collect_pictures(container, stream, packets, problems):
     def decode(failures, wanted=None):
         stream.codec_context.flush_buffers()
         reformatter, tick, delay, stretch = VideoReformatter(), ticks[0] - 1, None, None
+        matrix = None
         needed = packets if wanted is None else _skip_unwanted(packets, stream, wanted)
         for frame in decode_packets(itertools.chain(needed, [None]), stream, failures):
             stamp = frame.pts if has_pts else frame.dts
@@ -62,10 +63,14 @@ def collect_pictures(container, stream, packets, problems):
                 stamp = next((other for other in ticks if other > tick), tick + 1)
             tick = stamp
             failures += [tick] * frame.is_corrupt
+            frame.opaque = matrix  # streams of H.264 may tell it with their first picture alone
+            matrix, remarks = display.read_matrix(frame), []
             if stretch is None:
-                stretch = display.read_stretch(stream)
+                stretch, size = display.read_stretch(stream), (frame.width, frame.height)
                 remarks = display.list_remarks(frame, stretch)
-                problems.extend(remark for remark in remarks if remark not in problems)
+            elif change := display.describe_change(frame, size):
+                remarks = [change]
+            problems.extend(remark for remark in remarks if remark not in problems)
             convert = partial(display.convert_to_rgb, frame, reformatter, stretch)
             yield tick, (frame, convert)
 
