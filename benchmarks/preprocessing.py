@@ -38,7 +38,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import psutil  # noqa: E402
 
-from benchmarks.contenders import Contenders, process_clip  # noqa: E402
+from benchmarks.contenders import Contenders, describe_work, process_clip  # noqa: E402
 from opencv_model import resnet_ssd  # noqa: E402
 from preprocessing import analyse, extract, index  # noqa: E402
 from preprocessing.clips import decode  # noqa: E402
@@ -111,8 +111,8 @@ def timed(totals, name, functions):
 def profile(paths):
     """Return the milliseconds a clip that each part of ours takes, in one process, one thread."""
     detector = resnet_ssd.open_detector("resnet_ssd")
-    names, totals = (detector.name, detector.weights_sha256), {}
-    process_clip(0, paths[0], names)
+    work, totals = describe_work(detector), {}
+    process_clip(0, paths[0], work)
     parts = {
         "decode": [(decode, "read_clip")],
         "detect": [(resnet_ssd, "_run_network")],
@@ -131,7 +131,7 @@ def profile(paths):
         timed(totals, "sound quality", parts["sound quality"]),
     ):
         for row, path in enumerate(paths):
-            process_clip(row, path, names)
+            process_clip(row, path, work)
     elapsed = time.perf_counter() - started
     totals["crop and judge"] = totals.pop("faces") - totals["follow"]
     totals["follow"] -= totals["detect"]

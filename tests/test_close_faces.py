@@ -44,7 +44,7 @@ def test_anything_else_is_looked_at_in_full(close_boxes):
 def test_every_never_uses_reduced_frames():
     detector = TwoWayDetector([LARGE], [LARGE])
     crop.crop_clip(FRAMES, detector, detect="every")
-    assert (detector.n_full, detector.n_close) == (8, 4)  # the four turns of one face
+    assert (detector.n_full, detector.n_close) == (8, 1)  # the four turns of one face
 
 
 def measure_overlaps(boxes, others):

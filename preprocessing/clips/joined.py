@@ -33,7 +33,9 @@ def continue_packets(packets):
 
 def _starts_anew(at_s, stretches):
     """Tell whether an instant lies within, or before, what was read; not in a gap of it."""
-    if not stretches or at_s >= max(end_s for _, end_s in stretches) - BACK_S:
+    if not stretches or at_s >= stretches[-1][1] - BACK_S:  # as nearly always
+        return False
+    if at_s >= max(end_s for _, end_s in stretches) - BACK_S:
         return False
     if at_s < min(start_s for start_s, _ in stretches) - BACK_S:  # no lone wrong timestamp
         return sum(end_s - start_s for start_s, end_s in stretches) > BACK_S

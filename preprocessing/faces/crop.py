@@ -145,8 +145,8 @@ def find_problems(frames, track, detector):
     if len(found) < len(track) / 2:
         problems.append(f"the face is seen in {len(found)} of {len(track)} frames only")
     if hasattr(detector, "detect_close"):
-        surest = found[[track[found, 4].argmax()]]
-        if turn := find_turn([frames[i] for i in surest], track[surest, :4], detector):
+        surest = found[track[found, 4].argmax()]
+        if turn := find_turn(frames[surest], track[surest, :4], detector):
             turned = f"turn the picture by {360 - turn}° clockwise"
             problems.append(f"faces do not stand upright: {turned}")
     return problems
