@@ -14,8 +14,6 @@ from contextlib import suppress
 from functools import partial
 from urllib.parse import urlsplit
 
-import aiohttp
-
 WEB = ("http", "https")
 PORTS = {"http": 80, "https": 443}
 UNICAST = ipaddress.ip_network("2000::/3")
@@ -65,6 +63,8 @@ def _find_server(url):
 
 async def _open_session(*, own, loop=None, **options):
     """Return a session of aiohttp that connects to public addresses and to a list's own server."""
+    import aiohttp  # 0.2 s that only remote lists cost
+
     known = set()
     if own:
         with suppress(OSError):  # it is not there; the request says so

