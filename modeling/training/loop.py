@@ -94,6 +94,7 @@ def train_model(
     lines=8,
     metric="accuracy",
     watch="val_loss",
+    is_tuning=False,
 ):
     """Train with early stopping on the validation actors; keep the best epoch's weights.
 
@@ -109,29 +110,14 @@ def train_model(
         lines: About how many lines of progress to print.
         metric: Name of the model's accuracy; of several outputs one has it.
         watch: What decides which epoch is best: ``val_loss``, least, or ``val_accuracy``, most.
+        is_tuning: Start from the weights that there are, whatever was before.
 
     Returns:
         DataFrame, one row an epoch: ``epoch`` from 1, losses and accuracies, ``best``. Where it was
         interrupted, its ``attrs["notes"]`` say so, and so does the run that keeps it.
     """
-    starts.rewind(model)
-    lengths = {"epochs": epochs, "patience": patience, "steps": steps, "lines": lines}
-    return _fit(model, batches, val, metric=metric, watch=watch, **lengths)
-
-
-def _fit(
-    model,
-    batches,
-    val,
-    *,
-    epochs,
-    patience,
-    steps=None,
-    lines=8,
-    metric="accuracy",
-    watch="val_loss",
-):
-    """Train from the weights that there are, as ``train_model`` says."""
+    if not is_tuning:
+        starts.rewind(model)
     watched = {"val_loss": "val_loss", "val_accuracy": f"val_{metric}"}[watch]
     mode = "min" if watch == "val_loss" else "max"
     stop = keras.callbacks.EarlyStopping(
@@ -205,7 +191,7 @@ def train_parts(model, parts, *, n_clips, batch_size, seed, mix=None, first=None
         return train_model(model, batches, parts["val"], **settings)
     starts.undo_tuning(model)
     before = model.get_weights()
-    second = _fit(model, batches, parts["val"], **settings)
+    second = train_model(model, batches, parts["val"], is_tuning=True, **settings)
     history, better = join_histories(first, second)
     if not better:
         model.set_weights(before)
