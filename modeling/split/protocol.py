@@ -15,10 +15,10 @@ import pandas as pd
 
 from modeling.split.folds import N_MEMBERS, VALIDATION_SHARE, get_protocol, read_member
 from preprocessing import corpora
+from preprocessing.corpora.limits import MIN_ACTORS
 from preprocessing.disk import arrays
 
 PARTS = ("train", "val", "test")
-MIN_ACTORS = 3  # fewer cannot fill three parts with different people
 N_RANDOM_FOLDS = 5
 
 

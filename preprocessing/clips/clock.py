@@ -5,7 +5,7 @@ integer timestamps of a container's pictures.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -93,6 +93,7 @@ class Sound(_Track):
     rate_hz: int
     promised_end_s: float | None = None
     lag_s: float = 0.0
+    spoken: dict = field(default_factory=dict)  # what ``find_speech`` gave, by its stretch
     name, kind, other_kind = "audio", "sound", "picture"
 
     def shift(self, lag_s):
@@ -101,6 +102,7 @@ class Sound(_Track):
         if self.promised_end_s is not None:
             self.promised_end_s += lag_s
         self.lag_s += lag_s
+        self.spoken.clear()
 
     @property
     def start_s(self):
@@ -120,6 +122,13 @@ class Sound(_Track):
             room = waveform[max(at, 0) : max(at + len(samples), 0)]
             room[:] = samples[max(-at, 0) :][: len(room)]
         return np.clip(waveform, -1, 1, out=waveform)
+
+    def find_speech(self, start_s, end_s):
+        """Return the speech within a stretch, as `activity.find_speech`, listening to it once."""
+        stretch = start_s, end_s
+        if stretch not in self.spoken:
+            self.spoken[stretch] = find_speech(self.cut(*stretch), self.rate_hz)
+        return self.spoken[stretch]
 
 
 def find_fault(samples):
@@ -149,7 +158,7 @@ def find_window(tracks, *, window_s, trim=False, problems=None):
     end_s = min(end_s, start_s + MAX_SECONDS)
     sound = next((track for track in tracks if isinstance(track, Sound)), None)
     if trim and sound is not None:
-        if speech := find_speech(sound.cut(start_s, end_s), sound.rate_hz):
+        if speech := sound.find_speech(start_s, end_s):
             start_s, end_s = start_s + speech[0], min(start_s + speech[1], end_s)
         elif problems is not None and NO_SPEECH not in problems:
             problems.append(NO_SPEECH)
