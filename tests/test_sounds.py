@@ -246,7 +246,7 @@ def make_packets(seconds, stream=0):
             pts=round(1000 * s) + 40,
             duration=100,
             time_base=0.001,
-            stream=SimpleNamespace(index=stream),
+            stream_index=stream,
         )
         for s in seconds
     ]

@@ -12,17 +12,21 @@ def continue_packets(packets):
     time. All streams of a part move by as much as the first that went back.
     """
     stretches, part, moves, end_s = defaultdict(list), defaultdict(int), [0.0], 0.0
+    seconds_a_tick = {}
     for packet in packets:
-        if packet.dts is not None:
-            tick_s, stream = float(packet.time_base), packet.stream.index
-            at_s = packet.dts * tick_s
-            if _starts_anew(at_s, stretches[stream]):
-                stretches[stream].clear()
+        dts, stream = packet.dts, packet.stream_index
+        if dts is not None:
+            if stream not in seconds_a_tick:
+                seconds_a_tick[stream] = float(packet.time_base)
+            tick_s, own = seconds_a_tick[stream], stretches[stream]
+            at_s = dts * tick_s
+            if _starts_anew(at_s, own):
+                own.clear()
                 part[stream] += 1
                 if part[stream] == len(moves):
                     moves.append(end_s - at_s)
             until_s = at_s + (packet.duration or 0) * tick_s
-            _add(stretches[stream], at_s, until_s)
+            _add(own, at_s, until_s)
             move_s = moves[part[stream]]
             end_s = max(end_s, until_s + move_s)
             if move_s:
