@@ -1,5 +1,6 @@
-"""SAVEE, eNTERFACE'05, EMO-DB, TESS, MELD: made samples with the real naming schemes."""
+"""SAVEE, eNTERFACE'05, EMO-DB, TESS, nEMO, MELD: made samples with the real naming schemes."""
 
+import csv
 import itertools
 from functools import partial
 from pathlib import PurePosixPath
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from modeling.split import protocol
 from preprocessing import corpora
-from preprocessing.corpora import crema_d, emodb, enterface05, meld, ravdess, savee, tess
+from preprocessing.corpora import crema_d, emodb, enterface05, meld, nemo, ravdess, savee, tess
 from tests.test_corpora import list_found, make_file
 
 AVI = b"RIFF\x04\0\0\0AVI LIST"
@@ -21,6 +22,7 @@ EMOTIONS = {
     emodb: SIX,
     enterface05: SIX - {"neutral"} | {"surprised"},
     meld: SIX | {"surprised"},
+    nemo: SIX - {"disgust"} | {"surprised"},
     ravdess: SIX | {"calm", "surprised"},
     savee: SIX | {"surprised"},
     tess: SIX | {"surprised"},
@@ -51,7 +53,7 @@ def check_folds(clips, corpus, n_folds):
 
 READERS = {
     module: module.read_name for module in (savee, enterface05, emodb, tess, ravdess, crema_d)
-} | {meld: partial(meld.read_name, labels={})}
+} | {module: partial(module.read_name, labels={}) for module in (meld, nemo)}
 PIECES = st.sampled_from(
     ["DC", "a", "sa", "01", "1", "٣", "_", "-", "/", "subject 6", "subject 1", "anger", "ß", "\0",
      "sentence 1", "03", "a01", "F", "OAF", "YAF", "dog", "ps", "dia0", "utt1", "train_splits",
@@ -224,6 +226,104 @@ def test_tess_gaps_copies_and_strangers_are_named(tmp_path):
     assert list_found(table, "missing") == ["YAF_dog_sad"]
     assert list_found(table, "surplus") == ["copy/OAF_angry/OAF_dog_angry.wav"]
     assert list_found(table, "unknown") == ["OAF_dog_calm.wav"]
+
+
+# nEMO
+
+NEMO_HEADER = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage"
+NEMO_WORDS = dict(
+    angry="anger",
+    fearful="fear",
+    happy="happiness",
+    neutral="neutral",
+    sad="sadness",
+    surprised="surprised",
+)
+
+
+def make_nemo(root):
+    lines = [NEMO_HEADER]
+    for actor, word, number in itertools.product(nemo.ACTORS, nemo.CODES, range(2)):
+        clip_id, sentence = f"{actor}_{word}_{number}", f"Mówi „źdźbło”, {number}.\tmówi"
+        lines.append(f"{clip_id}.wav\t{word}\t{sentence}\t        {actor}\tfemale\t27")
+        make_file(root / f"samples/{clip_id}.opus", b"OggS")
+    (root / "data.tsv").write_text("\n".join(lines), "utf-8")
+
+
+def test_nemo_takes_labels_from_its_table_whatever_the_recordings_end_in(tmp_path):
+    make_nemo(tmp_path)
+    clips = nemo.CORPUS.index(tmp_path)
+    check_index(clips, nemo)
+    assert len(clips) == 9 * 6 * 2 and (clips["video"] == "").all()
+    assert clips[clips["clip_id"] == "WR0_happiness_1"].iloc[0].to_dict() == {
+        "clip_id": "WR0_happiness_1",
+        "video": "",
+        "audio": "samples/WR0_happiness_1.opus",
+        "emotion": "happy",
+        "actor": "WR0",
+        "gender": "female",
+        "intensity": "",
+        "statement": "Mówi „źdźbło”, 1.",
+        "repetition": "",
+    }
+    assert nemo.CORPUS.validate(tmp_path).empty
+    check_folds(clips, "nemo", 9)
+
+
+def test_nemo_gaps_copies_and_strangers_are_named(tmp_path):
+    make_nemo(tmp_path)
+    (tmp_path / "samples/EB0_fear_0.opus").unlink()
+    for number, word in itertools.product(range(2), nemo.CODES):
+        if word != "neutral":
+            (tmp_path / f"samples/MP0_{word}_{number}.opus").unlink()
+        (tmp_path / f"samples/KS0_{word}_{number}.opus").unlink()
+    make_file(tmp_path / "original/WR0_anger_1.wav")
+    make_file(tmp_path / "samples/WR0_anger_2.opus", b"OggS")
+    table = nemo.CORPUS.validate(tmp_path)
+    assert list_found(table, "missing") == ["EB0_fear_0", "actor MP0"], "of KS0 nothing is there"
+    assert "10 of 12 takes are missing" in table["detail"].iloc[1]
+    assert list_found(table, "surplus") == ["samples/WR0_anger_1.opus"]
+    assert list_found(table, "unknown") == ["samples/WR0_anger_2.opus"]
+    assert "no such recording" in table["detail"].iloc[2]
+    assert len(nemo.CORPUS.index(tmp_path)) == 8 * 12 - 1 - 10
+
+
+def test_nemo_without_or_with_a_broken_table_says_so(tmp_path):
+    make_nemo(tmp_path)
+    table = tmp_path / "data.tsv"
+    lines = table.read_text("utf-8").replace("        WR0", "XY0")
+    table.write_text(lines, "utf-8")
+    with pytest.raises(ValueError, match=r"data.tsv, line \d+: speaker code XY0"):
+        nemo.CORPUS.index(tmp_path)
+    table.write_text(lines.replace("emotion", "feeling"), "utf-8")
+    with pytest.raises(ValueError, match="lacks the column emotion"):
+        nemo.CORPUS.index(tmp_path)
+    table.rename(tmp_path / "metadata.tsv")
+    with pytest.raises(FileNotFoundError, match="No data.tsv in"):
+        nemo.CORPUS.index(tmp_path)
+
+
+@pytest.mark.real_data
+def test_real_nemo_agrees_with_its_table(real_data):
+    with (real_data / "nemo/data.tsv").open(encoding="utf-8", newline="") as file:
+        rows = {row["file_id"][:-4]: row for row in csv.DictReader(file, dialect="excel-tab")}
+    there = {path.stem for path in (real_data / "nemo/samples").iterdir()}
+    assert len(rows) == 4481 and len(there) == 1876 and there <= rows.keys()
+    clips = nemo.CORPUS.index(real_data / "nemo")
+    check_index(clips, nemo)
+    check_folds(clips, "nemo", 9)
+    assert set(clips["clip_id"]) == there and (clips["video"] == "").all()
+    for clip in clips.itertuples():
+        row = rows[clip.clip_id]
+        assert clip.audio == f"samples/{clip.clip_id}.opus"
+        assert NEMO_WORDS[clip.emotion] == row["emotion"]
+        assert (clip.actor, clip.gender) == (row["speaker_id"].strip(), row["gender"])
+        assert clip.statement == row["raw_text"]
+    table = nemo.CORPUS.validate(real_data / "nemo")
+    mostly_there = {name for name in rows.keys() - there if name.startswith("MP0")}
+    others = {f"actor {actor}" for actor in set(clips["actor"]) - {"MP0"}}
+    assert set(list_found(table, "missing")) == mostly_there | others
+    assert len(table) == 72 + 8
 
 
 # MELD

@@ -107,6 +107,11 @@ PROTOCOLS = {
         "the corpus's ten speakers, Burkhardt et al. 2005, Interspeech",
         "03 / 08 / 09 / 10 / 11 / 12 / 13 / 14 / 15 / 16",
     ),
+    "nemo9": _publish(
+        "nEMO, leave one speaker out; validation (our choice): the next speaker",
+        "the corpus's nine speakers, Christop 2024, LREC-COLING",
+        "EB0 / IC0 / KD0 / KS0 / MK0 / MP0 / SM0 / TP0 / WR0",
+    ),
     "tess2": Protocol(
         "TESS, 2 folds: one speaker tests; a sixth of the other's words validates, same speaker",
         "the corpus's two speakers",

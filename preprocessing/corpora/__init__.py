@@ -33,7 +33,18 @@ COLUMNS = (
 )
 """Columns of an index: all strings, empty where unknown; paths are relative to the source."""
 
-NAMES = ("drawn", "ravdess", "crema_d", "savee", "enterface05", "meld", "emodb", "tess", "folder")
+NAMES = (
+    "drawn",
+    "ravdess",
+    "crema_d",
+    "savee",
+    "enterface05",
+    "meld",
+    "emodb",
+    "tess",
+    "nemo",
+    "folder",
+)
 
 
 def get(name):
