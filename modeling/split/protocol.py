@@ -119,6 +119,17 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
     return parts
 
 
+def deal_groups(clips, groups, n_shares):
+    """Return the share of every clip, int (clip,) from 1: groups dealt out, gender by gender.
+
+    ``groups`` are names (clip,); clips of one name are in one share.
+    """
+    people = pd.DataFrame({"gender": clips["gender"].to_numpy(), "group": np.asarray(groups)})
+    names = people.sort_values(["gender", "group"])["group"].drop_duplicates()
+    shares = dict(zip(names, np.arange(len(names)) % n_shares + 1, strict=True))
+    return people["group"].map(shares).to_numpy()
+
+
 def check_leak(clips, parts, *, group="actor"):
     """Raise if anything stands on two sides of a split.
 

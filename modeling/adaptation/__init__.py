@@ -1,0 +1,1 @@
+"""Adaptation to a person by unlabelled clips: README.md explains the method."""
