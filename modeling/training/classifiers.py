@@ -26,6 +26,11 @@ def read_weights(model, n_classes):
     return weights
 
 
+def read_biases(model):
+    """Return a fitted linear classifier's intercepts, float64 (class,) of the classes it met."""
+    return _pair(model.intercept_[:, None]).ravel()
+
+
 def _pair(values):
     """Return values, the class first, of two classes as a row for each: half against, half for."""
     if values.ndim == 1 or len(values) == 1:

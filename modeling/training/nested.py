@@ -127,3 +127,14 @@ def measure_loss(logs, labels):
     """Return the mean over emotions of the cross-entropy in nats; a blind guess of 8 has 2.08."""
     own = -log_softmax(logs, axis=1)[np.arange(len(labels)), labels]
     return float(np.mean([own[labels == label].mean() for label in np.unique(labels)]))
+
+
+def list_weights(model, n_classes, temperature=1.0):
+    """Return a fitted regression as a Keras softmax layer takes it: float32 kernel and bias.
+
+    A class that no clip showed has the probability ``classifiers.UNMET``, about.
+    """
+    weights = classifiers.read_weights(model, n_classes).T / temperature
+    bias = np.full(n_classes, np.log(classifiers.UNMET))
+    bias[model.classes_] = classifiers.read_biases(model) / temperature
+    return [weights.astype(np.float32), bias.astype(np.float32)]

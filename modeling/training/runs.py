@@ -40,13 +40,25 @@ class Run:
         notes: Words that must stand beside every score of this run, such as "random init".
         inputs: Facts of the stages that were read, by stage, as ``arrays.read_facts`` gives them.
         array: Name of the array that ``model.keras`` reads, where it reads one directly.
+        out_of_fold: Parts beside the test part that were judged by networks which never met them.
 
     Raises:
         ValueError: The modality is none of ``MODALITIES``.
     """
 
     def __init__(
-        self, branch, *, modality, corpus, protocol, fold, parameters, notes=(), inputs=(), array=""
+        self,
+        branch,
+        *,
+        modality,
+        corpus,
+        protocol,
+        fold,
+        parameters,
+        notes=(),
+        inputs=(),
+        array="",
+        out_of_fold=("val",),
     ):
         inputs = dict(inputs)
         if modality not in MODALITIES:
@@ -65,6 +77,7 @@ class Run:
             "clips": arrays.identify_corpus(corpus),
             "inputs": {stage: facts["digest"] for stage, facts in inputs.items()},
             "array": array,
+            "out_of_fold": list(out_of_fold),
             "detector": inputs.get("faces", {}).get("detector", ""),
             "commit": _read_commit(),
             "versions": arrays.list_versions(),
@@ -125,7 +138,7 @@ def save_run(branch, judged, namespace, *, modality, chosen=None, tables=None, *
         namespace: The notebook's names, ``globals()``; its parameters are kept.
         chosen: What the notebook found out and is kept beside its parameters, by name.
         tables: Other tables by name.
-        **facts: ``notes`` and ``array``, as for ``Run``.
+        **facts: ``notes``, ``array`` and ``out_of_fold``, as for ``Run``.
     """
     parameters = take_parameters(namespace) | (chosen or {})
     run = Run(branch, modality=modality, parameters=parameters, **judged.origin, **facts)
