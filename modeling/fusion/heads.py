@@ -57,6 +57,20 @@ def find_branches(corpus, branches, *, protocol, fold):
     return found
 
 
+def read_tables(found):
+    """Return the table of predictions of each run by branch, all parts.
+
+    ``val`` are the clips that a fusion may be fitted on, those that no run has trained on: where
+    all runs judged the training clips out of fold, these are ``val`` too.
+    """
+    tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
+    if all("train" in facts.get("out_of_fold", ()) for facts in found.values()):
+        named = {"train": "val"}
+        tables = {n: table.assign(part=table["part"].replace(named)) for n, table in tables.items()}
+        print("all runs judged the training clips out of fold: these clips validate too")
+    return tables
+
+
 def join_inputs(found):
     """Return the digest of each stage that runs have read, as ``runs.Run`` takes ``inputs``.
 

@@ -1,0 +1,119 @@
+"""Clips of several people, each read as a person of whom so much has been heard."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from modeling.adaptation import guard, offsets
+from preprocessing.corpora.limits import MIN_ACTORS
+from preprocessing.disk import arrays
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What reads a person once unlabelled clips of that person are at hand.
+
+    Attributes:
+        model: ``offsets.OffsetModel``.
+        guard: ``guard.Guard``.
+    """
+
+    model: offsets.OffsetModel
+    guard: guard.Guard
+
+    def read(self, features, logs, heard=None):
+        """Return log-posteriors (clip, class) of one person's clips, see ``guard.read_ways``."""
+        return self.guard.mix(*guard.read_ways(self.model, features, logs, heard))
+
+    def read_people(self, features, logs, persons, *, n_heard=None, rng=None):
+        """Return log-posteriors, float64 (clip, class), of clips of several people.
+
+        Args:
+            features, logs: As for ``read``.
+            persons: Names (clip,), of who speaks.
+            n_heard: How many *other* clips of the person are heard, drawn at random, where there
+                are so many; None: all clips of the person, those that are judged too.
+            rng: ``numpy.random.Generator``, for the draw.
+        """
+        read = np.empty(logs.shape)
+        for person in np.unique(persons):
+            own = np.flatnonzero(persons == person)
+            if n_heard is None:
+                read[own] = self.read(features[own], logs[own])
+                continue
+            for row in own:
+                rows = rng.permutation(own[own != row])[:n_heard]
+                if len(rows):
+                    heard = features[rows], logs[rows]
+                    read[row] = self.read(features[[row]], logs[[row]], heard)[0]
+                else:
+                    read[row] = logs[row]
+        return read
+
+
+def learn_adapters(features, logs, labels, persons, inner, *, n_classes, strength, rng, n_each=2):
+    """Return the ``Adapter`` of all people, and that of each inner share, which never met it.
+
+    Each share's people are heard in episodes by a model of the others, and from all episodes one
+    guard is learned: what it weighs, a few numbers, has seen all of them.
+
+    Args:
+        features: float (clip, feature).
+        logs: float (clip, class), log-posteriors judged out of fold.
+        labels, persons: int and names (clip,).
+        inner: int (clip,), the share of each, no person in two.
+        n_classes, strength: As for ``offsets.fit_offsets``.
+        rng, n_each: As for ``guard.draw_episodes``.
+
+    Returns:
+        ``Adapter``; ``Adapter`` by share; and the list of ``guard.Episode``.
+
+    Raises:
+        NotEnoughClipsError: There are too few people, or a person is in two shares.
+    """
+    people = np.unique(persons)
+    if len(people) < MIN_ACTORS or len({*zip(persons, inner, strict=True)}) > len(people):
+        raise arrays.NotEnoughClipsError(
+            f"Adaptation is learned from {MIN_ACTORS} known actors or more, each unknown to a part "
+            f"of the others; here are {len(people)}. The branches run without."
+        )
+    models, episodes = {}, []
+    for share in np.unique(inner):
+        met = inner != share
+        known = features[met], labels[met], persons[met]
+        models[share] = offsets.fit_offsets(*known, n_classes, strength)
+        own = features[~met], logs[~met], labels[~met], persons[~met]
+        episodes += guard.draw_episodes(models[share], *own, rng=rng, n_each=n_each)
+    learned = guard.learn_guard(episodes)
+    whole = offsets.fit_offsets(features, labels, persons, n_classes, strength)
+    by_share = {share: Adapter(model, learned) for share, model in models.items()}
+    return Adapter(whole, learned), by_share, episodes
+
+
+def read_out_of_fold(adapters, features, logs, persons, inner, **options):
+    """Return log-posteriors of known clips, each share's by the adapter that never met it."""
+    read = np.empty(logs.shape)
+    for share, adapter in adapters.items():
+        own = inner == share
+        read[own] = adapter.read_people(features[own], logs[own], persons[own], **options)
+    return read
+
+
+def tabulate_episodes(episodes, learned):
+    """Return how often each way and the guard are right, by kind of episode and clips heard.
+
+    Returns:
+        DataFrame, a row a kind and size: ``episodes``, then accuracies of ``guard.WAYS`` and
+        ``guarded``, means over the episodes.
+    """
+    rows = []
+    for episode in episodes:
+        mixed = learned.mix(episode.ways, episode.signs)
+        right = [(own.argmax(axis=1) == episode.labels).mean() for own in (*episode.ways, mixed)]
+        named = dict(zip((*guard.WAYS, "guarded"), right, strict=True))
+        rows.append({"emotions": episode.kind, "clips": episode.size} | named)
+    grouped = pd.DataFrame(rows).groupby(["emotions", "clips"], sort=False)
+    table = grouped.mean()
+    table.insert(0, "episodes", grouped.size())
+    return table
