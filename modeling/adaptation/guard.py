@@ -18,6 +18,9 @@ WAYS = ("plain", "offset", "centred", "prior")
 """As anybody is read; with the person's offset taken off; with the mean of the person's clips taken
 off; with the emotions as frequent as they seem to be."""
 
+KINDS = ("all", "some", "two", "one")
+"""How many emotions the clips of an episode show."""
+
 SIZES = (3, 6, 12, 24, 60)
 """Clips of an episode."""
 
@@ -146,7 +149,7 @@ def draw_episodes(model, features, logs, labels, persons, *, rng, n_each=2):
     for person in np.unique(persons):
         own = np.flatnonzero(persons == person)
         for size in SIZES:
-            for kind in ("all", "some", "two", "one") * n_each:
+            for kind in KINDS * n_each:
                 rows = _draw_rows(labels[own], kind, size, rng)
                 if rows is not None:
                     rows = own[rows]

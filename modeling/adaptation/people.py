@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from modeling.adaptation import guard, offsets
+from modeling.fusion import heads
+from modeling.training import judging, loop, runs
 from preprocessing.corpora.limits import MIN_ACTORS
 from preprocessing.disk import arrays
 
@@ -116,4 +118,28 @@ def tabulate_episodes(episodes, learned):
     grouped = pd.DataFrame(rows).groupby(["emotions", "clips"], sort=False)
     table = grouped.mean()
     table.insert(0, "episodes", grouped.size())
-    return table
+    return table.loc[[kind for kind in guard.KINDS if kind in table.index]]
+
+
+def read_run(facts):
+    """Return a run's table of predictions and its embeddings, float64 (clip, feature).
+
+    Raises:
+        ValueError: The run has no embeddings, or judged its training clips knowing them.
+    """
+    folder = facts["folder"]
+    if "train" not in facts.get("out_of_fold", ()) or not (folder / "embeddings.npy").is_file():
+        raise ValueError(
+            f"The run of {facts['branch']} in {arrays.shorten_path(folder)} cannot be adapted: "
+            "expected embeddings, and known clips judged out of fold, as notebook 44 leaves them."
+        )
+    return runs.read_predictions(folder), runs.read_embeddings(folder).astype(np.float64)
+
+
+def judge_adapted(predictions, facts):
+    """Return adapted predictions as ``judging.Judged``, of the same origin as the run's facts."""
+    emotions = runs.read_posteriors(predictions)[1]
+    origin = {key: facts[key] for key in ("corpus", "protocol", "fold")}
+    origin["inputs"] = heads.join_inputs({facts["branch"]: facts})
+    scores = loop.score_parts(predictions, emotions)
+    return judging.Judged(predictions, scores, emotions, origin)

@@ -43,6 +43,7 @@ READS = {
     "43": ("21",),
     "44": ("21",),
     "50": ("3", "4"),
+    "51": ("3", "4"),
     "60": ("3", "4", "5"),
 }
 """What each notebook reads files of, by the first digits of their numbers."""
