@@ -8,7 +8,6 @@ p_<emotion>…``) is the interface for comparison, calibration and late fusion, 
 import json
 import re
 import shutil
-import subprocess
 import time
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from modeling.training import freshness
+from modeling.training import freshness, provenance
 from preprocessing.disk import arrays
 from preprocessing.disk.files import read_table
 
@@ -40,13 +39,25 @@ class Run:
         notes: Words that must stand beside every score of this run, such as "random init".
         inputs: Facts of the stages that were read, by stage, as ``arrays.read_facts`` gives them.
         array: Name of the array that ``model.keras`` reads, where it reads one directly.
+        sources: Facts of the runs that were read, where these were read and not arrays.
 
     Raises:
         ValueError: The modality is none of ``MODALITIES``.
     """
 
     def __init__(
-        self, branch, *, modality, corpus, protocol, fold, parameters, notes=(), inputs=(), array=""
+        self,
+        branch,
+        *,
+        modality,
+        corpus,
+        protocol,
+        fold,
+        parameters,
+        notes=(),
+        inputs=(),
+        array="",
+        sources=(),
     ):
         inputs = dict(inputs)
         if modality not in MODALITIES:
@@ -66,9 +77,9 @@ class Run:
             "inputs": {stage: facts["digest"] for stage, facts in inputs.items()},
             "array": array,
             "detector": inputs.get("faces", {}).get("detector", ""),
-            "commit": _read_commit(),
             "versions": arrays.list_versions(),
         }
+        self.facts |= provenance.describe_origin(corpus, inputs, list(sources))
         parent = results_folder() / f"{corpus}-{branch}"
         parent.mkdir(parents=True, exist_ok=True)
         _sweep(parent)
@@ -189,10 +200,15 @@ def list_runs(corpus, *, branch=None, protocol=None, fold=None):
     for path in results_folder().glob(f"{corpus}-*/*/parameters.json"):
         if path.parent.suffix == ".partial":
             continue
-        facts = json.loads(path.read_text("utf-8")) | {"folder": path.parent}
+        facts = read_facts(path.parent)
         if all(value is None or facts[name] == value for name, value in wanted.items()):
             found.append(facts)
     return sorted(found, key=lambda facts: facts["folder"].name)
+
+
+def read_facts(folder):
+    """Return the facts of a run, with its ``folder``."""
+    return json.loads((folder / "parameters.json").read_text("utf-8")) | {"folder": folder}
 
 
 def find_run(corpus, branch, *, protocol=None, fold=None):
@@ -243,7 +259,7 @@ def pool_runs(corpus, *, protocol):
     pooled = {}
     for branch, found in sorted(newest.items()):
         last = max(found.values(), key=lambda facts: facts["folder"].name)
-        folds = {n: f for n, f in sorted(found.items()) if f["inputs"] == last["inputs"]}
+        folds = {n: f for n, f in sorted(found.items()) if provenance.read_same_arrays(f, last)}
         notes = {note for facts in folds.values() for note in facts["notes"]}
         notes |= {f"fold {n} left out: made from other arrays" for n in found if n not in folds}
         notes |= {f"made from earlier {stage}" for stage in freshness.list_stale(last)}
@@ -291,13 +307,3 @@ def _sweep(parent):
     for left in parent.glob("*.partial"):
         if time.time() - left.stat().st_mtime > 86400:
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _read_commit():
-    """Return the git commit of the code, or ``""`` outside a checkout."""
-    repository = Path(__file__).resolve().parents[2]
-    command = ["git", "-C", repository, "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True).strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
