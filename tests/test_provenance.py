@@ -6,8 +6,10 @@ import shutil
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from modeling.fusion import heads
 from modeling.pipeline.arguments import find_notebooks, list_parameters
 from modeling.publishing import experiments
 from modeling.training import inputs, provenance, runs
@@ -66,7 +68,7 @@ def test_folds_that_do_not_belong_together_are_refused(home, change, message):
     [
         (["parameters", "EPOCHS"], 41, "had EPOCHS = 41; recipes.toml says 40"),
         (["parameters", "DROPOUT"], 0.1, "had DROPOUT = 0.1; the notebook's default is 0.5"),
-        (["parameters", "SEED"], None, "had SEED = None; the notebook's default is 7"),
+        (["parameters", "SEED"], None, "do not say SEED; the notebook's default is 7"),
         (["prepared", "waveforms", "trim"], False, "TRIM_SILENCE = False; recipes.toml says True"),
         (["prepared", "audio", "n_mels"], 32, "had N_MELS = 32; the notebook's default is 64"),
         (
@@ -155,19 +157,40 @@ def test_every_parameter_of_every_notebook_is_one_that_a_run_keeps():
         assert runs.take_parameters(declared) == declared, notebook.name
 
 
-def test_a_run_knows_its_arrays_copies_and_how_they_were_made(home):
+def save_run(parts, fold):
+    origin = parts.origin | {"fold": fold}
+    run = runs.Run("x", modality="voice", parameters={}, **origin)
+    run.save_predictions(pd.DataFrame({"clip_id": ["a"], "part": ["test"], "fold": [fold]}))
+    return runs.read_facts(run.finish({}))
+
+
+def test_a_run_knows_its_arrays_its_copies_and_how_they_were_made(home):
     folder = write_made_corpus(home)
     parts = inputs.read_parts("ravdess", "mels")
     inputs.add_copies(parts, n_copies=1)
-    run = runs.Run("x", modality="voice", parameters={}, **parts.origin)
-    assert set(run.facts["inputs"]) == {"audio", "augmented"}
+    facts = save_run(parts, 1)
+    assert set(facts["inputs"]) == {"audio", "augmented"}
     digest = hashlib.sha256((folder / "mels_augmented.npy").read_bytes()).hexdigest()
-    assert run.facts["files"]["mels_augmented.npy"] == digest
-    assert run.facts["prepared"]["augmented"] == {"n_copies": 2}
-    before = run.facts["files"]
+    assert facts["files"]["mels_augmented.npy"] == digest
+    assert facts["prepared"]["augmented"] == {"n_copies": 2}
+
+
+def test_folds_are_not_pooled_whose_arrays_have_changed_under_the_same_name(home):
+    folder = write_made_corpus(home)
+    parts = inputs.read_parts("ravdess", "mels")
+    first = save_run(parts, 1)
     arrays.write_array(folder / "mels.npy", np.array(arrays.read_array(folder, "mels")) + 1)
-    after = runs.Run("x", modality="voice", parameters={}, **parts.origin).facts
-    assert {name for name in before if before[name] != after["files"][name]} == {"mels.npy"}
+    second = save_run(parts, 2)
+    assert first["inputs"] == second["inputs"]
+    files = second["files"]
+    assert {name for name in files if files[name] != first["files"][name]} == {"mels.npy"}
+    pooled = runs.pool_runs("ravdess", protocol="luna5")["x"]
+    assert (pooled.folds, pooled.notes) == ("2", "fold 1 left out: made from other arrays")
+
+
+def test_branches_that_trained_on_different_copies_can_be_fused():
+    read = [{"inputs": {"audio": "a", "augmented": copies}} for copies in ("b", "c")]
+    assert heads.join_inputs(dict(zip("xy", read, strict=True))) == {"audio": {"digest": "a"}}
 
 
 def test_a_tree_is_dirty_where_code_has_changed_and_not_where_results_have(tmp_path, monkeypatch):

@@ -178,10 +178,9 @@ def _flatten(stored):
 def _compare(name, key, found, expected, is_named):
     """Raise where a run's parameter is not what a recipe names, or a notebook's default."""
     if found != expected:
+        said = f"do not say {key}" if found is None else f"had {key} = {found!r}"
         source = "recipes.toml says" if is_named else "the notebook's default is"
-        raise ValueError(
-            f"Runs of {name} had {key} = {found!r}; {source} {expected!r}. {_advise(name)}"
-        )
+        raise ValueError(f"Runs of {name} {said}; {source} {expected!r}. {_advise(name)}")
 
 
 def _refuse(name, found, expected):

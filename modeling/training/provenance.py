@@ -51,9 +51,10 @@ def read_code():
 def _ask_git():
     git = ["git", "--no-optional-locks", "-C", str(REPOSITORY)]
     status = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--"]
+    reading = {"stderr": subprocess.DEVNULL, "text": True, "errors": "replace"}
     try:
         commit, changes = (
-            subprocess.check_output([*git, *command], stderr=subprocess.DEVNULL, text=True)
+            subprocess.check_output([*git, *command], **reading)
             for command in (["rev-parse", "--short=12", "HEAD"], [*status, ".", *RESULTS])
         )
     except (OSError, subprocess.CalledProcessError):
