@@ -232,15 +232,9 @@ def publish_experiment(name):
 def describe_fold(facts):
     """Return what a run of a fold says of itself, for publishing."""
     kept = ("commit", "clean", "clips", "inputs", "files", "versions", "notes", "detector", "runs")
+    said = provenance.sign_run(facts) | {key: facts[key] for key in kept}
     prepared = {stage: checks.drop_places(made) for stage, made in facts["prepared"].items()}
-    return (
-        provenance.sign_run(facts)
-        | {key: facts[key] for key in kept}
-        | {
-            "prepared": prepared,
-            "parameters": checks.drop_places(facts["parameters"]),
-        }
-    )
+    return said | {"prepared": prepared, "parameters": checks.drop_places(facts["parameters"])}
 
 
 def write_predictions(path, table):
