@@ -14,7 +14,7 @@ import pandas as pd
 from modeling.fusion import experts
 from modeling.scores import metrics
 from modeling.split.folds import N_MEMBERS
-from modeling.training import runs
+from modeling.training import provenance, runs
 
 
 def seat_committee(corpus, branch, *, protocol, fold):
@@ -33,7 +33,7 @@ def seat_committee(corpus, branch, *, protocol, fold):
         runs.find_run(corpus, branch, protocol=f"{protocol}/{number}", fold=fold)
         for number in range(1, N_MEMBERS + 1)
     ]
-    if any(facts["inputs"] != members[0]["inputs"] for facts in members):
+    if not all(provenance.read_same_arrays(facts, members[0]) for facts in members):
         raise ValueError(
             f"The members of {branch}'s committee, fold {fold}, have read different arrays: the "
             "corpus was prepared anew between them. Run them all again."
@@ -43,7 +43,7 @@ def seat_committee(corpus, branch, *, protocol, fold):
     names = [facts["folder"].name for facts in members]
     shared["parameters"] = members[0]["parameters"] | {"members": names}
     shared["notes"] = sorted({note for facts in members for note in facts["notes"]})
-    run = runs.Run(f"{branch}_committee", protocol=protocol, **shared)
+    run = runs.Run(f"{branch}_committee", protocol=protocol, sources=members, **shared)
     run.facts |= {key: members[0][key] for key in ("inputs", "detector")}
     run.save_predictions(predictions)
     emotions = runs.read_posteriors(predictions)[1]

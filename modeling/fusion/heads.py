@@ -26,6 +26,9 @@ STRENGTHS = (0.03, 0.1, 0.3, 1.0)
 LEAST_ACTORS = 5
 """With fewer validation actors there is no choosing among them."""
 
+COPIES = "augmented"
+"""The stage that training alone reads: runs of which each had other copies can be fused."""
+
 
 def find_branches(corpus, branches, *, protocol, fold):
     """Return the facts of each branch's newest run in the order given; say which have none.
@@ -47,7 +50,7 @@ def find_branches(corpus, branches, *, protocol, fold):
     if not found:
         raise missing
     for name, facts in found.items():
-        if stale := freshness.list_stale(facts):
+        if stale := [stage for stage in freshness.list_stale(facts) if stage != COPIES]:
             raise ValueError(
                 f"{freshness.name_runs([facts])} was made from other {' and '.join(stale)} than "
                 f"{arrays.shorten_path(arrays.corpus_folder(corpus))} holds now. Rerun "
@@ -72,7 +75,7 @@ def read_tables(found):
 
 
 def join_inputs(found):
-    """Return the digest of each stage that runs have read, as ``runs.Run`` takes ``inputs``.
+    """Return the digest of each stage that runs judge by, as ``runs.Run`` takes ``inputs``.
 
     Raises:
         ValueError: Two runs have read a stage in different states.
@@ -80,6 +83,8 @@ def join_inputs(found):
     inputs = {}
     for name, facts in found.items():
         for stage, digest in facts["inputs"].items():
+            if stage == COPIES:
+                continue
             first, known = inputs.setdefault(stage, (name, digest))
             if known != digest:
                 raise ValueError(
