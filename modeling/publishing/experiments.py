@@ -160,8 +160,8 @@ def find_newest(name):
     return [newest[fold] for fold in sorted(newest)]
 
 
-def pool_part(found, part, source="predictions"):
-    """Return the predictions of a part, of runs one a fold, below each other, by clip and fold.
+def pool_parts(found, parts, source="predictions"):
+    """Return the predictions of some parts, of runs one a fold, below each other, by clip and fold.
 
     Raises:
         ValueError: The runs have read different arrays.
@@ -173,14 +173,14 @@ def pool_part(found, part, source="predictions"):
                 "different arrays; expected the same. Run all folds again: make reproduce."
             )
     table = pd.concat(runs.read_predictions(facts["folder"], source) for facts in found)
-    table = table[table["part"] == part]
+    table = table[table["part"].isin(parts)]
     return table.sort_values(["clip_id", "fold"]).reset_index(drop=True)
 
 
 def compare_outcome(name):
     """Print the scores of an experiment's newest runs beside the published ones."""
     for row, source in EXPERIMENTS[name].tables.items():
-        found, kept = pool_part(find_newest(name), "test", source), read_published(row)
+        found, kept = pool_parts(find_newest(name), ["test"], source), read_published(row)
         emotions = runs.read_posteriors(found)[1]
         for title, table in {"now": found, "published": kept}.items():
             if table is not None:
@@ -196,11 +196,11 @@ def compare_outcome(name):
 def publish_experiment(name):
     """Write ``published/<row>/``: the predictions of all folds, and how they came about.
 
-    ``predictions.csv`` holds the test actors of every fold. ``out_of_fold.csv`` holds those who
-    validate in it, judged by a network that never trained on them: of a committee all who are not
-    tested. A fusion has none, since its temperatures and weights are fitted on these very clips;
-    it can be made of those of its parts. ``steps`` are those of the recipe; ``folds`` is what the
-    runs themselves say, see ``checks``.
+    ``predictions.csv`` holds the test actors of every fold. ``out_of_fold.csv`` holds others
+    judged by a network that never trained on them: those who validate, of a committee and of a
+    nested head all who are not tested. A fusion has none, since its temperatures and weights are
+    fitted on these very clips; it can be made of those of its parts. ``steps`` are those of the
+    recipe; ``folds`` is what the runs themselves say, see ``checks``.
 
     Raises:
         FileNotFoundError: There are no runs.
@@ -216,11 +216,11 @@ def publish_experiment(name):
         size = (PUBLISHED.parent / "shipped" / "expression.keras").stat().st_size
         facts |= {"weights": last["parameters"]["weights"], "bytes": size}
     for row, source in own.tables.items():
-        table = pool_part(found, "test", source)
+        table = pool_parts(found, ["test"], source)
         write_predictions(PUBLISHED / row / "predictions.csv", table)
         arrays.write_json(PUBLISHED / row / "parameters.json", {"experiment": row} | facts)
         print(f"published {row}: {len(table)} clips")
-        validated = pool_part(found, "val", source)
+        validated = pool_parts(found, last.get("out_of_fold", ["val"]), source)
         if len(validated) and not own.needs:
             write_predictions(PUBLISHED / row / "out_of_fold.csv", validated)
     if name == "audio_features":
