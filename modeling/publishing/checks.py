@@ -172,7 +172,8 @@ def _flatten(stored):
     """Return a stage's parameters with what each change of notebook 21 was."""
     if "ranges" not in stored:
         return stored
-    return stored | dict.fromkeys(CHANGES, []) | stored["ranges"]
+    made = stored["ranges"]
+    return stored | dict.fromkeys(CHANGES, []) | made | {"channels": "room" in made}
 
 
 def _compare(name, key, found, expected, is_named):
