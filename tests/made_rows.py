@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from data_augmentation.waveforms import RANGES
 from modeling.pipeline.arguments import find_notebooks, list_parameters
 from modeling.publishing.experiments import EXPERIMENTS
 from modeling.training import runs
@@ -10,14 +11,21 @@ from preprocessing.corpora import EMOTIONS
 SOUND = {
     "waveforms": {"window_s": 3.0, "trim": True, "rate_hz": 16000, "audio_lag_s": None},
     "audio": {"n_mels": 64, "window_ms": 32, "hop_ms": 16, "n_mfcc": 20, "deltas": True},
-    "augmented": {
+}
+COPIES = {
+    False: {
         "n_copies": 6,
         "ranges": {"speed": [0.88, 1.12], "tempo": [0.88, 1.12], "pitch": [-2.0, 2.0]},
         "probability": 0.6,
-        "seed": 7,
-        "keep_waveforms": True,
+    },
+    True: {
+        "n_copies": 1,
+        "ranges": {name: list(ends) for name, ends in RANGES.items()},
+        "probability": 0.5,
     },
 }
+"""The copies of a studio's voices, and those that passed other channels too."""
+
 FACES = {"expressions": {"network": "another", "FER_EPOCHS": 0, "POSTERIORS": "/home/me/x.npz"}}
 """What notebooks 11, 12, 21 and 31 write beside their arrays when they run as the recipes say."""
 
@@ -34,29 +42,23 @@ def make_row(name, change=None, *, tables=None):
     parts = [make_row(need, change) for need in own.needs]
     for fold in range(1, 6) if own.protocol == "luna5" else [1]:
         sources = [part[fold - 1] for part in parts]
-        if own.steps[-1].committee:
-            members = [f"{own.protocol}/{number}" for number in range(1, 6)]
-            sources = [make_run(own, fold, member, change) for member in members]
-        elif name == "expression":
-            sources = [make_run(own, fold, own.protocol, change, step=own.steps[-2])]
+        if name == "expression":
+            sources = [make_run(own, fold, change, step=own.steps[-2])]
         own_tables = tables(fold) if tables else {}
-        made.append(make_run(own, fold, own.protocol, change, sources=sources, tables=own_tables))
+        made.append(make_run(own, fold, change, sources=sources, tables=own_tables))
     return made
 
 
-def make_run(own, fold, protocol, change=None, *, sources=(), tables=(), step=None):
+def make_run(own, fold, change=None, *, sources=(), tables=(), step=None):
     """Write one run and return its facts."""
     step = step or own.steps[-1]
     (notebook,) = find_notebooks(step.notebooks)
-    branch = own.branch.removesuffix("_committee") if "/" in protocol else own.branch
     parameters = list_parameters(notebook) | step.parameters
-    facts = {"corpus": own.corpus, "protocol": protocol, "fold": fold, "modality": own.modality}
-    run = runs.Run(branch, **facts, parameters=parameters | {"weights": 7}, sources=sources)
+    facts = {"corpus": own.corpus, "protocol": own.protocol, "fold": fold, "modality": own.modality}
+    run = runs.Run(own.branch, **facts, parameters=parameters | {"weights": 7}, sources=sources)
     run.facts |= {"commit": "c0ffee", "clean": True, "versions": {"keras": "3.15.1"}}
     if not sources and own.corpus == "ravdess":
-        has_copies = any(step.notebooks == "12,21" for step in own.steps)
-        sound = SOUND if has_copies else {"waveforms": SOUND["waveforms"]}
-        run.facts["prepared"] = FACES if own.modality == "face" else sound
+        run.facts["prepared"] = FACES if own.modality == "face" else describe_sound(own)
         run.facts["files"] = {"array.npy": "d1"}
     run.facts["inputs"] = dict.fromkeys(run.facts["prepared"], "d2")
     if change:
@@ -71,3 +73,10 @@ def make_run(own, fold, protocol, change=None, *, sources=(), tables=(), step=No
     for name, table in dict(tables).items():
         run.save_table(name, table)
     return runs.read_facts(run.finish({}))
+
+
+def describe_sound(own):
+    """Return what notebooks 11, 12 and 21 write beside the arrays of a voice's row."""
+    (step,) = (step for step in own.steps if step.notebooks == "12,21")
+    copies = COPIES[step.parameters["CHANNELS"]] | {"seed": 7, "keep_waveforms": True}
+    return SOUND | {"augmented": copies}

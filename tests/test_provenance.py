@@ -103,8 +103,7 @@ def test_a_run_from_before_all_this_was_recorded_is_refused(home):
 
 def test_places_may_differ_and_are_not_published(home):
     def change(facts):
-        if facts["protocol"] == "luna5":
-            facts["parameters"]["DATA"] = f"/home/me/{facts['fold']}"
+        facts["parameters"]["DATA"] = f"/home/me/{facts['fold']}"
 
     make_row("face_expression", change)
     assert experiments.main(["publish", "face_expression"]) == 0
@@ -113,35 +112,20 @@ def test_places_may_differ_and_are_not_published(home):
     assert '"FER_EPOCHS": 0' in text
 
 
-def test_a_committee_is_its_members(home):
-    def change(facts):
-        if (facts["protocol"], facts["fold"]) == ("luna5/4", 3):
-            facts["parameters"]["EPOCHS"] = 17
-
-    made = make_row("audio_yamnet_committee", change)
-    refuse(home, "audio_yamnet_committee", "folds 1 and 3 differ in EPOCHS: 16 and 17")
-    member = home / "results" / made[1]["runs"][2]["run"]
-    shutil.move(member, member.with_name("elsewhere"))
-    refuse(home, "audio_yamnet_committee", f"{member.name}, where no predictions lie now")
-
-
-def test_a_committee_that_lacks_a_member_is_refused(home):
-    def change(facts):
-        if facts["protocol"] == "luna5":
-            facts["runs"] = facts["runs"][:4]
-
-    make_row("audio_moonshine_committee", change)
-    refuse(home, "audio_moonshine_committee", "luna5/3, luna5/4 in fold 1; expected .*luna5/5")
-
-
 def test_a_fusion_is_as_good_as_what_it_read(home):
-    make_row("face_both", lambda facts: facts.update(clean=facts["branch"] != "face_action_units"))
-    refuse(home, "face_both", "Runs of face_action_units come from commit c0ffee with changes")
-    made = make_row("face_both")
-    assert experiments.main(["publish", "face_both"]) == 0
+    row, part = "audio_two_encoders", "audio_moonshine_tiny"
+    make_row(row, lambda facts: facts.update(clean=facts["branch"] != part))
+    refuse(home, row, f"Runs of {part} come from commit c0ffee with changes")
+    make_row(row, lambda facts: facts["runs"] and facts.update(runs=facts["runs"][:1]))
+    refuse(home, row, f"Runs of {part} are of folds none")
+    made = make_row(row)
+    assert experiments.main(["publish", row]) == 0
     shutil.rmtree(home / "published")
-    (home / "results" / made[0]["runs"][0]["run"] / "predictions.csv").write_text("", "utf-8")
-    refuse(home, "face_both", "where other predictions lie now; expected what they read")
+    read = home / "results" / made[0]["runs"][0]["run"] / "predictions.csv"
+    read.write_text("", "utf-8")
+    refuse(home, row, "where other predictions lie now; expected what they read")
+    read.unlink()
+    refuse(home, row, "where no predictions lie now; expected what they read")
 
 
 def test_a_network_that_went_on_from_another_says_from_which(home):

@@ -121,7 +121,7 @@ def fit_on_validation(tables, emotions):
     """Return the fusing function of a logistic regression fitted on the validation clips.
 
     On RAVDESS (LUNA5) the 120 clips of two validation actors are too few for it, and the product of
-    ``experts`` is better; it is for committees, whose validation actors are all who are not tested.
+    ``experts`` is better; it is for runs that judged all who are not tested out of fold.
 
     How freely it may fit is chosen among ``STRENGTHS`` by cross-validation over the validation
     actors; where these are fewer than ``LEAST_ACTORS``, or one emotion would be left to fit on, it
@@ -209,7 +209,7 @@ def _centre(posteriors):
 
 
 def list_without_embeddings(found):
-    """Return the branches whose runs hold no embeddings: committees."""
+    """Return the branches whose runs hold no embeddings, such as those adapted to a person."""
     return [name for name, f in found.items() if not (f["folder"] / "embeddings.npy").is_file()]
 
 

@@ -1,14 +1,14 @@
 """What runs must be to be published as a row: all folds, of one make, made as the recipe says.
 
 What a run *says* was recorded while it ran (``training.provenance``); what is *expected* stands in
-``recipes.toml`` and, where that is silent, in the notebooks' parameters cells. What a run has read,
-members of a committee or runs that it fused, must be so too.
+``recipes.toml`` and, where that is silent, in the notebooks' parameters cells. Runs that a run has
+read must be so too.
 """
 
 from itertools import groupby
 
 from modeling.pipeline.arguments import REPOSITORY, find_notebooks, list_parameters
-from modeling.split.folds import N_MEMBERS, PROTOCOLS
+from modeling.split.folds import PROTOCOLS
 from modeling.split.protocol import count_folds
 from modeling.training import provenance, runs
 from preprocessing.disk import arrays
@@ -62,10 +62,7 @@ def check_row(name, found, experiments):
             part = [facts for facts in everything if (facts["branch"], facts["protocol"]) == key]
             check_row(need, part, experiments)
         return
-    if last.committee:
-        _check_members(name, own, read)
-        check_group(name, [*found, *everything], last)
-    elif begun := [step for step in before if step.notebooks == last.notebooks]:
+    if begun := [step for step in before if step.notebooks == last.notebooks]:
         _check_beginning(name, own, read)
         check_group(name, everything, begun[-1])
     for facts in found:
@@ -139,15 +136,6 @@ def _check_folds(name, own, found):
     if folds != list(range(1, n_folds + 1)):
         said = f"are of folds {', '.join(map(str, folds)) or 'none'}"
         raise _refuse(name, said, f"each of 1 to {n_folds} once")
-
-
-def _check_members(name, own, read):
-    """Refuse a committee whose runs, read by fold, are not all of its members."""
-    expected = [f"{own.protocol}/{number}" for number in range(1, N_MEMBERS + 1)]
-    for fold, sources in read.items():
-        if (seats := sorted(facts["protocol"] for facts in sources)) != expected:
-            said = f"have the members {', '.join(seats) or 'none'} in fold {fold}"
-            raise _refuse(name, said, ", ".join(expected))
 
 
 def _check_beginning(name, own, read):

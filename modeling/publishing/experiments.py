@@ -43,7 +43,6 @@ class Step:
     parameters: dict = field(default_factory=dict)
     asks: tuple = ()
     every_fold: bool = True
-    committee: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def read_recipes(path=RECIPES):
 
 
 EXPERIMENTS = read_recipes()
-CHOSEN = "fusion_three_committees"
+CHOSEN = "fusion_nested"
 """The row that stands for the project: chosen on out-of-fold scores, not because it tests best."""
 
 SHIPPED = "fusion_shipped"
@@ -139,7 +138,6 @@ def run_steps(name, given, *, data=""):
         words = shlex.join(f"{key}={value!r}" for key, value in own.items())
         options = ["--corpus", corpus, "--data", data, "--only", step.notebooks]
         options += ["--folds", "all"] if step.every_fold else []
-        options += ["--committee"] if step.committee else []
         status = command.main([*options, "--parameters", words])
         if status in (1, 2):
             return status
@@ -197,10 +195,10 @@ def publish_experiment(name):
     """Write ``published/<row>/``: the predictions of all folds, and how they came about.
 
     ``predictions.csv`` holds the test actors of every fold. ``out_of_fold.csv`` holds others
-    judged by a network that never trained on them: those who validate, of a committee and of a
-    nested head all who are not tested. A fusion has none, since its temperatures and weights are
-    fitted on these very clips; it can be made of those of its parts. ``steps`` are those of the
-    recipe; ``folds`` is what the runs themselves say, see ``checks``.
+    judged by a network that never trained on them: those who validate, of a nested head all who
+    are not tested. A fusion has none, since its temperatures and weights are fitted on these very
+    clips; it can be made of those of its parts. ``steps`` are those of the recipe; ``folds`` is
+    what the runs themselves say, see ``checks``.
 
     Raises:
         FileNotFoundError: There are no runs.
