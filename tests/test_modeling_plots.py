@@ -70,6 +70,13 @@ DRAWINGS = {
     "course": lambda ax: plots.plot_mean_course(SEEN, CLASSES, step_s=0.1, title="sad", ax=ax),
     "degradation": lambda ax: plots.plot_degradation(WORSE, title="Noise", chance=0.125, ax=ax),
     "embedding": lambda ax: plots.plot_embedding(POSTERIORS[:, :2], TRUE, EMOTIONS, ax=ax),
+    "groups": lambda ax: plots.plot_groups(POSTERIORS[:, :2], ACTORS, title="by actor", ax=ax),
+    "layers": lambda ax: plots.plot_layers(
+        pd.Series([0.2, 0.5], index=[1, 2]), chance=0.125, name="Moonshine", ax=ax
+    ),
+    "alikeness": lambda ax: plots.plot_alikeness(
+        np.r_[RNG.normal(size=(9, 4)), np.zeros((3, 4))], step_s=0.1, title="layer 1", ax=ax
+    ),
 }
 
 
@@ -207,6 +214,24 @@ def test_mean_faces_are_means_and_an_expression_without_faces_is_empty():
     figure = plots.plot_mean_faces(faces, np.array([0, 0, 1]), ("neutral", "happy", "sad"))
     assert (np.asarray(figure.axes[0].images[0].get_array()) == 20).all()
     assert not figure.axes[2].images
+
+
+def test_alikeness_leaves_out_padding_and_is_1_of_a_frame_with_itself():
+    frames = np.r_[RNG.normal(size=(9, 4)), np.zeros((3, 4))]
+    ax = plots.plot_alikeness(frames, step_s=0.1, title="layer 1")
+    alike = np.asarray(ax.images[0].get_array())
+    assert alike.shape == (9, 9)
+    np.testing.assert_allclose(np.diag(alike), 1)
+    np.testing.assert_allclose(ax.get_xlim(), (0, 0.9))
+
+
+def test_many_groups_are_drawn_without_names():
+    points = RNG.normal(size=(40, 2))
+    few, many = (np.resize([f"word {i}" for i in range(n)], 40) for n in (2, 40))
+    assert plots.plot_groups(points, few, title="words").get_legend() is not None
+    assert plots.plot_groups(points, many, title="words").get_legend() is None
+    unnamed = plots.plot_groups(points, [""] * 40, title="words").get_legend()
+    assert [text.get_text() for text in unnamed.get_texts()] == ["unknown"]
 
 
 def test_a_course_leaves_out_frames_that_few_clips_have():

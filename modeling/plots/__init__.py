@@ -6,8 +6,10 @@ among them. Colours and order of the emotions are those of ``preprocessing.plots
 """
 
 from modeling.plots.analysis import (
+    plot_alikeness,
     plot_degradation,
     plot_expressions,
+    plot_layers,
     plot_leak,
     plot_mean_course,
     plot_mean_faces,
@@ -18,6 +20,7 @@ from modeling.plots.scores import (
     plot_by_actor,
     plot_confusion,
     plot_embedding,
+    plot_groups,
     plot_history,
     plot_recall_table,
     plot_reliability,
