@@ -8,7 +8,6 @@
 # make run ONLY=4                                 only the notebooks whose number begins with 4: voices
 # make run P="EPOCHS=5 N_FRAMES=12"               other parameters
 # make run FOLDS=all                              every fold, not the first alone
-# make run FOLDS=all COMMITTEE=1                  five networks a fold, each stopped on other actors
 # make run JOBS=1                                 one notebook after the other, in less memory
 # make run SCHEDULER=tcp://10.0.0.1:8786          clips (and folds) on a Dask cluster
 
@@ -18,7 +17,6 @@ DATA ?=
 ONLY ?=
 P ?=
 FOLDS ?=
-COMMITTEE ?=
 SCHEDULER ?=
 JOBS ?=
 SLOW ?=
@@ -29,7 +27,7 @@ BIN = .venv/bin
 
 run: install
 	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)" \
-		--folds "$(FOLDS)" $(if $(COMMITTEE),--committee) $(if $(JOBS),--jobs $(JOBS)) --scheduler "$(SCHEDULER)"
+		--folds "$(FOLDS)" $(if $(JOBS),--jobs $(JOBS)) --scheduler "$(SCHEDULER)"
 
 test: install-dev
 	$(BIN)/ruff check .

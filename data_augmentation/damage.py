@@ -1,4 +1,4 @@
-"""Worse input on purpose, to see what it does to a trained model: noise, lost frames, blur.
+"""Worse input on purpose, to see what it does to a trained model: worse sound, lost frames, blur.
 
 Nothing here is written to disk and nothing is trained on. Each function changes a copy.
 """
@@ -9,15 +9,16 @@ from scipy.ndimage import gaussian_filter
 from preprocessing.disk import arrays
 
 
-def add_noise(corpus, rows, name, snr_db, *, seed=0):
-    """Return some clips' voices under white noise, as an array on disk holds them.
+def change_voices(corpus, rows, name, changes, *, seed=0):
+    """Return some clips' voices after changes such as noise, as an array on disk holds them.
 
     Args:
         corpus: A name of ``corpora.NAMES``.
         rows: Of ``clips.csv``.
         name: ``waveforms`` or ``mels``; the result is like those rows of that array.
-        snr_db: Power of the clip over that of the noise, in decibels.
-        seed: Of the noise.
+        changes: dict of amounts by name, as ``waveforms.make_change`` takes them, made in this
+            order: ``{"noise": 10}`` is white noise 10 dB below the clip.
+        seed: Of what is random in them.
     """
     # Here, since modeling imports this module but none of what makes spectrograms.
     from data_augmentation import copies, waveforms
@@ -36,8 +37,10 @@ def add_noise(corpus, rows, name, snr_db, *, seed=0):
         if row not in voices:
             continue
         rng = np.random.default_rng([seed, row])
-        noisy = waveforms.add_noise(np.array(voices[row]), rate_hz, snr_db, rng=rng)
-        own = spectra.log_mel(noisy, rate_hz, **options) if name == "mels" else noisy
+        voice = np.array(voices[row])
+        for change, amount in changes.items():
+            voice = waveforms.make_change(voice, rate_hz, change, amount, rng=rng)
+        own = spectra.log_mel(voice, rate_hz, **options) if name == "mels" else voice
         worse[place, : len(own)] = own
     return worse
 

@@ -17,6 +17,15 @@ UNITS = {
     "shift": "s",
     "gain": "dB",
     "noise": "dB SNR",
+    "room": "s",
+    "pink": "dB SNR",
+    "brown": "dB SNR",
+    "babble": "dB SNR",
+    "low_cut": "Hz",
+    "high_cut": "Hz",
+    "mulaw": "bits",
+    "mp3": "kbit/s",
+    "opus": "kbit/s",
 }
 """Unit of each waveform change's amount, see ``waveforms.AUGMENTATIONS``."""
 

@@ -1,27 +1,31 @@
-"""Altered copies of waveforms: speed, tempo, pitch, shift, gain and noise, by audiomentations.
+"""Altered copies of waveforms: of the voice itself, and of what it passes on its way to a file.
 
-Each of the first six functions takes a waveform, float32 (samples,) in [-1, 1], its rate in samples
-per second and the amount of one change, and returns float32 (samples,): as long as before, cut or
-padded with silence at both ends.
+Each of the first eight functions takes a waveform, float32 (samples,) in [-1, 1], its rate in
+samples per second and the amount of one change, and returns float32 (samples,): as long as before,
+cut or padded with silence at both ends. They are audiomentations'; ``acoustics`` and
+``preprocessing.clips.lossy`` have others. (audiomentations has coloured noise too, but more than
+half of its brown noise lies below 50 Hz; its rooms and MP3 need libraries of their own.)
 """
 
 import hashlib
 import random
+from functools import partial
 
 import numpy as np
-from audiomentations import AddGaussianSNR, Gain, PitchShift, Resample, Shift, TimeStretch
+from audiomentations import (
+    AddGaussianSNR,
+    Gain,
+    HighPassFilter,
+    LowPassFilter,
+    PitchShift,
+    Resample,
+    Shift,
+    TimeStretch,
+)
 
+from data_augmentation import acoustics
+from preprocessing.clips import lossy
 from preprocessing.voice import spectra
-
-RANGES = {
-    "speed": (0.9, 1.1),
-    "tempo": (0.9, 1.1),
-    "pitch": (-1.5, 1.5),
-    "shift": (-0.2, 0.2),
-    "gain": (-6.0, 6.0),
-    "noise": (15.0, 35.0),
-}
-"""Lowest and highest amount of each change, in the unit of its function."""
 
 
 def change_speed(waveform, rate_hz, factor):
@@ -66,29 +70,84 @@ def add_noise(waveform, rate_hz, snr_db, *, rng):
     return _apply(noise, waveform, rate_hz, seed=int(rng.integers(2**32)))
 
 
+def cut_low(waveform, rate_hz, hz):
+    """Take off what lies below a frequency, 24 dB an octave (Butterworth)."""
+    return _apply(HighPassFilter(hz, hz, 24, 24, p=1.0), waveform, rate_hz)
+
+
+def cut_high(waveform, rate_hz, hz):
+    """Take off what lies above a frequency, 36 dB an octave (Butterworth)."""
+    return _apply(LowPassFilter(hz, hz, 36, 36, p=1.0), waveform, rate_hz)
+
+
 AUGMENTATIONS = {
     "speed": change_speed,
     "tempo": change_tempo,
     "pitch": shift_pitch,
     "shift": shift_time,
+    "room": acoustics.add_room,
     "gain": change_gain,
     "noise": add_noise,
+    "pink": partial(acoustics.add_coloured_noise, slope=1),
+    "brown": partial(acoustics.add_coloured_noise, slope=2),
+    "babble": acoustics.add_babble,
+    "low_cut": cut_low,
+    "high_cut": cut_high,
+    "mulaw": lossy.compand,
+    "mp3": partial(lossy.recode_sound, codec="mp3"),
+    "opus": partial(lossy.recode_sound, codec="opus"),
 }
 """Every change by name, in the order in which they are made."""
+
+RANGES = {
+    "speed": (0.9, 1.1),
+    "tempo": (0.9, 1.1),
+    "pitch": (-1.5, 1.5),
+    "shift": (-0.2, 0.2),
+    "room": (0.15, 1.0),
+    "gain": (-20.0, 6.0),
+    "noise": (-3.0, 25.0),
+    "pink": (-3.0, 25.0),
+    "brown": (-3.0, 25.0),
+    "babble": (-3.0, 25.0),
+    "low_cut": (50.0, 400.0),
+    "high_cut": (2500.0, 7500.0),
+    "mulaw": (8.0, 8.0),
+    "mp3": (16.0, 32.0),
+    "opus": (8.0, 24.0),
+}
+"""Lowest and highest amount of each change, in the unit of its function."""
+
+ALTERNATIVES = (("noise", "pink", "brown", "babble"), ("mulaw", "mp3", "opus"))
+"""Changes of which a copy gets one at most, each as likely as the others."""
+
+DRAWN = ("room", "noise", "pink", "brown", "babble")
+"""Changes that take an ``rng``."""
+
+
+def make_change(waveform, rate_hz, name, amount, *, rng):
+    """Return a waveform after one change of ``AUGMENTATIONS``.
+
+    ``amount`` is a number, or a tuple of those that its function takes.
+    """
+    amounts = amount if isinstance(amount, tuple) else (amount,)
+    options = {"rng": rng} if name in DRAWN else {}
+    return AUGMENTATIONS[name](waveform, rate_hz, *amounts, **options)
 
 
 def augment_waveform(waveform, rate_hz, *, rng, ranges=RANGES, probability=0.5):
     """Return an altered copy of a waveform, and what was done to it.
 
     Each change is made with the given probability, by an amount drawn evenly from its range; at
-    least one is made. A result that leaves [-1, 1] is scaled back to its peak.
+    least one is made. ``ALTERNATIVES`` share one probability. A result that leaves [-1, 1] is
+    scaled back to its peak.
 
     Args:
         waveform, rate_hz: As the changes take them.
         rng: numpy random generator.
         ranges: dict of (lowest, highest) amounts by name of the change; one that is not named is
             not made, an empty dict makes none.
-        probability: Chance of each change.
+        probability: Chance of each change, or of one of its alternatives.
 
     Returns:
         float32 (samples,), and a dict of the amount by name of each change made.
@@ -103,14 +162,16 @@ def augment_waveform(waveform, rate_hz, *, rng, ranges=RANGES, probability=0.5):
         )
     altered = spectra.check_waveform(waveform).copy()
     ranges = {name: ranges[name] for name in AUGMENTATIONS if name in ranges}
-    chosen = rng.random(len(ranges)) < probability
-    if ranges and not chosen.any():
-        chosen[rng.integers(len(ranges))] = True
+    groups = _group_alternatives(ranges)
+    chosen = rng.random(len(groups)) < probability
+    if groups and not chosen.any():
+        chosen[rng.integers(len(groups))] = True
     drawn = {name: float(rng.uniform(low, high)) for name, (low, high) in ranges.items()}
-    amounts = {name: drawn[name] for name, made in zip(ranges, chosen, strict=True) if made}
+    groups = [group for group, made in zip(groups, chosen, strict=True) if made]
+    made = [group[rng.integers(len(group))] if len(group) > 1 else group[0] for group in groups]
+    amounts = {name: amount for name, amount in drawn.items() if name in made}
     for name, amount in amounts.items():
-        options = {"rng": rng} if name == "noise" else {}
-        altered = AUGMENTATIONS[name](altered, rate_hz, amount, **options)
+        altered = make_change(altered, rate_hz, name, amount, rng=rng)
     peak = np.abs(altered).max(initial=0.0)
     return (altered / peak if peak > 1 else altered), amounts
 
@@ -134,6 +195,15 @@ def make_copies(waveform, rate_hz, *, n_copies, seed_parts, **changes):
         row[:], made = augment_waveform(waveform, rate_hz, rng=rng, **changes)
         amounts.append(made)
     return copies, amounts
+
+
+def _group_alternatives(names):
+    """Return lists of the names of which one is made at most, in order; most are alone."""
+    groups = {}
+    for name in names:
+        kind = next((kinds for kinds in ALTERNATIVES if name in kinds), name)
+        groups.setdefault(kind, []).append(name)
+    return list(groups.values())
 
 
 def _apply(transform, waveform, rate_hz, *, seed=0):

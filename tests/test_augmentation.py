@@ -39,6 +39,14 @@ STRONG = {
     "frame_drop": 0.5,
     "time_shift": 2,
 }
+OLD = [
+    {"speed": 1.0352, "pitch": 1.82},
+    {"speed": 1.0065, "tempo": 0.9156, "pitch": -0.6061},
+    {"speed": 1.0884, "tempo": 1.0754, "pitch": 1.595, "noise": 32.3569},
+    {"tempo": 1.1149},
+]
+"""Changes of four copies, as drawn when voices had no channels."""
+
 IN_SPACE = [name for name in STRONG if name not in ("frame_drop", "time_shift")]
 
 
@@ -349,6 +357,100 @@ def test_gain_is_in_decibels():
     )
 
 
+# What lies between a mouth and a file
+
+
+def change(waveform, name, amount, seed=0):
+    rng = np.random.default_rng(seed)
+    return waveforms.make_change(waveform, RATE, name, amount, rng=rng)
+
+
+def make_white(seconds=2.0):
+    return np.random.default_rng(1).normal(0, 0.1, int(seconds * RATE)).astype(np.float32)
+
+
+def measure_band_db(waveform, low_hz, high_hz):
+    """Return the mean power of a band of the spectrum, in decibels."""
+    power = np.abs(np.fft.rfft(waveform)) ** 2
+    hz = np.fft.rfftfreq(len(waveform), 1 / RATE)
+    return 10 * np.log10(power[(hz >= low_hz) & (hz < high_hz)].mean())
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.floats(0.15, 1.0), st.integers(0, 1000))
+def test_a_room_rings_for_as_long_as_asked(seconds, seed):
+    """By Schroeder's backward integration (1965) of what a click becomes, -5 to -35 dB."""
+    click = np.zeros(2 * RATE, np.float32)
+    click[0] = 0.5
+    heard = change(click, "room", (seconds, 1.0), seed)
+    left = np.cumsum(heard[::-1].astype(float) ** 2)[::-1]
+    left_db = 10 * np.log10(left[left > 0] / left[0])
+    start, end = np.argmax(left_db < -5), np.argmax(left_db < -35)
+    slope = np.polyfit(np.arange(start, end) / RATE, left_db[start:end], 1)[0]
+    assert -60 / slope == pytest.approx(seconds, rel=0.15)
+
+
+@pytest.mark.parametrize("walls", [0.1, 0.5])
+def test_walls_have_their_share_and_the_voice_its_place_and_loudness(walls):
+    click = np.zeros(2 * RATE, np.float32)
+    click[100] = 0.5
+    heard = change(click, "room", (0.6, walls))
+    assert np.abs(heard).argmax() == 100
+    assert not heard[:100].round(6).any()
+    assert 1 - heard[100] ** 2 / np.sum(heard**2) == pytest.approx(walls, abs=0.01)
+    assert np.sum(heard**2) == pytest.approx(0.25, rel=1e-3)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.sampled_from(["pink", "brown", "babble"]), st.floats(-10, 40), st.integers(400, 20000))
+def test_every_noise_has_the_ratio_asked_for(name, snr_db, n_samples):
+    voice = make_voice(2.0)[5000 : 5000 + n_samples]
+    noise = change(voice, name, snr_db).astype(float) - voice
+    assert 10 * np.log10(np.mean(voice**2) / np.mean(noise**2)) == pytest.approx(snr_db, abs=0.1)
+
+
+@pytest.mark.parametrize(("name", "slope"), [("noise", 0), ("pink", -3.01), ("brown", -6.02)])
+def test_noise_falls_by_so_many_decibels_an_octave_as_its_colour_says(name, slope):
+    voice = np.full(8 * RATE, 0.1, np.float32)
+    noise = change(voice, name, 0) - voice
+    octaves = [measure_band_db(noise, hz, 2 * hz) for hz in 62.5 * 2 ** np.arange(7)]
+    assert np.polyfit(range(7), octaves, 1)[0] == pytest.approx(slope, abs=0.3)
+
+
+def test_babble_is_of_the_pitch_of_people_and_not_of_the_moment():
+    voice = np.concatenate([make_voice(), np.zeros(RATE, np.float32)])
+    babble = change(voice, "babble", 0) - voice
+    people = measure_band_db(babble, 150, 260)
+    assert people > max(measure_band_db(babble, *band) for band in [(60, 140), (270, 1000)]) + 20
+    assert babble[RATE:].std() > 0.2 * babble[:RATE].std()
+
+
+@pytest.mark.parametrize(
+    ("name", "hz", "kept", "gone"),
+    [("low_cut", 400, (800, 8000), (50, 200)), ("high_cut", 2500, (50, 1600), (5000, 7900))],
+)
+def test_nothing_is_left_outside_a_band(name, hz, kept, gone):
+    noise = make_white()
+    narrow = change(noise, name, hz)
+    assert measure_band_db(narrow, *kept) == pytest.approx(measure_band_db(noise, *kept), abs=0.5)
+    assert measure_band_db(narrow, *gone) < measure_band_db(noise, *gone) - 24
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(-30, 12))
+def test_companding_costs_soft_sounds_no_more_than_loud_ones(gain_db):
+    noise = make_white(0.2) * np.float32(10 ** (gain_db / 20))
+    error = change(noise, "mulaw", 8) - noise
+    assert 30 < 20 * np.log10(noise.std() / error.std()) < 45
+    assert len(np.unique(change(make_white(), "mulaw", 8))) <= 255
+
+
+@pytest.mark.parametrize("name", waveforms.AUGMENTATIONS)
+def test_silence_stays_silence(name):
+    for amount in waveforms.RANGES[name]:
+        assert not change(np.zeros(3000, np.float32), name, amount).any()
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 4000), st.integers(0, 10**6), st.booleans())
 def test_copies_keep_length_type_and_range(n_samples, seed, silent):
@@ -399,7 +501,8 @@ def test_the_original_is_not_changed():
     before = voice.copy()
     rng = np.random.default_rng(0)
     changed, amounts = waveforms.augment_waveform(voice, RATE, rng=rng, probability=1.0)
-    assert list(amounts) == list(waveforms.AUGMENTATIONS)
+    made = [n for n in waveforms.AUGMENTATIONS if n not in sum(waveforms.ALTERNATIVES, ())]
+    assert [n for n in amounts if n in made] == made
     assert (changed != voice).any()
     same, none = waveforms.augment_waveform(voice, RATE, rng=rng, ranges={})
     same[0] = 1
@@ -412,6 +515,25 @@ def test_only_the_named_changes_are_made():
         make_voice(0.2), RATE, n_copies=8, seed_parts=(1,), ranges={"gain": (-3, 3)}
     )
     assert all(set(changes) == {"gain"} for changes in amounts)
+
+
+def test_of_alternatives_a_copy_gets_one_at_most():
+    _, amounts = waveforms.make_copies(
+        make_voice(0.1), RATE, n_copies=60, seed_parts=(2,), probability=0.6
+    )
+    for names in waveforms.ALTERNATIVES:
+        made = [[name for name in names if name in changes] for changes in amounts]
+        assert set(map(len, made)) == {0, 1}
+        assert 24 <= sum(map(len, made)) <= 48
+        assert set(sum(made, [])) == set(names)
+
+
+def test_ranges_without_channels_give_the_copies_that_they_gave_before_there_were_any():
+    ranges = {"speed": (0.88, 1.12), "tempo": (0.88, 1.12), "pitch": (-2, 2), "noise": (15, 35)}
+    _, amounts = waveforms.make_copies(
+        make_voice(0.3), RATE, n_copies=4, seed_parts=(7, "03-01-05"), ranges=ranges
+    )
+    assert [{name: round(amount, 4) for name, amount in own.items()} for own in amounts] == OLD
 
 
 def test_unknown_augmentations_and_waveforms_are_refused():

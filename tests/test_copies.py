@@ -88,10 +88,11 @@ def test_copies_differ_from_the_clip_and_each_other_and_stay_within_its_end(fold
 def test_table_holds_the_amount_of_every_change_made(folder):
     table = copy(n_copies=20, probability=0.3)
     assert len(table) == 60
-    assert list(table) == ["clip_id", "copy", *waveforms.RANGES, "reason"]
+    assert list(table) == ["clip_id", "copy", *waveforms.AUGMENTATIONS, "reason"]
     for name, (low, high) in waveforms.RANGES.items():
         assert table[name].dropna().between(low, high).all()
-        assert 4 < table[name].notna().sum() < 40
+    for names in [("speed",), ("room",), ("low_cut",), *waveforms.ALTERNATIVES]:
+        assert 4 < table[list(names)].notna().any(axis=1).sum() < 40
     assert table[list(waveforms.RANGES)].notna().any(axis=1).all()
     assert (table["reason"] == "").all()
     assert not (folder / "waveforms_augmented.npy").exists()
@@ -159,8 +160,8 @@ def test_unknown_change_stops_before_any_clip(folder):
 def test_changes_work_on_arrays_read_from_disk(folder):
     voice = arrays.read_array(folder, "waveforms")[0]
     for name, (_, high) in waveforms.RANGES.items():
-        options = {"rng": np.random.default_rng(0)} if name == "noise" else {}
-        assert len(waveforms.AUGMENTATIONS[name](voice, RATE, high, **options)) == len(voice)
+        rng = np.random.default_rng(0)
+        assert len(waveforms.make_change(voice, RATE, name, high, rng=rng)) == len(voice)
 
 
 def test_amounts_are_drawn_in_a_panel_per_change(folder):

@@ -96,8 +96,8 @@ def test_a_broken_fold_is_named_and_the_others_are_kept(home, capsys):
 
 def test_all_folds_are_those_of_the_protocol(home):
     given = {"a": {"FOLD": 2}, "b": {"PROTOCOL": "msaf6"}}
-    assert crossvalidation.choose_folds("all", "ravdess", {}) == ("luna5", [1, 2, 3, 4, 5])
-    assert crossvalidation.choose_folds("all", "ravdess", given) == ("msaf6", [1, 2, 3, 4, 5, 6])
+    assert crossvalidation.choose_folds("all", "ravdess", {}) == [1, 2, 3, 4, 5]
+    assert crossvalidation.choose_folds("all", "ravdess", given) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("folds", ["6", "0", "one"])

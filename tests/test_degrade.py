@@ -12,6 +12,7 @@ from modeling.training import inputs, loop, runs
 from modeling.training.layers import StatisticsPooling
 from preprocessing import analyse
 from preprocessing.disk import arrays
+from preprocessing.voice import spectra
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
 
@@ -60,22 +61,47 @@ def folder(tmp_path, monkeypatch):
 def test_noise_has_the_power_asked_for_and_ends_with_the_clip(folder):
     rows = np.array([3, 0])
     clean = arrays.read_array(folder, "waveforms")[rows]
-    noisy = damage.add_noise("ravdess", rows, "waveforms", 10)
+    noisy = damage.change_voices("ravdess", rows, "waveforms", {"noise": 10})
     n = 1440
     noise = (noisy - clean)[:, :n]
     ratio = 10 * np.log10(np.mean(clean[:, :n] ** 2) / np.mean(noise**2))
     assert ratio == pytest.approx(10, abs=1)
     np.testing.assert_array_equal(noisy[:, n:], clean[:, n:])
-    again = damage.add_noise("ravdess", rows[::-1], "waveforms", 10)
+    again = damage.change_voices("ravdess", rows[::-1], "waveforms", {"noise": 10})
     np.testing.assert_array_equal(again[::-1], noisy)  # a clip's noise is its own
 
 
 def test_noise_fills_the_spectrogram(folder):
     rows = np.arange(4)
     clean = arrays.read_array(folder, "mels")[rows]
-    noisy = damage.add_noise("ravdess", rows, "mels", 0)
+    noisy = damage.change_voices("ravdess", rows, "mels", {"noise": 0})
     assert noisy.shape == clean.shape
     assert (noisy - clean).mean() > 1
+
+
+@pytest.mark.parametrize("channel", fusion_damage.CHANNELS)
+def test_channels_change_voices_and_spectrograms_alike_and_end_with_the_clip(folder, channel):
+    rows, changes = np.array([3, 0]), fusion_damage.CHANNELS[channel]
+    facts = arrays.read_facts(folder, "audio")["parameters"]
+    spectrum = {name: facts[name] for name in ("n_mels", "window_ms", "hop_ms")}
+    clean = arrays.read_array(folder, "waveforms")[rows]
+    worse = damage.change_voices("ravdess", rows, "waveforms", changes)
+    assert np.isfinite(worse).all()
+    assert (worse[:, :1440] != clean[:, :1440]).any(axis=1).all()
+    np.testing.assert_array_equal(worse[:, 1440:], clean[:, 1440:])
+    mels = damage.change_voices("ravdess", rows, "mels", changes)
+    for voice, mel in zip(worse, mels, strict=True):
+        own = spectra.log_mel(voice[:1440], 16000, **spectrum)
+        np.testing.assert_allclose(mel[: len(own)], own, atol=1e-3)
+
+
+def test_a_telephone_has_no_bass_and_no_hiss(folder):
+    clean = arrays.read_array(folder, "waveforms")[:1, :1440]
+    worse = damage.change_voices("ravdess", [0], "waveforms", fusion_damage.CHANNELS["telephone"])
+    ratio = np.abs(np.fft.rfft(worse[0, :1440]) / np.fft.rfft(clean[0])) ** 2
+    hz = np.fft.rfftfreq(1440, 1 / 16000)
+    assert np.median(ratio[(hz < 150) | (hz > 5000)]) < 0.01
+    assert np.median(ratio[(hz > 500) & (hz < 3000)]) == pytest.approx(1, abs=0.2)
 
 
 def save_branch(branch, array):

@@ -16,6 +16,7 @@ SMALL = (
     "N_SEEDS=1 PIXEL_FRAMES=4 RESAMPLES=100 PRETRAINED=False"
 )
 VOICES = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features", "audio_moonshine")
+MODELING = arguments.REPOSITORY / "modeling"
 BRANCHES = ("video_convlstm", "video_expression", *VOICES)
 FUSIONS = tuple(
     f"fusion_{way}" for way in ("mean", "late", "logistic", "early", "dense", "gated", "attention")
@@ -34,8 +35,18 @@ def use_real_detector(monkeypatch, real_data):
 
 
 def check_run(corpus, branch):
-    """Check that a branch left a whole run behind: files, rows that sum to one, no NaN."""
+    """Check that a branch left a whole run behind: files, rows that sum to one, no NaN.
+
+    It keeps what stands in its notebook's parameters cell, and what it has read.
+    """
     facts = runs.find_run(corpus, branch)
+    fused = branch.startswith("fusion")
+    (notebook,) = MODELING.glob("50_*.ipynb" if fused else f"*_{branch}*.ipynb")
+    assert arguments.list_parameters(notebook).keys() <= facts["parameters"].keys()
+    assert all(facts["files"].values())
+    assert set(facts["prepared"]) >= set(facts["inputs"])
+    named = [source["branch"] for source in facts["runs"]]
+    assert named == (facts["parameters"]["BRANCHES"].split() if fused else [])
     predictions = runs.read_predictions(facts["folder"])
     posteriors, emotions = runs.read_posteriors(predictions)
     assert np.isfinite(posteriors).all()

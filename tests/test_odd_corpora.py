@@ -127,8 +127,8 @@ def test_emotion_that_is_not_tested_and_one_never_trained_on_are_named():
 
 def test_nothing_is_said_of_runs_that_train_on_and_test_every_emotion():
     table = make_table([*EMOTIONS, *EMOTIONS], ["train"] * 3 + ["test"] * 3)
-    committee = table.assign(part=table["part"].replace("train", "val"))
-    assert metrics.describe_gaps({"x": table, "y": committee}, EMOTIONS) == ""
+    nested = table.assign(part=table["part"].replace("train", "val"))
+    assert metrics.describe_gaps({"x": table, "y": nested}, EMOTIONS) == ""
 
 
 def test_run_that_judged_some_of_the_clips_is_named():

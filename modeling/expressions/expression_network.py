@@ -26,6 +26,11 @@ TURN_DEG = 6.0
 """How far a single face is turned to either side for more views of it."""
 
 
+def find_newest():
+    """Return the facts of the newest run of notebook 31; FileNotFoundError where there is none."""
+    return runs.find_run("fer2013", "expression", protocol="official", fold=1)
+
+
 def load_network(start):
     """Return an expression network: of a ``.keras`` file, or of the ``newest`` run of notebook 31.
 
@@ -33,8 +38,7 @@ def load_network(start):
         FileNotFoundError: There is no such file or run.
     """
     if start == "newest":
-        folder = runs.find_run("fer2013", "expression", protocol="official", fold=1)["folder"]
-        start = folder / "model.keras"
+        start = find_newest()["folder"] / "model.keras"
     if not Path(start).is_file():
         raise FileNotFoundError(f"START = '{start}' is no file; name a .keras file or 'newest'.")
     return keras.models.load_model(start, compile=False)

@@ -55,10 +55,11 @@ class Seen:
     detector: str = ""
 
 
-def write_expressions(corpus, seen, *, units=None):
+def write_expressions(corpus, seen, *, units=None, notebook=None):
     """Write a corpus's expressions, as ``Seen``, and their summary; return the summary.
 
-    Of action units, a DataFrame with a row a clip, the summary has them too.
+    Of action units, a DataFrame with a row a clip, the summary has them too. The parameters of the
+    ``notebook`` that made them are kept beside them.
 
     Raises:
         ValueError: The faces have been made anew while they were looked at.
@@ -75,17 +76,18 @@ def write_expressions(corpus, seen, *, units=None):
         made["expression_embeddings"] = seen.embeddings
     made["expression_summary"] = summary
     source = seen.source if units is None else seen.source | {"units": sign_bytes(values.tobytes())}
-    facts = {"classes": CLASSES, "detector": seen.detector}
+    facts = {"classes": CLASSES, "detector": seen.detector, "notebook": notebook or {}}
     arrays.write_stage(folder, "expressions", parameters=source, arrays=made, **facts)
     return summary
 
 
-def write_action_units(corpus, units):
+def write_action_units(corpus, units, *, notebook=None):
     """Write a corpus's action units, with their names and what made them beside them."""
     values = units.to_numpy()
     source = {"program": "OpenFace", "values": sign_bytes(values.tobytes())}
     folder, made = arrays.corpus_folder(corpus), {"action_units": values}
-    arrays.write_stage(folder, "action_units", parameters=source, arrays=made, units=list(units))
+    facts = {"units": list(units), "notebook": notebook or {}}
+    arrays.write_stage(folder, "action_units", parameters=source, arrays=made, **facts)
 
 
 def summarize_expressions(expressions, silences=None, units=None):

@@ -1,4 +1,4 @@
-"""What noise, lost frames and blur do to trained branches and to their fusion.
+"""What noise, other channels, lost frames and blur do to trained branches and to their fusion.
 
 Each branch's saved network judges the test clips again, worse, at its old temperature. A branch
 whose network does not read an array by itself is left out of the fused curve of its modality.
@@ -16,18 +16,29 @@ from modeling.fusion import heads
 from modeling.training import networks
 from preprocessing.disk import arrays
 
+RATIOS_DB = (20, 10, 5, 0)
+CHANNELS = {
+    "Opus": {"opus": 16},  # kbit/s
+    "MP3": {"mp3": 16},
+    "telephone": {"low_cut": 300, "high_cut": 3400, "mulaw": 8},  # Hz, bits
+    "room": {"room": (0.6, 0.5)},  # seconds, share of the walls: as loud as the mouth
+}
 CONDITIONS = {
-    "Noise over the voice": {"clean": None, "20 dB": 20, "10 dB": 10, "5 dB": 5, "0 dB": 0},
+    "Noise over the voice": {"clean": None} | {f"{db} dB": {"noise": db} for db in RATIOS_DB},
+    "Other channels over the voice": {"clean": None} | CHANNELS,
     "Frames of the face lost": {"none": None, "25%": 0.25, "50%": 0.5, "75%": 0.75, "90%": 0.9},
     "Faces blurred": {"sharp": None, "1 px": 1, "2 px": 2, "4 px": 4, "8 px": 8},
 }
 AXIS = {
     "Noise over the voice": "speech over noise",
+    "Other channels over the voice": "codecs at 16 kbit/s, telephone line, room of 0.6 s",
     "Frames of the face lost": "share lost",
     "Faces blurred": "standard deviation of the blur",
 }
+VOICES = ("waveforms", "mels")
 READS = {
-    "Noise over the voice": ("waveforms", "mels"),
+    "Noise over the voice": VOICES,
+    "Other channels over the voice": VOICES,
     "Frames of the face lost": ("faces", "expressions", "expression_embeddings"),
     "Faces blurred": ("faces", "expression_embeddings"),
 }
@@ -100,8 +111,8 @@ def _read_damaged(facts, clip_ids, title, amount, seed):
     x = np.array(arrays.read_array(folder, name)[rows])
     if amount is None:
         return x
-    if title == "Noise over the voice":
-        return damage.add_noise(facts["corpus"], rows, name, amount, seed=seed)
+    if name in VOICES:
+        return damage.change_voices(facts["corpus"], rows, name, amount, seed=seed)
     if title == "Frames of the face lost":
         return damage.lose_frames(x, amount, rng=np.random.default_rng(seed))
     blurred = damage.blur_faces(np.array(arrays.read_array(folder, "faces")[rows]), amount)

@@ -26,6 +26,9 @@ STRENGTHS = (0.03, 0.1, 0.3, 1.0)
 LEAST_ACTORS = 5
 """With fewer validation actors there is no choosing among them."""
 
+COPIES = "augmented"
+"""The stage that training alone reads: runs of which each had other copies can be fused."""
+
 
 def find_branches(corpus, branches, *, protocol, fold):
     """Return the facts of each branch's newest run in the order given; say which have none.
@@ -47,7 +50,7 @@ def find_branches(corpus, branches, *, protocol, fold):
     if not found:
         raise missing
     for name, facts in found.items():
-        if stale := freshness.list_stale(facts):
+        if stale := [stage for stage in freshness.list_stale(facts) if stage != COPIES]:
             raise ValueError(
                 f"{freshness.name_runs([facts])} was made from other {' and '.join(stale)} than "
                 f"{arrays.shorten_path(arrays.corpus_folder(corpus))} holds now. Rerun "
@@ -72,7 +75,7 @@ def read_tables(found):
 
 
 def join_inputs(found):
-    """Return the digest of each stage that runs have read, as ``runs.Run`` takes ``inputs``.
+    """Return the digest of each stage that runs judge by, as ``runs.Run`` takes ``inputs``.
 
     Raises:
         ValueError: Two runs have read a stage in different states.
@@ -80,6 +83,8 @@ def join_inputs(found):
     inputs = {}
     for name, facts in found.items():
         for stage, digest in facts["inputs"].items():
+            if stage == COPIES:
+                continue
             first, known = inputs.setdefault(stage, (name, digest))
             if known != digest:
                 raise ValueError(
@@ -116,7 +121,7 @@ def fit_on_validation(tables, emotions):
     """Return the fusing function of a logistic regression fitted on the validation clips.
 
     On RAVDESS (LUNA5) the 120 clips of two validation actors are too few for it, and the product of
-    ``experts`` is better; it is for committees, whose validation actors are all who are not tested.
+    ``experts`` is better; it is for runs that judged all who are not tested out of fold.
 
     How freely it may fit is chosen among ``STRENGTHS`` by cross-validation over the validation
     actors; where these are fewer than ``LEAST_ACTORS``, or one emotion would be left to fit on, it
@@ -204,7 +209,7 @@ def _centre(posteriors):
 
 
 def list_without_embeddings(found):
-    """Return the branches whose runs hold no embeddings: committees."""
+    """Return the branches whose runs hold no embeddings, such as those adapted to a person."""
     return [name for name, f in found.items() if not (f["folder"] / "embeddings.npy").is_file()]
 
 

@@ -58,9 +58,6 @@ def parse_arguments(arguments, description):
     parser.add_argument("--parameters", default="", help='such as "EPOCHS=5 N_FRAMES=12"')
     parser.add_argument("--folds", default="", help="folds to train and test on: all, or 1,3")
     parser.add_argument(
-        "--committee", action="store_true", help="five members a fold, each stopped on others"
-    )
-    parser.add_argument(
         "--jobs",
         type=int,
         default=min(2, os.cpu_count() or 1),

@@ -56,7 +56,7 @@ def main(arguments=None):
         notebooks = find_notebooks(options.only)
         chosen = share_parameters(notebooks, options)
         settle_home()
-        alone = options.folds or options.committee or options.jobs == 1 or len(notebooks) == 1
+        alone = options.folds or options.jobs == 1 or len(notebooks) == 1
         run = run_in_turn if alone else run_side_by_side
         outcomes = run(notebooks, options, chosen)
     except ArgumentsError as error:
@@ -171,8 +171,7 @@ def run_in_turn(notebooks, options, chosen):
 
     Where folds are asked for, those that have folds run together, for every fold.
     """
-    apart = options.folds or options.committee
-    folded = [notebook for notebook in notebooks if apart and "FOLD" in list_parameters(notebook)]
+    folded = [path for path in notebooks if options.folds and "FOLD" in list_parameters(path)]
     outcomes = {}
     for n, notebook in enumerate(notebooks, 1):
         if notebook not in folded:

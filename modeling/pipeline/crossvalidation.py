@@ -7,13 +7,10 @@ back the files that it made. Where it ran can be seen from nothing that it leave
 import os
 import tempfile
 import time
-from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
 
-from modeling.fusion import committee
 from modeling.pipeline import arguments, execution
-from modeling.split.folds import N_MEMBERS
 from modeling.split.protocol import choose_protocol, count_folds
 from modeling.training import runs
 from preprocessing.disk import arrays
@@ -25,27 +22,21 @@ NO_LIMITS = Limits(time_s=7 * 86400, memory_gb=1e6)
 
 
 def run_folds(notebooks, options, chosen):
-    """Run notebooks for every fold, with ``--committee`` for each of its members; return outcomes.
+    """Run notebooks for every fold; return what became of them.
 
     On a cluster, whose workers see ``data/`` under the same path, many at a time; on this machine
     one after the other, since each training takes all cores. To ``chosen``, the parameters by
-    notebook, comes FOLD, and for a member PROTOCOL. A fold that fails leaves the others to run; a
-    member that fails ends the committees.
+    notebook, comes FOLD. A fold that fails leaves the others to run.
     """
     outcomes, started = {}, time.perf_counter()
-    protocol, folds = choose_folds(options.folds or "all", options.corpus, chosen)
+    folds = choose_folds(options.folds, options.corpus, chosen)
     names = ", ".join(notebook.stem[:2] for notebook in notebooks)
     where = options.scheduler or "this machine"
     print(f"folds {', '.join(map(str, folds))} of notebooks {names} on {where}", flush=True)
-    own, members = [{"FOLD": fold} for fold in folds], []
-    if options.committee:
-        members = [f"{protocol}/{number}" for number in range(1, N_MEMBERS + 1)]
-        own = [given | {"PROTOCOL": member} for member in members for given in own]
-    before = runs.list_runs(options.corpus) if members else []
     home = arrays.find_home().resolve()
     done = stream_results(
         _run_fold,
-        [(given, notebooks, chosen, options.corpus, home) for given in own],
+        [(fold, notebooks, chosen, options.corpus, home) for fold in folds],
         lost=_list_lost,
         n_jobs=1,
         scheduler=options.scheduler,
@@ -56,33 +47,15 @@ def run_folds(notebooks, options, chosen):
         for n_done, (_, (title, result, files)) in enumerate(done, 1):
             runs.add_files(files)
             elapsed_s = time.perf_counter() - started
-            left_s = elapsed_s / n_done * (len(own) - n_done)
+            left_s = elapsed_s / n_done * (len(folds) - n_done)
             bad = "; ".join(f"{k} {v}" for k, v in result.items() if v != "done") or "done"
             print(f"  {title}: {elapsed_s:5.0f} s, about {left_s:.0f} s left  {bad}", flush=True)
             outcomes |= {f"{name}, {title}": outcome for name, outcome in result.items()}
-            if members and execution.any_failed(result):
-                return outcomes
-    if members:
-        _seat_committees(options.corpus, protocol, members, before)
     return outcomes
 
 
-def _seat_committees(corpus, protocol, members, before):
-    """Seat the committees whose members have all run since; say what the others lack."""
-    known, seats = {facts["folder"] for facts in before}, defaultdict(set)
-    for facts in runs.list_runs(corpus):
-        if facts["folder"] not in known and facts["protocol"] in members:
-            seats[facts["branch"], facts["fold"]].add(facts["protocol"])
-    for (branch, fold), seated in sorted(seats.items()):
-        if absent := ", ".join(sorted(set(members) - seated)):
-            print(f"no committee of {branch} for fold {fold}: it lacks {absent}")
-            continue
-        folder = committee.seat_committee(corpus, branch, protocol=protocol, fold=fold)
-        print(f"committee: {arrays.shorten_path(folder)}")
-
-
 def choose_folds(text, corpus, chosen):
-    """Return the protocol that notebooks follow, and its folds, "all" or such as "1,3".
+    """Return which folds, "all" or such as "1,3", of the protocol that notebooks follow.
 
     Raises:
         ArgumentsError: A fold does not exist.
@@ -92,16 +65,16 @@ def choose_folds(text, corpus, chosen):
     protocol = choose_protocol(clips, corpus, protocol)
     n_folds = count_folds(protocol, clips)
     if text == "all":
-        return protocol, list(range(1, n_folds + 1))
+        return list(range(1, n_folds + 1))
     folds = [int(word) if word.isdecimal() else 0 for word in text.replace(",", " ").split()]
     if wrong := [fold for fold in folds if not 1 <= fold <= n_folds]:
         raise arguments.ArgumentsError(
             f"FOLDS={text}: fold {wrong[0]} does not exist; {protocol} has 1 to {n_folds}."
         )
-    return protocol, folds
+    return folds
 
 
-def _run_fold(given, notebooks, chosen, corpus, home):
+def _run_fold(fold, notebooks, chosen, corpus, home):
     """Return a title, what became of each notebook, and the files made, as bytes by name."""
     if not (home / "data" / corpus / "clips.csv").is_file():
         raise FileNotFoundError(
@@ -120,7 +93,7 @@ def _run_fold(given, notebooks, chosen, corpus, home):
         for notebook in notebooks:
             own_copy = arguments.REPOSITORY / notebook.parent.name / notebook.name
             path = notebook if notebook.is_file() else own_copy
-            outcome, _ = execution.run_notebook(path, chosen[notebook] | given, corpus)
+            outcome, _ = execution.run_notebook(path, chosen[notebook] | {"FOLD": fold}, corpus)
             outcomes[notebook.stem] = outcome
             if execution.any_failed(outcomes):
                 break
@@ -128,14 +101,10 @@ def _run_fold(given, notebooks, chosen, corpus, home):
             if path.is_file():
                 name = path.relative_to(own / "results")
                 if name.parts[0] in ("notebooks", "figures"):  # those of each fold apart
-                    name = name.parent / f"fold-{given['FOLD']}" / name.name
+                    name = name.parent / f"fold-{fold}" / name.name
                 files[name] = path.read_bytes()
-    return _name_fold(given), outcomes, files
+    return f"fold {fold}", outcomes, files
 
 
-def _list_lost(reason, given, *_):
-    return _name_fold(given), {"fold": f"failed: {reason}"}, {}
-
-
-def _name_fold(given):
-    return ", ".join(f"{name.lower()} {value}" for name, value in given.items())
+def _list_lost(reason, fold, *_):
+    return f"fold {fold}", {"fold": f"failed: {reason}"}, {}

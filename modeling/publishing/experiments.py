@@ -8,7 +8,7 @@
 
 ``reproduce`` runs the notebooks of a row, and of those it needs, for every fold, and compares the
 outcome with ``modeling/published/<row>/``; ``publish`` replaces what is published by the newest
-runs.
+runs, and refuses runs that are not what the recipe says (``checks``).
 """
 
 import argparse
@@ -23,8 +23,9 @@ import pandas as pd
 from modeling.fusion import damage
 from modeling.pipeline import command
 from modeling.pipeline.arguments import find_notebooks, list_parameters, parse_parameters
+from modeling.publishing import checks
 from modeling.scores import metrics
-from modeling.training import runs
+from modeling.training import provenance, runs
 from preprocessing.disk import arrays
 from preprocessing.disk.files import read_table
 
@@ -42,7 +43,6 @@ class Step:
     parameters: dict = field(default_factory=dict)
     asks: tuple = ()
     every_fold: bool = True
-    committee: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def read_recipes(path=RECIPES):
 
 
 EXPERIMENTS = read_recipes()
-CHOSEN = "fusion_three_committees"
+CHOSEN = "fusion_nested"
 """The row that stands for the project: chosen on out-of-fold scores, not because it tests best."""
 
 SHIPPED = "fusion_shipped"
@@ -138,7 +138,6 @@ def run_steps(name, given, *, data=""):
         words = shlex.join(f"{key}={value!r}" for key, value in own.items())
         options = ["--corpus", corpus, "--data", data, "--only", step.notebooks]
         options += ["--folds", "all"] if step.every_fold else []
-        options += ["--committee"] if step.committee else []
         status = command.main([*options, "--parameters", words])
         if status in (1, 2):
             return status
@@ -159,16 +158,27 @@ def find_newest(name):
     return [newest[fold] for fold in sorted(newest)]
 
 
-def pool_tests(found, source="predictions"):
-    """Return the test predictions of runs below each other, by clip."""
+def pool_parts(found, parts, source="predictions"):
+    """Return the predictions of some parts, of runs one a fold, below each other, by clip and fold.
+
+    Raises:
+        ValueError: The runs have read different arrays.
+    """
+    for facts in found[1:]:
+        if not provenance.read_same_arrays(facts, found[0]):
+            raise ValueError(
+                f"Folds {found[0]['fold']} and {facts['fold']} of {facts['branch']} have read "
+                "different arrays; expected the same. Run all folds again: make reproduce."
+            )
     table = pd.concat(runs.read_predictions(facts["folder"], source) for facts in found)
-    return table[table["part"] == "test"].sort_values("clip_id").reset_index(drop=True)
+    table = table[table["part"].isin(parts)]
+    return table.sort_values(["clip_id", "fold"]).reset_index(drop=True)
 
 
 def compare_outcome(name):
     """Print the scores of an experiment's newest runs beside the published ones."""
     for row, source in EXPERIMENTS[name].tables.items():
-        found, kept = pool_tests(find_newest(name), source), read_published(row)
+        found, kept = pool_parts(find_newest(name), ["test"], source), read_published(row)
         emotions = runs.read_posteriors(found)[1]
         for title, table in {"now": found, "published": kept}.items():
             if table is not None:
@@ -182,51 +192,53 @@ def compare_outcome(name):
 
 
 def publish_experiment(name):
-    """Write ``published/<row>/``: the test predictions of all folds, and how they came about.
+    """Write ``published/<row>/``: the predictions of all folds, and how they came about.
 
-    ``steps`` are those of the recipe; ``folds`` is what the runs themselves say.
+    ``predictions.csv`` holds the test actors of every fold. ``out_of_fold.csv`` holds others
+    judged by a network that never trained on them: those who validate, of a nested head all who
+    are not tested. A fusion has none, since its temperatures and weights are fitted on these very
+    clips; it can be made of those of its parts. ``steps`` are those of the recipe; ``folds`` is
+    what the runs themselves say, see ``checks``.
 
     Raises:
         FileNotFoundError: There are no runs.
-        ValueError: The runs judge another modality than the recipe says, or read different arrays.
+        ValueError: The runs are not what ``checks.check_row`` asks for.
     """
     own, found = EXPERIMENTS[name], find_newest(name)
-    check_runs(name, found)
+    checks.check_row(name, found, EXPERIMENTS)
     last = found[-1]
     facts = {key: last[key] for key in ("corpus", "protocol", "notes", "commit", "versions")}
     facts |= {key: value for key, value in asdict(own).items() if key != "tables"}
-    kept = ("fold", "commit", "inputs", "parameters")
-    facts["folds"] = [{key: run[key] for key in kept} for run in found]
+    facts["folds"] = [describe_fold(run) for run in found]
     if name == "expression":
         size = (PUBLISHED.parent / "shipped" / "expression.keras").stat().st_size
         facts |= {"weights": last["parameters"]["weights"], "bytes": size}
     for row, source in own.tables.items():
-        table = pool_tests(found, source)
-        columns = [column for column in table if column.startswith("p_")]
-        table[columns] = table[columns].round(DECIMALS)
-        arrays.write_table(PUBLISHED / row / "predictions.csv", table)
+        table = pool_parts(found, ["test"], source)
+        write_predictions(PUBLISHED / row / "predictions.csv", table)
         arrays.write_json(PUBLISHED / row / "parameters.json", {"experiment": row} | facts)
         print(f"published {row}: {len(table)} clips")
+        validated = pool_parts(found, last.get("out_of_fold", ["val"]), source)
+        if len(validated) and not own.needs:
+            write_predictions(PUBLISHED / row / "out_of_fold.csv", validated)
     if name == "audio_features":
         arrays.write_table(PUBLISHED / "leak.csv", read_table(found[0]["folder"] / "leak.csv"))
     if name == "fusion_late":
         arrays.write_table(PUBLISHED / "degradation.csv", collect_degradation(found))
 
 
-def check_runs(name, found):
-    """Raise a ValueError where runs are not what the recipe says, or read different arrays."""
-    said = {facts["modality"] for facts in found}
-    if said != {EXPERIMENTS[name].modality}:
-        raise ValueError(
-            f"Runs of {name} judge {' and '.join(sorted(said))}; recipes.toml says "
-            f"{EXPERIMENTS[name].modality}. Correct modality there."
-        )
-    for facts in found[1:]:
-        if facts["inputs"] != found[0]["inputs"]:
-            raise ValueError(
-                f"Folds {found[0]['fold']} and {facts['fold']} of {name} read different arrays. "
-                f"Run all folds again: make reproduce EXPERIMENT={name}."
-            )
+def describe_fold(facts):
+    """Return what a run of a fold says of itself, for publishing."""
+    kept = ("commit", "clean", "clips", "inputs", "files", "versions", "notes", "detector", "runs")
+    said = provenance.sign_run(facts) | {key: facts[key] for key in kept}
+    prepared = {stage: checks.drop_places(made) for stage, made in facts["prepared"].items()}
+    return said | {"prepared": prepared, "parameters": checks.drop_places(facts["parameters"])}
+
+
+def write_predictions(path, table):
+    """Write a table of predictions with rounded posteriors."""
+    columns = [column for column in table if column.startswith("p_")]
+    arrays.write_table(path, table.round(dict.fromkeys(columns, DECIMALS)))
 
 
 def collect_degradation(found):

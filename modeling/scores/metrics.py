@@ -177,8 +177,8 @@ def score_by(predictions, emotions, column, *, clips=None):
 def describe_gaps(tables, emotions):
     """Return in words what scores leave out: emotions that are not tested, or never trained on.
 
-    Of several runs also who judged some of the tested clips only. A committee's validation clips
-    are those that it trained on.
+    Of several runs also who judged some of the tested clips only. Where all that a fold knows
+    validates, as ``fusion.heads.read_tables`` may have it, that is what was trained on.
 
     Args:
         tables: Tables of predictions, all parts, by the run's name.

@@ -8,10 +8,6 @@ from dataclasses import dataclass
 VALIDATION_SHARE = 6
 """Where nobody published validation actors, one actor in six validates."""
 
-N_MEMBERS = 5
-"""Of a committee: ``luna5/1`` to ``luna5/5`` test as ``luna5`` does, and each lets another fifth of
-the actors who are not tested validate."""
-
 
 @dataclass(frozen=True)
 class Protocol:
@@ -139,33 +135,14 @@ PROTOCOLS = {
 
 
 def get_protocol(name):
-    """Return the ``Protocol`` of a name; that of a committee's member is its committee's.
-
-    Raises:
-        ValueError: No protocol bears this name, or no member this number.
-    """
-    base, _ = read_member(name)
-    if base not in PROTOCOLS:
+    """Return the ``Protocol`` of a name; a ValueError where none bears it."""
+    if name not in PROTOCOLS:
         raise ValueError(
             f"PROTOCOL = {name!r} is unknown; expected 'auto' or one of {', '.join(PROTOCOLS)}."
         )
-    return PROTOCOLS[base]
+    return PROTOCOLS[name]
 
 
 def describe_protocol(name):
     """Return a protocol's name and its own words, for what stands above scores."""
     return f"protocol {name}: {get_protocol(name).title}"
-
-
-def read_member(name):
-    """Return a protocol's name without its member, and the member's number: 0 for none.
-
-    Raises:
-        ValueError: A committee has no such member.
-    """
-    base, slash, number = name.partition("/")
-    if slash and number not in map(str, range(1, N_MEMBERS + 1)):
-        raise ValueError(
-            f"PROTOCOL = {name!r}: a committee has members {base}/1 to {base}/{N_MEMBERS}."
-        )
-    return base, int(number or 0)

@@ -13,7 +13,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 
-from modeling.split.folds import N_MEMBERS, VALIDATION_SHARE, get_protocol, read_member
+from modeling.split.folds import VALIDATION_SHARE, get_protocol
 from preprocessing import corpora
 from preprocessing.corpora.limits import MIN_ACTORS
 from preprocessing.disk import arrays
@@ -66,7 +66,6 @@ def choose_protocol(clips, corpus, protocol="auto"):
 def count_folds(protocol, clips):
     """Return how many folds a protocol has on these clips; folds are numbered from 1."""
     published = get_protocol(protocol).test
-    protocol, _ = read_member(protocol)
     if published:
         return len(published)
     if protocol == "random":
@@ -80,8 +79,7 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
     """Return the part of every clip in one fold; it depends on the clips, not on their order.
 
     Args:
-        protocol: A key of ``PROTOCOLS``, or a member of its committee, such as ``"luna5/2"``, who
-            tests the same clips and lets the second fifth of the other actors validate.
+        protocol: A key of ``PROTOCOLS``.
         fold: From 1 to ``count_folds(protocol, clips)``.
         allow_leak: Permit ``"random"``, and ``"statement"`` for three or more actors: both test on
             speakers that were trained on, which is good only to measure how much that flatters.
@@ -96,7 +94,6 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
         ValueError: The clips do not fit the protocol.
     """
     rule = get_protocol(protocol)
-    protocol, member = read_member(protocol)
     _refuse_unfit(clips, rule, protocol, fold)
     n_actors = clips["actor"].nunique()
     avoidable = protocol == "random" or (protocol == "statement" and n_actors >= MIN_ACTORS)
@@ -110,8 +107,6 @@ def split_clips(clips, *, protocol, fold, allow_leak=False):
     else:
         split = {"group_kfold": _split_actors, "statement": _split_statements}
         parts = split.get(protocol, _split_at_random)(clips, fold)
-    if member:
-        parts = _seat_member(clips, parts, member, f"{protocol}/{member}")
     _refuse_empty(parts, clips, rule, protocol, fold)
     met = np.where(parts == "val", "train", parts)  # all that is met before the test
     check_leak(clips, met, group=rule.group or None)
@@ -194,7 +189,9 @@ def _split_as_published(clips, rule, fold):
 def _split_actors(clips, fold):
     """Deal the actors out, gender by gender; a sixth of them, of the next fold, validates."""
     n_folds = count_folds("group_kfold", clips)
-    people = _deal_actors(clips, n_folds)
+    people = clips[["gender", "actor"]].sort_values(["actor", "gender"]).drop_duplicates("actor")
+    people = people.sort_values(["gender", "actor"])
+    people["fold"] = np.arange(len(people)) % n_folds + 1
     people["turn"] = people.groupby(["fold", "gender"]).cumcount()  # genders take turns
     following = people[people["fold"] == fold % n_folds + 1].sort_values(["turn", "gender"])
     n_val = max(1, round(len(people) / VALIDATION_SHARE))
@@ -202,24 +199,6 @@ def _split_actors(clips, fold):
     parts[clips["actor"].isin(following["actor"].head(n_val))] = "val"
     parts[clips["actor"].isin(people.loc[people["fold"] == fold, "actor"])] = "test"
     return parts
-
-
-def _deal_actors(clips, n_folds):
-    """Return actors with their gender and a ``fold`` from 1, gender by gender."""
-    people = clips[["gender", "actor"]].sort_values(["actor", "gender"]).drop_duplicates("actor")
-    people = people.sort_values(["gender", "actor"])
-    people["fold"] = np.arange(len(people)) % n_folds + 1
-    return people
-
-
-def _seat_member(clips, parts, member, name):
-    """Let another share of the actors who are not tested validate, all others of them train."""
-    met = np.isin(parts, ["train", "val"])
-    if set(clips.loc[met, "actor"]) & set(clips.loc[parts == "test", "actor"]):
-        raise ValueError(f"PROTOCOL = {name!r}: committees are for protocols that split actors.")
-    people = _deal_actors(clips[met], N_MEMBERS)
-    held = people.loc[people["fold"] == member, "actor"]
-    return np.where(met, np.where(clips["actor"].isin(held), "val", "train"), parts)
 
 
 def _split_statements(clips, fold):

@@ -60,7 +60,7 @@ class Parts(dict):
 
     Attributes:
         origin: What a run says about them: ``corpus``, ``protocol``, ``fold``, and ``inputs``, the
-            facts of the stage that made the array, by its name.
+            facts of the stages that made the array and its copies, by their names.
         array: Name of the array that was read.
     """
 
@@ -76,8 +76,7 @@ class Parts(dict):
     @property
     def facts(self):
         """Return the facts of the stage that made the array."""
-        (facts,) = self.origin["inputs"].values()
-        return facts
+        return self.origin["inputs"][arrays.STAGE_OF[self.array]]
 
     def change(self, change, **others):
         """Return what a function makes of each part, some parts replaced before."""
@@ -179,6 +178,8 @@ def read_examples(corpus, name):
 def add_copies(parts, *, n_copies):
     """Return the training part with its augmented copies behind the clips themselves.
 
+    The origin of the parts says afterwards that copies were read.
+
     Args:
         parts: ``Parts``, read from an array whose copies ``<array>_augmented.npy`` holds, (clip,
             copy, ...); all become of the copies' dtype.
@@ -199,6 +200,7 @@ def add_copies(parts, *, n_copies):
             f"{name}.npy holds {copies.shape[1]} copies a clip; this notebook asks for {n_copies}. "
             f"Lower it or rerun {arrays.MADE_BY['augmented']}."
         )
+    parts.origin["inputs"]["augmented"] = arrays.read_facts(folder, "augmented")
     rows = pd.Index(arrays.read_clips(folder)["clip_id"]).get_indexer(part.clips["clip_id"])
     chosen = np.moveaxis(copies[rows, :n_copies], 1, 0)
     return replace(

@@ -8,7 +8,6 @@ p_<emotion>…``) is the interface for comparison, calibration and late fusion, 
 import json
 import re
 import shutil
-import subprocess
 import time
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from modeling.training import freshness
+from modeling.training import freshness, provenance
 from preprocessing.disk import arrays
 from preprocessing.disk.files import read_table
 
@@ -41,6 +40,7 @@ class Run:
         inputs: Facts of the stages that were read, by stage, as ``arrays.read_facts`` gives them.
         array: Name of the array that ``model.keras`` reads, where it reads one directly.
         out_of_fold: Parts beside the test part that were judged by networks which never met them.
+        sources: Facts of the runs that were read, where these were read and not arrays.
 
     Raises:
         ValueError: The modality is none of ``MODALITIES``.
@@ -59,6 +59,7 @@ class Run:
         inputs=(),
         array="",
         out_of_fold=("val",),
+        sources=(),
     ):
         inputs = dict(inputs)
         if modality not in MODALITIES:
@@ -79,9 +80,9 @@ class Run:
             "array": array,
             "out_of_fold": list(out_of_fold),
             "detector": inputs.get("faces", {}).get("detector", ""),
-            "commit": _read_commit(),
             "versions": arrays.list_versions(),
         }
+        self.facts |= provenance.describe_origin(corpus, inputs, list(sources))
         parent = results_folder() / f"{corpus}-{branch}"
         parent.mkdir(parents=True, exist_ok=True)
         _sweep(parent)
@@ -202,10 +203,15 @@ def list_runs(corpus, *, branch=None, protocol=None, fold=None):
     for path in results_folder().glob(f"{corpus}-*/*/parameters.json"):
         if path.parent.suffix == ".partial":
             continue
-        facts = json.loads(path.read_text("utf-8")) | {"folder": path.parent}
+        facts = read_facts(path.parent)
         if all(value is None or facts[name] == value for name, value in wanted.items()):
             found.append(facts)
     return sorted(found, key=lambda facts: facts["folder"].name)
+
+
+def read_facts(folder):
+    """Return the facts of a run, with its ``folder``."""
+    return json.loads((folder / "parameters.json").read_text("utf-8")) | {"folder": folder}
 
 
 def find_run(corpus, branch, *, protocol=None, fold=None):
@@ -256,7 +262,7 @@ def pool_runs(corpus, *, protocol):
     pooled = {}
     for branch, found in sorted(newest.items()):
         last = max(found.values(), key=lambda facts: facts["folder"].name)
-        folds = {n: f for n, f in sorted(found.items()) if f["inputs"] == last["inputs"]}
+        folds = {n: f for n, f in sorted(found.items()) if provenance.read_same_arrays(f, last)}
         notes = {note for facts in folds.values() for note in facts["notes"]}
         notes |= {f"fold {n} left out: made from other arrays" for n in found if n not in folds}
         notes |= {f"made from earlier {stage}" for stage in freshness.list_stale(last)}
@@ -304,13 +310,3 @@ def _sweep(parent):
     for left in parent.glob("*.partial"):
         if time.time() - left.stat().st_mtime > 86400:
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _read_commit():
-    """Return the git commit of the code, or ``""`` outside a checkout."""
-    repository = Path(__file__).resolve().parents[2]
-    command = ["git", "-C", repository, "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True).strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
