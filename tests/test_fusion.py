@@ -404,3 +404,41 @@ def test_every_emotion_gets_a_posterior_also_one_never_trained():
     np.testing.assert_allclose(posteriors.sum(axis=1), 1)
     assert posteriors[:, 2].max() < 1e-5
     assert posteriors.min() > 0
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """Return a function that saves a run of 12 clips, and then finds all runs that were saved."""
+    monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
+    parts = np.repeat(["train", "val", "test"], 4)
+    table = make_table(np.arange(12) % 3, np.full((12, 3), 1 / 3), parts=parts)
+    names = []
+
+    def save(name, **out_of_fold):
+        facts = {"corpus": "drawn", "protocol": "luna5", "fold": 1, "parameters": {}}
+        run = runs.Run(name, modality="voice", **facts, **out_of_fold)
+        run.save_predictions(table)
+        run.finish({})
+        names.append(name)
+        return heads.find_branches("drawn", " ".join(names), protocol="luna5", fold=1)
+
+    return save
+
+
+def count_parts(found):
+    tables = heads.read_tables(found)
+    return {name: table["part"].value_counts().to_dict() for name, table in tables.items()}
+
+
+def test_training_clips_validate_only_where_all_runs_judged_them_out_of_fold(judged, capsys):
+    own = {"train": 4, "val": 4, "test": 4}
+    assert count_parts(judged("trained")) == {"trained": own}
+    found = judged("nested", out_of_fold=("train", "val"))
+    assert found["trained"]["out_of_fold"] == ["val"]
+    assert found["nested"]["out_of_fold"] == ["train", "val"]
+    assert count_parts(found) == {"trained": own, "nested": own}
+    assert not capsys.readouterr().out
+    assert count_parts({"nested": found["nested"]}) == {"nested": {"val": 8, "test": 4}}
+    assert "these clips validate too" in capsys.readouterr().out
+    older = {key: value for key, value in found["nested"].items() if key != "out_of_fold"}
+    assert count_parts({"nested": found["nested"], "older": older})["nested"] == own

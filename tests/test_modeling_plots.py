@@ -27,6 +27,14 @@ WORSE = pd.DataFrame(
 ).rename_axis("speech over noise")
 CLASSES = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SEEN = np.full((5, 6, 7), 1 / 7)
+HEARD = pd.DataFrame(
+    [
+        ["all", 3, 0.5, 0.7, 0.6, 0.7],
+        ["all", 12, 0.5, 0.8, 0.7, 0.8],
+        ["one", 3, 0.5, 0.2, 0.4, 0.5],
+    ],
+    columns=["emotions", "clips", "plain", "centred", "offset", "guarded"],
+).set_index(["emotions", "clips"])
 HISTORY = {
     "epoch": [1, 2, 3, 4],
     "loss": [2.1, 1.5, 1.0, 0.6],
@@ -69,7 +77,15 @@ DRAWINGS = {
     "leak": lambda ax: plots.plot_leak(LEAK, ax=ax),
     "course": lambda ax: plots.plot_mean_course(SEEN, CLASSES, step_s=0.1, title="sad", ax=ax),
     "degradation": lambda ax: plots.plot_degradation(WORSE, title="Noise", chance=0.125, ax=ax),
+    "variances": lambda ax: plots.plot_variances({"emotion": 3.0, "rest": 1.0}, ax=ax),
     "embedding": lambda ax: plots.plot_embedding(POSTERIORS[:, :2], TRUE, EMOTIONS, ax=ax),
+    "groups": lambda ax: plots.plot_groups(POSTERIORS[:, :2], ACTORS, title="by actor", ax=ax),
+    "layers": lambda ax: plots.plot_layers(
+        pd.Series([0.2, 0.5], index=[1, 2]), chance=0.125, name="Moonshine", ax=ax
+    ),
+    "alikeness": lambda ax: plots.plot_alikeness(
+        np.r_[RNG.normal(size=(9, 4)), np.zeros((3, 4))], step_s=0.1, title="layer 1", ax=ax
+    ),
 }
 
 
@@ -207,6 +223,37 @@ def test_mean_faces_are_means_and_an_expression_without_faces_is_empty():
     figure = plots.plot_mean_faces(faces, np.array([0, 0, 1]), ("neutral", "happy", "sad"))
     assert (np.asarray(figure.axes[0].images[0].get_array()) == 20).all()
     assert not figure.axes[2].images
+
+
+def test_alikeness_leaves_out_padding_and_is_1_of_a_frame_with_itself():
+    frames = np.r_[RNG.normal(size=(9, 4)), np.zeros((3, 4))]
+    ax = plots.plot_alikeness(frames, step_s=0.1, title="layer 1")
+    alike = np.asarray(ax.images[0].get_array())
+    assert alike.shape == (9, 9)
+    np.testing.assert_allclose(np.diag(alike), 1)
+    np.testing.assert_allclose(ax.get_xlim(), (0, 0.9))
+
+
+def test_many_groups_are_drawn_without_names():
+    points = RNG.normal(size=(40, 2))
+    few, many = (np.resize([f"word {i}" for i in range(n)], 40) for n in (2, 40))
+    assert plots.plot_groups(points, few, title="words").get_legend() is not None
+    assert plots.plot_groups(points, many, title="words").get_legend() is None
+    unnamed = plots.plot_groups(points, [""] * 40, title="words").get_legend()
+    assert [text.get_text() for text in unnamed.get_texts()] == ["unknown"]
+
+
+def test_what_was_heard_has_a_panel_for_each_kind_of_episode():
+    figure = plots.plot_heard(HEARD, clip_s=2.5, chance=0.125)
+    figure.canvas.draw()
+    assert [ax.get_title() for ax in figure.axes][0::3] == [
+        "the clips show all emotions",
+        "the clips show one of them",
+    ]
+    guarded = [line for line in figure.axes[0].get_lines() if line.get_label() == "guarded"][0]
+    np.testing.assert_allclose(guarded.get_xydata(), [[7.5, 0.7], [30, 0.8]])
+    assert len(figure.axes[1].get_lines()[0].get_xdata()) == 0
+    plots.plot_heard(HEARD[:0], clip_s=2.5, chance=0.125).canvas.draw()
 
 
 def test_a_course_leaves_out_frames_that_few_clips_have():

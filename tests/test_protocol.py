@@ -142,6 +142,41 @@ def test_group_kfold_balances_genders(n_actors, n_folds):
         assert abs(len(actors["test"]) - n_actors / n_folds) < 1
 
 
+@st.composite
+def groups_of_clips(draw):
+    """Return clips of actors of any genders in any order, their groups, and a number of shares."""
+    genders = draw(st.lists(st.sampled_from(["female", "male", ""]), min_size=1, max_size=15))
+    n_clips = draw(st.lists(st.integers(1, 3), min_size=len(genders), max_size=len(genders)))
+    actors = np.repeat([f"{n:02d}" for n in range(len(genders))], n_clips)
+    clips = pd.DataFrame({"actor": actors, "gender": np.repeat(genders, n_clips)})
+    clips = clips.sample(frac=1, random_state=draw(st.integers(0, 99)))
+    return clips, draw(st.integers(1, 6))
+
+
+@settings(max_examples=100, deadline=None)
+@given(groups_of_clips())
+def test_dealt_groups_stay_whole_and_genders_are_spread(case):
+    clips, n_shares = case
+    shares = protocol.deal_groups(clips, clips["actor"], n_shares)
+    people = clips.assign(share=shares).drop_duplicates(["actor", "share"])
+    assert not people["actor"].duplicated().any()
+    assert set(shares) == set(range(1, min(n_shares, len(people)) + 1))
+    every = range(1, n_shares + 1)
+    for own in (people, *(own for _, own in people.groupby("gender"))):
+        counts = own["share"].value_counts().reindex(every, fill_value=0)
+        assert counts.max() - counts.min() <= 1
+    turned = clips[::-1]
+    np.testing.assert_array_equal(
+        protocol.deal_groups(turned, turned["actor"], n_shares), shares[::-1]
+    )
+
+
+def test_a_group_of_both_genders_is_dealt_whole():
+    clips = make_clips(RAVDESS[:4])
+    shares = protocol.deal_groups(clips, clips["statement"], 2)
+    assert set(zip(clips["statement"], shares, strict=True)) == {("dogs", 1), ("kids", 2)}
+
+
 def test_group_kfold_needs_no_gender():
     clips = make_clips(RAVDESS[:6]).assign(gender="")
     assert set(split_clips(clips, protocol="group_kfold", fold=1)) == set(protocol.PARTS)

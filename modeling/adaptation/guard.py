@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from modeling.adaptation import offsets
+from preprocessing.disk import arrays
 
 WAYS = ("plain", "offset", "centred", "prior")
 """As anybody is read; with the person's offset taken off; with the mean of the person's clips taken
@@ -113,7 +114,15 @@ def learn_guard(episodes):
     """Return the ``Guard`` under which the episodes' emotions are most likely.
 
     Each episode counts alike, whatever its size.
+
+    Raises:
+        NotEnoughClipsError: There is no episode to learn from.
     """
+    if not episodes:
+        raise arrays.NotEnoughClipsError(
+            f"No known actor has the {min(SIZES)} clips of an episode: nothing to learn adaptation "
+            "from. Add clips of the same actors; the branches run without."
+        )
     signs = np.stack([episode.signs for episode in episodes])
     mean, deviation = signs.mean(axis=0), signs.std(axis=0) + 1e-6
     mean[0], deviation[0] = 0.0, 1.0
@@ -121,21 +130,32 @@ def learn_guard(episodes):
     said = [_pick(episode) for episode in episodes]
     of = np.repeat(np.arange(len(episodes)), [own.shape[1] for own in said])
     share = np.concatenate([np.full(own.shape[1], 1 / own.shape[1]) for own in said])
-    share /= len(episodes)
-    said = np.concatenate(said, axis=1).T
+    data = signs, np.concatenate(said, axis=1).T, of, share / len(episodes)
     shape = len(WAYS), signs.shape[1]
-
-    def measure(flat):
-        weights = flat.reshape(shape)
-        believed = softmax(signs @ weights.T, axis=1)
-        mixed = (believed[of] * said).sum(axis=1) + LEAST
-        slope = np.zeros_like(believed)
-        np.add.at(slope, of, believed[of] * (said / mixed[:, None] - 1) * share[:, None])
-        loss = -(share * np.log(mixed)).sum() + PULL / 2 * (flat**2).sum()
-        return loss, PULL * flat - (slope.T @ signs).ravel()
-
-    found = minimize(measure, np.zeros(np.prod(shape)), jac=True, method="L-BFGS-B")
+    found = minimize(measure_loss, np.zeros(np.prod(shape)), data, jac=True, method="L-BFGS-B")
     return Guard(found.x.reshape(shape), mean, deviation)
+
+
+def measure_loss(flat, signs, said, of, share):
+    """Return the cross-entropy of a guard, its weights held back, and its gradient.
+
+    Args:
+        flat: float64 (way x sign,), the weights.
+        signs: float64 (episode, sign), scaled.
+        said: float64 (clip, way), each way's posterior of the true emotion.
+        of: int (clip,), the episode of each clip.
+        share: float64 (clip,), how much each counts; they sum to 1.
+
+    Returns:
+        A number, in nats, and float64 (way x sign,).
+    """
+    believed = softmax(signs @ flat.reshape(-1, signs.shape[1]).T, axis=1)
+    right = (believed[of] * said).sum(axis=1, keepdims=True)
+    slope = np.zeros_like(believed)
+    pulls = believed[of] * (said - right) / (right + LEAST)
+    np.add.at(slope, of, pulls * share[:, None])
+    loss = -(share * np.log(right[:, 0] + LEAST)).sum() + PULL / 2 * (flat**2).sum()
+    return loss, PULL * flat - (slope.T @ signs).ravel()
 
 
 def draw_episodes(model, features, logs, labels, persons, *, rng, n_each=2):
@@ -143,7 +163,8 @@ def draw_episodes(model, features, logs, labels, persons, *, rng, n_each=2):
 
     For each person and size, ``n_each`` of each kind: ``all`` emotions that the person shows,
     ``some`` of them, ``two`` and ``one``; of *all* and *two* the emotions come as they come, of
-    *some* with weights drawn anew. Sizes for which there are not enough clips are left out.
+    *some* with weights drawn anew. Kinds for which a person shows too few emotions, and sizes for
+    which there are not enough clips, are left out.
     """
     episodes = []
     for person in np.unique(persons):
@@ -161,7 +182,10 @@ def draw_episodes(model, features, logs, labels, persons, *, rng, n_each=2):
 def _draw_rows(labels, kind, size, rng):
     """Return rows of one person's clips, or None where there are not enough."""
     shown = np.unique(labels)
-    n_kinds = {"all": len(shown), "some": rng.integers(2, len(shown) + 1), "two": 2, "one": 1}
+    if len(shown) < 2 and kind in ("some", "two"):
+        return None
+    n_some = rng.integers(min(2, len(shown)), len(shown) + 1)
+    n_kinds = {"all": len(shown), "some": n_some, "two": 2, "one": 1}
     chosen = rng.permutation(shown)[: n_kinds[kind]]
     weights = np.zeros(labels.max() + 1)
     weights[chosen] = rng.dirichlet(np.ones(len(chosen))) if kind == "some" else 1.0

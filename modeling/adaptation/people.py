@@ -107,15 +107,16 @@ def tabulate_episodes(episodes, learned):
 
     Returns:
         DataFrame, a row a kind and size: ``episodes``, then accuracies of ``guard.WAYS`` and
-        ``guarded``, means over the episodes.
+        ``guarded``, means over the episodes; without a row where there are no episodes.
     """
-    rows = []
+    keys, rows = ["emotions", "clips"], []
     for episode in episodes:
         mixed = learned.mix(episode.ways, episode.signs)
         right = [(own.argmax(axis=1) == episode.labels).mean() for own in (*episode.ways, mixed)]
         named = dict(zip((*guard.WAYS, "guarded"), right, strict=True))
         rows.append({"emotions": episode.kind, "clips": episode.size} | named)
-    grouped = pd.DataFrame(rows).groupby(["emotions", "clips"], sort=False)
+    table = pd.DataFrame(rows, columns=[*keys, *guard.WAYS, "guarded"])
+    grouped = table.groupby(keys, sort=False)
     table = grouped.mean()
     table.insert(0, "episodes", grouped.size())
     return table.loc[[kind for kind in guard.KINDS if kind in table.index]]

@@ -5,9 +5,12 @@ returns it; none shows, saves or changes a global style. Labels are names of emo
 among them. Colours and order of the emotions are those of ``preprocessing.plots``.
 """
 
+from modeling.plots.adaptation import plot_heard, plot_variances
 from modeling.plots.analysis import (
+    plot_alikeness,
     plot_degradation,
     plot_expressions,
+    plot_layers,
     plot_leak,
     plot_mean_course,
     plot_mean_faces,
@@ -18,6 +21,7 @@ from modeling.plots.scores import (
     plot_by_actor,
     plot_confusion,
     plot_embedding,
+    plot_groups,
     plot_history,
     plot_recall_table,
     plot_reliability,

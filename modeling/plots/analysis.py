@@ -1,4 +1,4 @@
-"""Pictures of what decides, of leaks, of expressions over time, and of what noise does."""
+"""Pictures of what decides, of leaks, layers, expressions over time, and of what noise does."""
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -44,6 +44,39 @@ def plot_weights(weights, emotions, names, *, ax=None):
     ax.figure.colorbar(picture, ax=ax, label="weight (of one standard deviation)")
     ax.spines[:].set_visible(False)
     return ax
+
+
+def plot_alikeness(frames, *, step_s, title, ax=None):
+    """Draw how alike each two frames of a clip are: the cosine of what each has over their mean.
+
+    ``frames`` are float (time, feature); rows of zeros, padding, are left out. ``step_s`` is the
+    time between two of them, in seconds.
+    """
+    ax = open_axes(ax, 4.4, 3.6)
+    frames = frames[np.any(frames != 0, axis=1)]
+    frames = frames - frames.mean(axis=0)
+    frames /= np.maximum(np.linalg.norm(frames, axis=1, keepdims=True), 1e-9)
+    seconds = len(frames) * step_s
+    style = {"cmap": "magma", "vmin": 0, "vmax": 1, "extent": (0, seconds, seconds, 0)}
+    picture = ax.imshow(frames @ frames.T, **style)
+    ax.set(title=title, xlabel="seconds", ylabel="seconds")
+    ax.figure.colorbar(picture, ax=ax, label="cosine similarity")
+    return ax
+
+
+def plot_layers(recalls, *, chance, name, ax=None):
+    """Draw what each layer of a network is worth by itself.
+
+    ``recalls`` is a Series, out-of-fold UAR by the layer's number; ``name`` is the network's.
+    """
+    ax = open_axes(ax, 6, 3.2)
+    ax.plot(recalls.index, recalls, "o-", color=ACCENT)
+    draw_chance(ax, chance)
+    ax.set(xlabel=f"{name}'s layer", ylabel="out-of-fold UAR", ylim=(0, 1), xticks=recalls.index)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.set_title("Each layer by itself", loc="left")
+    ax.legend(frameon=False, fontsize=8)
+    return strip_spines(ax)
 
 
 def plot_leak(leak, *, ax=None):

@@ -17,6 +17,9 @@ BASELINES = {"chance": ":", "majority": "--"}
 MARKERS = "osD^vPXd"
 """One for each emotion in the project's order, so that no point depends on colour alone."""
 
+MOST_NAMED = 12
+"""With more groups than these a legend would hide the points."""
+
 
 def plot_history(history, *, chance, figure=None):
     """Draw loss and accuracy of training and validation clips by epoch, the kept epoch marked.
@@ -179,6 +182,21 @@ def plot_embedding(points, labels, emotions, *, ax=None):
     ax.set(title=f"{len(points)} clips by embedding")
     ax.set(xlabel="first direction", ylabel="second direction")
     ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return strip_spines(ax)
+
+
+def plot_groups(points, values, *, title, ax=None):
+    """Draw clips as points in a plane, (clip, 2), by what else is known, such as who speaks.
+
+    ``values`` are names (clip,); an empty one is called unknown, and of many none is named.
+    """
+    ax, values = open_axes(ax, 6, 4.6), np.asarray(values)
+    for value in sorted(set(values)):
+        style = {"alpha": 0.75, "linewidths": 0, "label": value or "unknown"}
+        ax.scatter(*points[values == value].T, 18, **style)
+    ax.set(title=title, xlabel="first direction", ylabel="second direction")
+    if len(set(values)) <= MOST_NAMED:
+        ax.legend(frameon=False, fontsize=8)
     return strip_spines(ax)
 
 

@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from modeling.scores import metrics
 from modeling.split.folds import get_protocol
 from modeling.split.protocol import deal_groups, name_takes
 from modeling.training import classifiers
@@ -127,6 +128,12 @@ def measure_loss(logs, labels):
     """Return the mean over emotions of the cross-entropy in nats; a blind guess of 8 has 2.08."""
     own = -log_softmax(logs, axis=1)[np.arange(len(labels)), labels]
     return float(np.mean([own[labels == label].mean() for label in np.unique(labels)]))
+
+
+def score_out_of_fold(logs, labels):
+    """Return the ``loss`` (``measure_loss``) and the ``UAR`` of log-posteriors, by name."""
+    recall = metrics.unweighted_recall(labels, logs.argmax(axis=1), logs.shape[1])
+    return {"loss": measure_loss(logs, labels), "UAR": recall}
 
 
 def list_weights(model, n_classes, temperature=1.0):
