@@ -113,8 +113,11 @@ def test_places_may_differ_and_are_not_published(home):
 
 
 def test_a_fusion_is_as_good_as_what_it_read(home):
-    row, part = "audio_two_encoders", "audio_moonshine_tiny"
-    make_row(row, lambda facts: facts.update(clean=facts["branch"] != part))
+    row, part = "audio_two_encoders", "audio_moonshine_small"
+    make_row(
+        row,
+        lambda facts: facts.update(clean=facts["branch"] != experiments.EXPERIMENTS[part].branch),
+    )
     refuse(home, row, f"Runs of {part} come from commit c0ffee with changes")
     make_row(row, lambda facts: facts["runs"] and facts.update(runs=facts["runs"][:1]))
     refuse(home, row, f"Runs of {part} are of folds none")

@@ -417,7 +417,7 @@ def check_degradation(table):
     assert list(table.rows) == expected
     # Lost frames touch the face alone, so with none lost all branches are as in this row.
     undamaged["fusion_late"] = groups["Frames of the face lost", "with the rest"][0][1]
-    assert len(undamaged) == 6
+    assert len(undamaged) == 5  # Moonshine's is of a head that has no row any more
     for name, share in undamaged.items():
         folds = defaultdict(list)
         for row in read_rows(name):
@@ -517,10 +517,10 @@ def test_any_wrong_number_is_found(name):
 def test_groups_of_the_best_fusion_are_the_known_ones():
     table = read_page_table("groups")
     known = {
-        "intensity: normal": "85.3",
-        "intensity: strong": "91.2",
-        "statement: Kids are talking by the door": "87.8",
-        "statement: Dogs are sitting by the door": "88.3",
+        "intensity: normal": "84.9",
+        "intensity: strong": "91.5",
+        "statement: Kids are talking by the door": "88.3",
+        "statement: Dogs are sitting by the door": "87.6",
     }
     assert {title: table[title]["accuracy %"] for title in known} == known
 
@@ -530,7 +530,7 @@ def test_readme_gives_the_scores_of_the_published_predictions():
     chosen = read_rows(CHOSEN)
     women, men = ([r for r in chosen if int(r.actor) % 2 == odd] for odd in (0, 1))
     assert f"**{100 * accuracy(chosen):.1f}%** of RAVDESS's {len(chosen)} acted clips" in readme
-    assert f"emotions' recalls, is {100 * mean_recall(chosen):.1f} too" in readme
+    assert f"emotions' recalls, is {100 * mean_recall(chosen):.1f}." in readme
     assert f"{100 * accuracy(women):.1f} for the women and {100 * accuracy(men):.1f} for" in readme
     for name in ("audio_moonshine_tiny", "fusion_shipped", "expression_fer2013"):
         assert f"{100 * accuracy(read_rows(name)):.1f}%" in readme, name
