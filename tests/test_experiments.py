@@ -108,6 +108,16 @@ def test_pages_show_what_is_recomputed():
         assert report.fill_in(text, tables) == text, f"{path.name}: make results, then --write"
 
 
+def test_rows_that_heard_whom_they_test_stand_apart():
+    split = report.split_scores(pd.DataFrame(index=["chance", *ON_RAVDESS]))
+    names = {kind: list(own.index) for kind, own in split.items()}
+    assert names["adapted"] == [n for n in ON_RAVDESS if "_adapted" in EXPERIMENTS[n].branch]
+    assert len(names["adapted"]) == 6
+    assert names["fusion"] == ["fusion_late", "fusion_shipped", "fusion_nested"]
+    assert sum(names.values(), [])[0] == "chance"
+    assert sorted(sum(names.values(), [])) == sorted(["chance", *ON_RAVDESS])
+
+
 def test_unknown_table_in_a_page_is_an_error():
     page = "<!-- results: nothing -->\n<!-- end -->"
     with pytest.raises(ValueError, match="asks for the results 'nothing'"):

@@ -25,8 +25,13 @@ from preprocessing.disk.files import read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESAMPLES, SEED = 2000, 7
-PAIRS = ((CHOSEN, "fusion_committees"), (CHOSEN, "audio_moonshine_committee"))
-"""What is compared on the same clips: the chosen row, the next, and its best part."""
+PAIRS = (
+    (CHOSEN, "audio_two_encoders"),
+    (CHOSEN, "face_summary"),
+    ("fusion_adapted", CHOSEN),
+    ("audio_moonshine_adapted", "audio_moonshine"),
+)
+"""What is compared on the same clips: the chosen row with its parts, adapted rows with others."""
 
 SCORES = ["accuracy %", "UAR %", "macro-F1 %", "ECE"]
 PLAIN = ["accuracy %", "UAR %", "ECE", "clips"]
@@ -62,15 +67,30 @@ def score_all():
     return tables, bootstrap.tabulate_scores(tables, EMOTIONS, rng=rng, n=RESAMPLES)
 
 
+def split_scores(scores):
+    """Return the scores of rows as three tables: ``branches``, with the baselines, and two others.
+
+    ``adapted`` are rows that have heard clips of those whom they test, or read such a row;
+    ``fusion`` the others that judge by face and voice.
+    """
+    kinds = np.array([_name_kind(name) for name in scores.index])
+    return {kind: scores[kinds == kind] for kind in ("branches", "fusion", "adapted")}
+
+
+def _name_kind(name):
+    own = EXPERIMENTS.get(name)
+    if own and any(step.notebooks == "51" for step in own.steps):
+        return "adapted"
+    return "fusion" if own and own.modality == "face and voice" else "branches"
+
+
 def make_tables():
     """Return the tables as Markdown by name."""
     tables, scores = score_all()
-    fused = [name for name in tables if EXPERIMENTS[name].modality == "face and voice"]
     facts = json.loads((PUBLISHED / "expression_fer2013" / "parameters.json").read_text("utf-8"))
     size = f"{facts['weights']:,} weights, {facts['bytes'] / 1e6:.2f} MB on disk."
-    made = {
-        "branches": tabulate_rows(scores.drop(index=fused)),
-        "fusion": tabulate_rows(scores.loc[fused]),
+    made = {name: tabulate_rows(own) for name, own in split_scores(scores).items()}
+    made |= {
         "paired": pd.DataFrame([compare_pair(*pair) for pair in PAIRS]),
         "groups": tabulate_groups(tables[CHOSEN]),
         "recall": tabulate_recall(scores.loc[[*EXPERIMENTS[CHOSEN].needs, CHOSEN]]),
@@ -219,12 +239,15 @@ def draw_figures(folder):
     """Draw the figures of the published results; return their paths."""
     matplotlib.use("agg")
     tables, scores = score_all()
+    adapted = split_scores(scores)["adapted"]
+    plain = scores.drop(index=adapted.index)
     best = tables[CHOSEN]
     true, posteriors = metrics.read_scored(best, EMOTIONS)
     predicted, people = runs.name_predicted(best), metrics.PEOPLE["ravdess"]
     drawn = {
-        "scores": plots.plot_scores(scores),
-        "recall": plots.plot_recall_table(scores, EMOTIONS),
+        "scores": plots.plot_scores(plain),
+        "scores_adapted": plots.plot_scores(adapted),
+        "recall": plots.plot_recall_table(plain, EMOTIONS),
         "confusion": plots.plot_confusion(best["true"], predicted, EMOTIONS),
         "actors": plots.plot_by_actor(best["actor"], best["true"], predicted, people=people),
         "reliability": plots.plot_reliability(true, {CHOSEN: posteriors}),
