@@ -6,9 +6,9 @@ The networks are the notebooks' own: their cells are run up to the first check, 
 corpus, so nothing is written twice. In every round all contenders run in turn; ratios are the
 medians of the rounds' ratios, since the machine may do other things meanwhile.
 
-- *training*, *judging*: clips a second of ``fit`` and of ``predict_on_batch``, warm. VGG19 and
-  Moonshine train their heads and YAMNet its upper blocks on what the frozen layers have found once;
-  all three judge from the spectrogram or the waveform on.
+- *training*, *judging*: clips a second of ``fit`` and of ``predict_on_batch``, warm. VGG19
+  trains its head and YAMNet its upper blocks on what the frozen layers have found once; both judge
+  from the spectrogram or the waveform on. Linear heads (44) are fitted at once, without steps.
 - *input*: the share of a training step that it would take to make its batch, were nothing else to
   do: below 100% the input pipeline is not the bottleneck, for it runs beside the training.
 - *full-resolution ConvLSTM2D*: the usual video network, the ConvLSTM2D on every pixel: notebook 30
@@ -161,7 +161,6 @@ def make_contenders():
     made.append(open_plain("41 audio_conv2d, mixed_bfloat16", "41", PRECISION="mixed_bfloat16"))
     made.append(open_vgg19())
     made.append(open_frozen("43 audio_yamnet, tuned blocks", "43"))
-    made.append(open_frozen("44 audio_moonshine, head", "44"))
     made.append(open_expressions())
     return made
 

@@ -1,11 +1,16 @@
 """A tiny made corpus and notebooks on disk, for tests of what comes after preprocessing."""
 
+import matplotlib
 import nbformat
 import numpy as np
 import pandas as pd
+from matplotlib import pyplot as plt
 
+from modeling.pipeline import arguments
 from preprocessing import corpora
 from preprocessing.disk import arrays
+
+matplotlib.use("Agg")
 
 EMOTIONS = ("neutral", "happy", "sad")
 
@@ -24,6 +29,7 @@ def write_made_corpus(home, *, corpus="ravdess", actors=range(1, 25), missing_fa
     clips = pd.DataFrame(rows)
     clips["status"], clips["reason"], clips["has_voice"] = "ok", "", True
     clips["video_bytes"] = clips["audio_bytes"] = 1
+    clips["window_s"] = 0.1
     clips["has_face"] = ~clips["clip_id"].isin(missing_face)
     folder = home / "data" / corpus
     arrays.write_clips(folder, clips)
@@ -55,3 +61,17 @@ def write_made_notebook(path, *cells):
     metadata = {"language_info": {"name": "python"}}
     path.parent.mkdir(exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+
+
+def run_cells(number, **parameters):
+    """Run a notebook's cells in this process with other parameters; return its names."""
+    (path,) = arguments.find_notebooks(number)
+    names = {"display": lambda *_: None, "__name__": path.stem}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, path.name, "exec"), names)
+            if "parameters" in cell.metadata.get("tags", []):
+                assert parameters.keys() <= names.keys()
+                names |= parameters
+    plt.close("all")
+    return names

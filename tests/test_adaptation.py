@@ -330,6 +330,12 @@ def test_too_few_people_or_a_person_in_two_shares_are_refused(world):
         learn(known, np.arange(len(inner)) % 5 + 1, logs)
 
 
+def test_people_without_whom_all_show_one_emotion_are_refused():
+    known = np.eye(6), np.array([0, 0, 0, 0, 1, 1]), np.array(list("aabbcc"))
+    with pytest.raises(arrays.NotEnoughClipsError, match="Without actors c the known clips show"):
+        learn(known, np.array([1, 1, 2, 2, 3, 3]), np.zeros((6, N_EMOTIONS)))
+
+
 def test_adaptation_helps_people_never_met_clip_by_clip(world, learned):
     *_, new, plain = world
     features, labels, persons = new

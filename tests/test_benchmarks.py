@@ -1,5 +1,8 @@
 """The contenders of the benchmarks do the same work."""
 
+import inspect
+import re
+
 import nbformat
 import numpy as np
 import pytest
@@ -27,6 +30,17 @@ def test_contenders_give_faces_and_features_of_the_same_clip(real_data, monkeypa
     assert abs(mel.shape[1] - len(rows["mels"])) <= 3
     assert crops.std(axis=(1, 2)).min() > 20
     assert rows["faces"].std(axis=(1, 2)).min() > 20
+
+
+def test_every_notebook_of_the_benchmark_has_a_first_check():
+    from benchmarks import modeling as benchmark
+
+    numbers = set(re.findall(r'"([345]\d)"', inspect.getsource(benchmark)))
+    assert numbers == {"30", "32", "41", "42", "43"}
+    for number in numbers:
+        (path,) = benchmark.arguments.find_notebooks(number)
+        code = "".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        assert any(check in code for check in benchmark.FIRST_CHECKS), path.name
 
 
 def test_benchmark_runs_a_notebook_up_to_its_first_check(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ SMALL = (
 VOICES = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features", "audio_moonshine")
 MODELING = arguments.REPOSITORY / "modeling"
 BRANCHES = ("video_convlstm", "video_expression", *VOICES)
+ADAPTED = ("audio_moonshine_adapted", "audio_moonshine_adapted_12")
 FUSIONS = tuple(
     f"fusion_{way}" for way in ("mean", "late", "logistic", "early", "dense", "gated", "attention")
 )
@@ -40,13 +41,15 @@ def check_run(corpus, branch):
     It keeps what stands in its notebook's parameters cell, and what it has read.
     """
     facts = runs.find_run(corpus, branch)
-    fused = branch.startswith("fusion")
-    (notebook,) = MODELING.glob("50_*.ipynb" if fused else f"*_{branch}*.ipynb")
+    fused, adapted = branch.startswith("fusion"), "_adapted" in branch
+    number = "50" if fused else "51" if adapted else f"*_{branch}"
+    (notebook,) = MODELING.glob(f"{number}*.ipynb")
     assert arguments.list_parameters(notebook).keys() <= facts["parameters"].keys()
     assert all(facts["files"].values())
     assert set(facts["prepared"]) >= set(facts["inputs"])
     named = [source["branch"] for source in facts["runs"]]
-    assert named == (facts["parameters"]["BRANCHES"].split() if fused else [])
+    read = "BRANCHES" if fused else "BRANCH"
+    assert named == facts["parameters"].get(read, "").split()
     predictions = runs.read_predictions(facts["folder"])
     posteriors, emotions = runs.read_posteriors(predictions)
     assert np.isfinite(posteriors).all()
@@ -54,7 +57,7 @@ def check_run(corpus, branch):
     assert set(predictions["part"]) == {"train", "val", "test"}
     assert not predictions["clip_id"].duplicated().any()
     assert set(predictions["true"]) <= set(emotions)
-    if not branch.startswith("fusion") or branch == "fusion_late":
+    if not (fused or adapted) or branch == "fusion_late":
         assert list(facts["folder"].glob("*.png"))
     return facts, predictions
 
@@ -103,10 +106,12 @@ def test_whole_chain_on_drawn_actors(home, capsys):
         assert not by_part["val"] & by_part["test"]
     for branch in ("audio_vgg19", "audio_yamnet", "audio_moonshine"):
         assert any("random init" in note for note in runs.find_run("drawn", branch)["notes"])
-    for branch in FUSIONS:
+    for branch in (*FUSIONS, *ADAPTED):
         check_run("drawn", branch)
+    for branch in ("audio_moonshine", *ADAPTED):
+        assert runs.find_run("drawn", branch)["out_of_fold"] == ["train", "val"]
     table = pd.read_csv(runs.find_run("drawn", "compare")["folder"] / "table.csv")
-    assert {"chance", "majority", *BRANCHES, *FUSIONS} == set(table["run"])
+    assert {"chance", "majority", *BRANCHES, *FUSIONS, *ADAPTED} == set(table["run"])
     assert "random init" in said
     assert "scores.png" in said
     for path in arguments.find_notebooks():

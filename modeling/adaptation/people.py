@@ -72,7 +72,8 @@ def learn_adapters(features, logs, labels, persons, inner, *, n_classes, strengt
         ``Adapter``; ``Adapter`` by share; and the list of ``guard.Episode``.
 
     Raises:
-        NotEnoughClipsError: There are too few people, or a person is in two shares.
+        NotEnoughClipsError: There are too few people, a person is in two shares, or the others
+            show one emotion.
     """
     people = np.unique(persons)
     if len(people) < MIN_ACTORS or len({*zip(persons, inner, strict=True)}) > len(people):
@@ -83,6 +84,11 @@ def learn_adapters(features, logs, labels, persons, inner, *, n_classes, strengt
     models, episodes = {}, []
     for share in np.unique(inner):
         met = inner != share
+        if len(set(labels[met])) < 2:
+            raise arrays.NotEnoughClipsError(
+                f"Without actors {', '.join(np.unique(persons[~met]))} the known clips show one "
+                "emotion: adaptation cannot be learned. The branches run without."
+            )
         known = features[met], labels[met], persons[met]
         models[share] = offsets.fit_offsets(*known, n_classes, strength)
         own = features[~met], logs[~met], labels[~met], persons[~met]
