@@ -142,7 +142,7 @@ def test_unknown_table_in_a_page_is_an_error():
 
 def test_figures_of_the_published_results_are_drawn(tmp_path):
     paths = report.draw_figures(tmp_path)
-    assert {path.stem for path in paths} >= {"scores", "recall", "confusion", "actors"}
+    assert {path.stem for path in paths} >= {"scores", "scores_adapted", "recall", "actors"}
     assert all(path.stat().st_size > 5000 for path in paths)
 
 
