@@ -191,7 +191,7 @@ def _split_actors(clips, fold):
     n_folds = count_folds("group_kfold", clips)
     people = clips[["gender", "actor"]].sort_values(["actor", "gender"]).drop_duplicates("actor")
     people = people.sort_values(["gender", "actor"])
-    people["fold"] = np.arange(len(people)) % n_folds + 1
+    people["fold"] = deal_groups(people, people["actor"], n_folds)
     people["turn"] = people.groupby(["fold", "gender"]).cumcount()  # genders take turns
     following = people[people["fold"] == fold % n_folds + 1].sort_values(["turn", "gender"])
     n_val = max(1, round(len(people) / VALIDATION_SHARE))
