@@ -5,6 +5,8 @@ import io
 import av
 import numpy as np
 
+from preprocessing.clips.sounds import resample_frames
+
 CODECS = {"mp3": ("mp3", "libmp3lame"), "opus": ("ogg", "libopus")}
 """Container and encoder of each codec. Both say how much silence the encoder has put in front, and
 the decoder takes it off again."""
@@ -70,10 +72,6 @@ def _encode(waveform, rate_hz, file, container, encoder, *, bit_s):
 
 def _decode(file, rate_hz):
     """Return the sound of a file of one stream, float32 (samples,)."""
-    resampler = av.AudioResampler("flt", "mono", rate_hz)
     with av.open(file) as container:
         frames = list(container.decode(audio=0))
-    for frame in frames:
-        frame.pts = None  # there are no gaps; rounded timestamps would make some
-    parts = [part.to_ndarray() for frame in [*frames, None] for part in resampler.resample(frame)]
-    return np.concatenate(parts or [np.empty((1, 0), np.float32)], axis=1)[0]
+    return resample_frames(frames, rate_hz)[:, 0] if frames else np.empty(0, np.float32)

@@ -22,7 +22,7 @@ def collect_sound(container, stream, heard, rate_hz, problems):
     for start_s, frames in _find_runs(container, heard):
         try:
             names = tuple(channel.name for channel in frames[0].layout.channels)
-            runs.append((start_s, names, _resample(frames, rate_hz)))
+            runs.append((start_s, names, resample_frames(frames, rate_hz)))
         except DECODER_ERRORS as error:
             failures.append(error)
     if failures:
@@ -67,8 +67,8 @@ def _find_offset(samples):
     return np.float32(offset if abs(offset) > max(OFFSET * deviation, SILENCE) else 0)
 
 
-def _resample(frames, rate_hz):
-    """Return frames of one format as float32 (samples, channel) at ``rate_hz``."""
+def resample_frames(frames, rate_hz):
+    """Return frames of one format and no gap as float32 (samples, channel) at ``rate_hz``."""
     layout = frames[0].layout
     # Interleaved, since PyAV reads past the planes of a frame of more than eight channels.
     resampler = av.AudioResampler(format="flt", layout=layout.name, rate=rate_hz)
