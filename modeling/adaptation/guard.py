@@ -85,15 +85,10 @@ def read_ways(model, features, logs, heard=None):
     """
     own, plain = (features, logs) if heard is None else heard
     offset, centre = model.estimate_offset(own, plain), model.centre(own)
-    prior = offsets.estimate_prior(plain)
-    ways = [
-        logs,
-        model.read(features, offset),
-        model.read(features, centre),
-        offsets.apply_prior(logs, prior),
-    ]
-    seen = plain, model.read(own, offset), model.read(own, centre)
-    return np.stack(ways), see_signs(*seen)
+    read = logs, model.read(features, offset), model.read(features, centre)
+    seen = read if heard is None else (plain, model.read(own, offset), model.read(own, centre))
+    adjusted = offsets.apply_prior(logs, offsets.estimate_prior(plain))
+    return np.stack([*read, adjusted]), see_signs(*seen)
 
 
 def see_signs(plain, offset, centred):
