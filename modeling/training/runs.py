@@ -139,7 +139,7 @@ def save_run(branch, judged, namespace, *, modality, chosen=None, tables=None, *
         namespace: The notebook's names, ``globals()``; its parameters are kept.
         chosen: What the notebook found out and is kept beside its parameters, by name.
         tables: Other tables by name.
-        **facts: ``notes``, ``array`` and ``out_of_fold``, as for ``Run``.
+        **facts: ``notes``, ``array``, ``out_of_fold`` and ``sources``, as for ``Run``.
     """
     parameters = take_parameters(namespace) | (chosen or {})
     run = Run(branch, modality=modality, parameters=parameters, **judged.origin, **facts)
