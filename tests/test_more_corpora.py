@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from modeling.split import protocol
 from preprocessing import corpora
-from preprocessing.corpora import crema_d, emodb, enterface05, meld, nemo, ravdess, savee, tess
+from preprocessing.corpora import (
+    crema_d,
+    emodb,
+    enterface05,
+    meld,
+    nemo,
+    ravdess,
+    ravdess_nemo,
+    savee,
+    tess,
+)
 from tests.test_corpora import list_found, make_file
 
 AVI = b"RIFF\x04\0\0\0AVI LIST"
@@ -404,3 +414,23 @@ def test_meld_without_or_with_a_broken_table_says_so(tmp_path):
         path.unlink()
     with pytest.raises(FileNotFoundError, match="No train_sent_emo.csv"):
         meld.CORPUS.index(tmp_path)
+
+
+def test_ravdess_and_nemo_are_one_corpus_whose_folds_keep_those_of_each(tmp_path):
+    make_nemo(tmp_path / "nemo")
+    for actor, emotion in itertools.product(ravdess.ACTORS, range(1, 9)):
+        name = f"Actor_{actor}/03-01-{emotion:02}-01-01-01-{actor}.flac"
+        make_file(tmp_path / "ravdess" / name, b"fLaC")
+    clips = ravdess_nemo.CORPUS.index(tmp_path)
+    assert len(clips) == 9 * 6 * 2 + 24 * 8
+    assert all((tmp_path / audio).is_file() for audio in clips["audio"])
+    check_folds(clips, "ravdess_nemo", 5)
+    own = clips[clips["actor"].map(ravdess_nemo.name_corpus) == "ravdess"].reset_index(drop=True)
+    for fold in range(1, 6):
+        joined = protocol.split_clips(clips, protocol="luna5_nemo", fold=fold)
+        alone = protocol.split_clips(own, protocol="luna5", fold=fold)
+        assert set(clips["actor"][joined == "test"]) & set(ravdess.ACTORS) == set(
+            own["actor"][alone == "test"]
+        )
+    problems = ravdess_nemo.CORPUS.validate(tmp_path)["file"]
+    assert len(problems) and problems.str.startswith("ravdess/").all()  # of 60 takes each has 8

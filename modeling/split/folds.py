@@ -108,6 +108,13 @@ PROTOCOLS = {
         "the corpus's nine speakers, Christop 2024, LREC-COLING",
         "EB0 / IC0 / KD0 / KS0 / MK0 / MP0 / SM0 / TP0 / WR0",
     ),
+    "luna5_nemo": _publish(
+        "RAVDESS as in luna5; of nEMO's nine speakers one or two in each fold",
+        "Luna-Jiménez et al. 2021 for RAVDESS; nEMO's speakers dealt here",
+        "02 05 14 15 16 EB0 KS0 / 03 06 07 13 18 IC0 MP0 / 10 11 12 19 20 KD0 SM0"
+        " / 08 17 21 23 24 MK0 TP0 / 01 04 09 22 WR0",
+        val="03 06 IC0 / 10 11 KD0 / 08 17 MK0 / 01 14 WR0 / 02 05 EB0",
+    ),
     "tess2": Protocol(
         "TESS, 2 folds: one speaker tests; a sixth of the other's words validates, same speaker",
         "the corpus's two speakers",

@@ -43,6 +43,7 @@ NAMES = (
     "emodb",
     "tess",
     "nemo",
+    "ravdess_nemo",
     "folder",
 )
 
