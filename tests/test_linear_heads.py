@@ -84,7 +84,7 @@ def check_network(facts, *, atol):
     x = np.concatenate([parts[name].x for name in inputs.PARTS])
     assert list(table["clip_id"]) == [c for part in parts.values() for c in part.clips["clip_id"]]
     network = heads.load_network(facts["folder"])
-    assert network.input_shape[1:] in (x.shape[1:], (None,))
+    assert network.input_shape[1:] in (x.shape[1:], (None, *x.shape[2:]))
     said = networks.run_network(network, x)
     posteriors, emotions = runs.read_posteriors(table)
     assert emotions == EMOTIONS
@@ -114,7 +114,7 @@ def test_without_copies_notebook_44_reads_none(home):
     assert set(runs.find_run("ravdess", "audio_bare")["inputs"]) == {"waveforms"}
 
 
-@pytest.mark.parametrize("name", ["summary", "action_units"])
+@pytest.mark.parametrize("name", ["summary", "action_units", "statistics"])
 def test_one_row_a_clip_is_read_by_a_nested_head(home, face, name):
     if name != "summary":
         run_cells("32", CORPUS="ravdess", INPUT=name)
@@ -124,6 +124,16 @@ def test_one_row_a_clip_is_read_by_a_nested_head(home, face, name):
     assert face["modality"] == "face"
     assert face["parameters"]["head"] == "linear"
     assert face["parameters"]["strength"] in face["parameters"]["STRENGTHS"]
+
+
+def test_statistics_are_the_same_at_any_frame_rate(home):
+    run_cells("32", CORPUS="ravdess", INPUT="statistics")
+    network = heads.load_network(runs.find_run("ravdess", "face_statistics")["folder"])
+    seen = np.random.default_rng(1).dirichlet(np.ones(7), (5, 9)).astype(np.float32)
+    slow, fast = network.predict(seen), network.predict(np.repeat(seen, 3, axis=1))
+    np.testing.assert_allclose(slow, fast, atol=1e-5)
+    padded = np.concatenate([seen, np.zeros_like(seen)], axis=1)
+    np.testing.assert_allclose(network.predict(padded), slow, atol=1e-5)
 
 
 def test_a_sequence_is_read_by_networks_that_met_the_training_clips(home):

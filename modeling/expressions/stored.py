@@ -18,6 +18,7 @@ FLOOR = 1e-3
 
 INPUTS = {
     "expressions": "expressions",
+    "statistics": "expressions",
     "embeddings": "expression_embeddings",
     "summary": "expression_summary",
     "action_units": "action_units",
