@@ -311,6 +311,7 @@ def test_an_encoder_and_a_head_become_one_network_with_both_weights(parts):
     expected = head.predict_on_batch(encoder.predict_on_batch(x))
     np.testing.assert_allclose(whole.predict_on_batch(x), expected, atol=1e-6)
     assert whole.get_layer("embedding").output.shape == (None, 3)
+    np.testing.assert_array_equal(whole.get_layer(encoder.name)(x), encoder(x))
     assert whole.count_params() == encoder.count_params() + head.count_params()
 
 

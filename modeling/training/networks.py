@@ -119,11 +119,12 @@ def join_models(encoder, head, *, name):
     """Return one network from an encoder's input to a head's posteriors.
 
     The head has a layer ``embedding`` and a last layer ``posterior`` that reads it (dropout may lie
-    between); both stay layers of the whole.
+    between); both, and the encoder by its name, stay layers of the whole.
     """
     upper = keras.Model(head.inputs, head.get_layer("embedding").output, name="encoder")
-    embedding = keras.layers.Identity(name="embedding")(upper(encoder.output))
-    return keras.Model(encoder.inputs, head.get_layer("posterior")(embedding), name=name)
+    start = keras.Input(encoder.input_shape[1:], name=encoder.inputs[0].name)
+    embedding = keras.layers.Identity(name="embedding")(upper(encoder(start)))
+    return keras.Model(start, head.get_layer("posterior")(embedding), name=name)
 
 
 def average_models(models, *, name):
