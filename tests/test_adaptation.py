@@ -9,6 +9,7 @@ from scipy.optimize import check_grad
 from scipy.special import log_softmax
 
 from modeling.adaptation import guard, offsets, people
+from modeling.adaptation.adapter import Adapter
 from modeling.training import classifiers, nested, runs
 from preprocessing.disk import arrays
 
@@ -250,7 +251,7 @@ def test_people_of_one_emotion_are_heard_in_episodes_too():
     assert {(e.kind, e.size) for e in episodes} == {(k, n) for k in ("all", "one") for n in (3, 6)}
 
 
-class Listener(people.Adapter):
+class Listener(Adapter):
     """Notes which clips are heard, and answers with its name in every column."""
 
     def __init__(self, name, heard):

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax, softmax
 
-from modeling.training import classifiers, nested
-
 ROUNDS = 6
 """Offset and emotions are estimated in turn so many times; later rounds change next to nothing."""
 
@@ -29,17 +27,19 @@ class OffsetModel:
         means: float64 (class, feature), of each emotion; zeros for one that nobody showed.
         offset_variance, rest_variance: float64 (feature,), between people, and within a person's
             clips of one emotion.
-        head: Logistic regression from features without their person's offset to the emotion.
+        kernel, bias: float64 (feature, class) and (class,), of a regression from features without
+            their person's offset to the emotion.
     """
 
     means: np.ndarray
     offset_variance: np.ndarray
     rest_variance: np.ndarray
-    head: object
+    kernel: np.ndarray
+    bias: np.ndarray
 
     def read(self, features, offset):
         """Return log-posteriors, float64 (clip, class), of features once an offset is taken off."""
-        return classifiers.read_log_posteriors(self.head, features - offset, len(self.means))
+        return log_softmax((features - offset) @ self.kernel + self.bias, axis=1)
 
     def estimate_offset(self, features, logs):
         """Return a person's offset, float64 (feature,), from clips whose emotions are not known.
@@ -77,6 +77,8 @@ def fit_offsets(features, labels, persons, n_classes, strength):
         n_classes: How many emotions there are.
         strength: Of the head, see ``nested.fit_linear``.
     """
+    from modeling.training import nested  # scikit-learn: not needed by those who only read
+
     features, persons = np.asarray(features, np.float64), np.asarray(persons)
     names, who = np.unique(persons, return_inverse=True)
     cells = np.full((len(names), n_classes, features.shape[1]), np.nan)
@@ -96,7 +98,7 @@ def fit_offsets(features, labels, persons, n_classes, strength):
         means,
         offsets.var(axis=0) + LEAST_VARIANCE,
         (own - means[labels]).var(axis=0) + LEAST_VARIANCE,
-        nested.fit_linear(own, labels, strength),
+        *nested.list_weights(nested.fit_linear(own, labels, strength), n_classes),
     )
 
 

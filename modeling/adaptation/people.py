@@ -1,57 +1,14 @@
 """Clips of several people, each read as a person of whom so much has been heard."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from modeling.adaptation import guard, offsets
+from modeling.adaptation.adapter import Adapter
 from modeling.fusion import heads
 from modeling.training import judging, loop, runs
 from preprocessing.corpora.limits import MIN_ACTORS
 from preprocessing.disk import arrays
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """What reads a person once unlabelled clips of that person are at hand.
-
-    Attributes:
-        model: ``offsets.OffsetModel``.
-        guard: ``guard.Guard``.
-    """
-
-    model: offsets.OffsetModel
-    guard: guard.Guard
-
-    def read(self, features, logs, heard=None):
-        """Return log-posteriors (clip, class) of one person's clips, see ``guard.read_ways``."""
-        return self.guard.mix(*guard.read_ways(self.model, features, logs, heard))
-
-    def read_people(self, features, logs, persons, *, n_heard=None, rng=None):
-        """Return log-posteriors, float64 (clip, class), of clips of several people.
-
-        Args:
-            features, logs: As for ``read``.
-            persons: Names (clip,), of who speaks.
-            n_heard: How many *other* clips of the person are heard, drawn at random, where there
-                are so many; None: all clips of the person, those that are judged too.
-            rng: ``numpy.random.Generator``, for the draw.
-        """
-        read = np.empty(logs.shape)
-        for person in np.unique(persons):
-            own = np.flatnonzero(persons == person)
-            if n_heard is None:
-                read[own] = self.read(features[own], logs[own])
-                continue
-            for row in own:
-                rows = rng.permutation(own[own != row])[:n_heard]
-                if len(rows):
-                    heard = features[rows], logs[rows]
-                    read[row] = self.read(features[[row]], logs[[row]], heard)[0]
-                else:
-                    read[row] = logs[row]
-        return read
 
 
 def learn_adapters(features, logs, labels, persons, inner, *, n_classes, strength, rng, n_each=2):

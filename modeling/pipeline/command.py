@@ -45,6 +45,7 @@ READS = {
     "50": ("3", "4"),
     "51": ("3", "4"),
     "60": ("3", "4", "5"),
+    "61": ("3", "4"),
 }
 """What each notebook reads files of, by the first digits of their numbers."""
 

@@ -5,7 +5,7 @@ returns it; none shows, saves or changes a global style. Labels are names of emo
 among them. Colours and order of the emotions are those of ``preprocessing.plots``.
 """
 
-from modeling.plots.adaptation import plot_heard, plot_variances
+from modeling.plots.adaptation import plot_answers, plot_heard, plot_variances
 from modeling.plots.analysis import (
     plot_alikeness,
     plot_degradation,

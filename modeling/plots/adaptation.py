@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
+from preprocessing.plots import EMOTION_COLOURS
 from preprocessing.plots.style import ACCENT, ALARM, INK, open_axes, strip_spines
 
 KINDS = {
@@ -58,4 +59,22 @@ def plot_heard(table, *, clip_s, chance, figure=None):
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
     axes[0].set_ylabel("accuracy")
     axes[0].legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.12))
+    return figure
+
+
+def plot_answers(times, *, figure=None):
+    """Draw how many times as often as it is shown each emotion is said, a panel a corpus.
+
+    ``times`` are Series by emotion, by the corpus's name.
+    """
+    figure = figure or plt.figure(figsize=(1.2 + 3.9 * len(times), 2.9), layout="constrained")
+    axes = figure.subplots(1, len(times), sharex=True, squeeze=False)[0]
+    for ax, (corpus, own) in zip(axes, times.items(), strict=True):
+        own = own[::-1]
+        ax.barh(own.index, own, color=[EMOTION_COLOURS[emotion] for emotion in own.index])
+        ax.axvline(1, color=INK, linewidth=1)
+        ax.axvline(2, color=ALARM, linewidth=1, linestyle=":")
+        ax.set_title(corpus, loc="left")
+        ax.set_xlabel("times said for each time shown")
+        strip_spines(ax)
     return figure

@@ -20,15 +20,13 @@ RAVDESS's 1440 recordings swings by 0.004."""
 LOUDEST = 2.0
 """Decoders may go a little beyond 1; what goes beyond this is of another scale."""
 
-FRAMES = 90
-
 
 def check_questions(model, name):
     """Let a shipped network's ``predict`` refuse what it cannot read, and claim nothing of nothing.
 
     Args:
         model: The Keras model; its method is replaced. The model called as a function stays bare.
-        name: ``voice``, ``expression`` or ``fusion``.
+        name: ``voice``, ``face``, ``expression`` or ``fusion``.
 
     Returns:
         The model.
@@ -97,40 +95,62 @@ def check_faces(faces):
     return faces.astype(np.float32), ~faces.any(axis=(1, 2, 3))
 
 
+def check_expressions(expressions):
+    """Return expressions as float32 (clip, time, 7), and which clips show no face.
+
+    Raises:
+        ValueError: They are no posteriors of as many classes, a row a frame.
+    """
+    expressions, n_classes = _read_array(expressions, "expressions"), len(fer2013.CLASSES)
+    if expressions.ndim != 3 or expressions.shape[2] != n_classes or not expressions.size:
+        shape = expressions.shape
+        raise ValueError(f"expressions have shape {shape}; expected (clip, time, {n_classes}).")
+    expressions = _read_posteriors(expressions, "expressions")
+    return expressions, ~expressions.any(axis=(1, 2))
+
+
 def check_judgements(judgements):
     """Return what the fusion reads, NaN as zeros, and of which clips nothing at all is claimed.
 
     Raises:
         ValueError: There are no posteriors of both kinds, or for other numbers of clips.
     """
-    sizes = {"voice": (len(EMOTIONS),), "expressions": (FRAMES, len(fer2013.CLASSES))}
-    if not isinstance(judgements, dict) or judgements.keys() != sizes.keys():
+    names = ("voice", "face")
+    if not isinstance(judgements, dict) or judgements.keys() != set(names):
         found = sorted(judgements) if isinstance(judgements, dict) else type(judgements).__name__
-        raise ValueError(f"found {found}; expected a dict of {' and '.join(sizes)}.")
+        raise ValueError(f"found {found}; expected a dict of {' and '.join(names)}.")
     read = {}
-    for name, size in sizes.items():
+    for name in names:
         own = _read_array(judgements[name], name)
-        if own.shape[1:] != size or not len(own):
-            wanted = ", ".join(map(str, size))
-            raise ValueError(f"{name} have shape {own.shape}; expected (clip, {wanted}).")
-        if own.dtype.kind != "f":
-            raise ValueError(f"{name} are {own.dtype}; expected float32 posteriors.")
-        own = np.where(np.isnan(own).all(axis=-1, keepdims=True), 0, own)
-        sums = own.sum(axis=-1)
-        if not ((own >= 0).all() and (np.isclose(sums, 1, atol=0.02) | (sums == 0)).all()):
-            raise ValueError(
-                f"{name} hold rows that are no posteriors; expected numbers that sum to 1, or "
-                "zeros or NaN alone where nothing is claimed."
-            )
-        read[name] = own.astype(np.float32)
+        if own.shape[1:] != (len(EMOTIONS),) or not len(own):
+            raise ValueError(f"{name} has shape {own.shape}; expected (clip, {len(EMOTIONS)}).")
+        read[name] = _read_posteriors(own, name)
     if len({len(own) for own in read.values()}) > 1:
         counts = ", ".join(f"{len(own)} of {name}" for name, own in read.items())
         raise ValueError(f"found clips: {counts}; expected as many of each, in the same order.")
-    voice, expressions = read["voice"], read["expressions"]
-    return read, ~(voice.any(axis=1) | expressions.any(axis=(1, 2)))
+    return read, ~np.any([own.any(axis=1) for own in read.values()], axis=0)
 
 
-CHECKS = {"voice": check_waveforms, "expression": check_faces, "fusion": check_judgements}
+def _read_posteriors(values, name):
+    """Return rows of posteriors as float32, NaN as zeros: nothing is claimed."""
+    if values.dtype.kind != "f":
+        raise ValueError(f"{name} is {values.dtype}; expected float32 posteriors.")
+    values = np.where(np.isnan(values).all(axis=-1, keepdims=True), 0, values)
+    sums = values.sum(axis=-1)
+    if not ((values >= 0).all() and (np.isclose(sums, 1, atol=0.02) | (sums == 0)).all()):
+        raise ValueError(
+            f"{name} holds rows that are no posteriors; expected numbers that sum to 1, or zeros "
+            "or NaN alone where nothing is claimed."
+        )
+    return values.astype(np.float32)
+
+
+CHECKS = {
+    "voice": check_waveforms,
+    "expression": check_faces,
+    "face": check_expressions,
+    "fusion": check_judgements,
+}
 
 
 def _read_array(values, name):

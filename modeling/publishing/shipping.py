@@ -2,10 +2,11 @@
 
     from modeling.publishing.shipping import load_shipped
     voice = load_shipped("voice")
+    voice.emotions, voice.predict(waveforms)
 
-    python -m modeling.publishing.shipping voice expression   # the newest runs of fold 1, packed
+    python -m modeling.publishing.shipping voice face    # from the newest runs of all folds
 
-Each is the network of one fold, so there are people whom it has never met: its test actors.
+Voice, face and fusion have met all persons (``final``); their scores are those of the folds.
 """
 
 import argparse
@@ -17,27 +18,34 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
+from modeling.adaptation.adapter import build_adapter, list_arrays
+from modeling.expressions import fer2013
 from modeling.fusion import experts, heads
-from modeling.publishing import questions
-from modeling.publishing.experiments import EXPERIMENTS, SHIPPED
-from modeling.training import layers, runs  # noqa: F401  (importing layers lets Keras know them)
+from modeling.publishing import final, onnx_form, questions
+from modeling.publishing.experiments import EXPERIMENTS, SHIPPED, find_newest
+from modeling.training import layers, provenance, runs  # noqa: F401  (Keras has to know the layers)
+from preprocessing.corpora import EMOTIONS
 from preprocessing.disk import arrays
 
 FOLDER = Path(__file__).resolve().parents[1] / "shipped"
-FOLD = 1
 VOICE, FACE = EXPERIMENTS[SHIPPED].needs
+ADAPTED = ("voice", "face")
 KEPT_BITS = 8
 """Of a weight's 23 bits of mantissa: the rest costs disk and changes no decision."""
+
+RIGHT_SHARE = 0.8
+"""How often what is said must be right: below the confidence that this asks for, *unsure*."""
 
 ops = keras.ops
 
 
 def load_shipped(name):
-    """Return a network that this repository brings along: ``voice``, ``expression``, ``fusion``.
+    """Return a network that this repository brings along: voice, face, expression or fusion.
 
-    Its ``predict`` refuses what the network cannot read with a ValueError, and answers with a row
-    of NaN where there is nothing to read: silence, a black face, neither voice nor face. NaN claims
-    nothing; the fusion takes such rows for a missing modality.
+    Its ``emotions`` are the names of its classes. Its ``predict`` refuses what the network cannot
+    read with a ValueError, and answers with a row of NaN where there is nothing to read: silence, a
+    black face, neither voice nor face. NaN claims nothing; the fusion takes such rows for a missing
+    modality.
 
     Raises:
         ValueError: There is none of this name.
@@ -47,78 +55,121 @@ def load_shipped(name):
         known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.keras")))
         raise ValueError(f"No network named {name!r} in modeling/shipped; there are {known}.")
     model = keras.models.load_model(path, safe_mode=True, compile=False)
+    model.emotions = fer2013.CLASSES if name == "expression" else EMOTIONS
     return questions.check_questions(model, name)
+
+
+def load_adapter(name):
+    """Return the ``Adapter`` of the shipped ``voice`` or ``face``: what unlabelled clips change.
+
+    It reads ``embedding``, the second last layer's output, and log-posteriors.
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    if name not in ADAPTED:
+        raise ValueError(f"No adapter named {name!r}; there are {', '.join(ADAPTED)}.")
+    with np.load(FOLDER / f"{name}_adapter.npz", allow_pickle=False) as found:
+        return build_adapter(found)
 
 
 def main(arguments=None):
     """Pack the newest runs; return the exit status."""
-    networks = {
-        "voice": lambda: heads.load_network(find_network(VOICE)["folder"]),
-        "expression": lambda: heads.load_network(find_network("expression")["folder"]),
-        "fusion": build_fusion,
-    }
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="+", choices=list(networks), help="which networks to pack")
+    parser.add_argument("names", nargs="+", choices=["voice_and_face", "expression"])
     for name in parser.parse_args(arguments).names:
-        try:
-            model = networks[name]()
-        except FileNotFoundError as error:
-            print(f"{name}: left as it is. {error}")
-            continue
-        path = FOLDER / f"{name}.keras"
-        pack_model(model, path)
-        print(f"{path.name}: {model.count_params():,} weights, {path.stat().st_size:,} bytes")
+        pack_expression() if name == "expression" else pack_voice_and_face()
     return 0
 
 
-def find_network(name):
-    """Return the facts of the newest run of an experiment for ``FOLD``."""
-    own = EXPERIMENTS[name]
-    return runs.find_run(own.corpus, own.branch, protocol=own.protocol, fold=FOLD)
+def pack_expression():
+    """Pack the newest run of notebook 31 on FER2013."""
+    (found,) = find_newest("expression")
+    model = heads.load_network(found["folder"])
+    pack_model(model, "expression")
+    onnx_form.write_onnx(model, FOLDER / "expression.onnx")
 
 
-def build_fusion():
-    """Return the calibrated product of the voice's posteriors and the face's expressions.
+def pack_voice_and_face():
+    """Fit voice and face to all persons, and their fusion, and pack them."""
+    found = {"voice": find_newest(VOICE), "face": find_newest(FACE)}
+    made = {name: final.fit_final(own) for name, own in found.items()}
+    tables = {name: own.predictions for name, own in made.items()}
+    product = experts.fit_product(tables, EMOTIONS, {name: [name] for name in made})
+    for name, own in made.items():
+        pack_model(own.model, name)
+        answers = [own.model.output, own.model.get_layer("embedding").output]
+        onnx_form.write_onnx(keras.Model(own.model.inputs, answers), FOLDER / f"{name}.onnx")
+        with arrays.replace_file(FOLDER / f"{name}_adapter.npz") as temporary:
+            numbers = {n: np.float32(v) for n, v in list_arrays(own.adapter).items()}
+            np.savez_compressed(temporary, **numbers)
+    pack_model(build_fusion(product), "fusion")
+    facts = {
+        "emotions": EMOTIONS,
+        "temperatures": {name: multiply_temperatures(product, name) for name in made},
+        "unsure": choose_threshold(product.fuse(tables)),
+        "trained_on": {name: provenance.sign_run(own[0]) for name, own in found.items()},
+    }
+    arrays.write_json(FOLDER / "networks.json", facts)
 
-    The temperatures are fitted on the validation actors, as notebook 50 does.
+
+def multiply_temperatures(product, branch):
+    """Return the temperature at which a branch's log-posteriors enter a product."""
+    temperature = product.branch_temperatures[branch] * product.modality_temperatures[branch]
+    return temperature * product.last_temperature
+
+
+def choose_threshold(fused):
+    """Return below which confidence an answer is *unsure*, and what share of answers is not.
+
+    The least confidence such that of the answers above it ``RIGHT_SHARE`` are right, among clips
+    judged by heads that never met their persons.
+    """
+    posteriors, emotions = runs.read_posteriors(fused)
+    fused = fused[np.isfinite(posteriors).all(axis=1)]
+    posteriors = runs.read_posteriors(fused)[0]
+    sure = posteriors.max(axis=1)
+    right = runs.name_predicted(fused) == fused["true"].to_numpy()
+    order = np.argsort(-sure)
+    shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    n_said = np.flatnonzero(shares >= RIGHT_SHARE).max(initial=0) + 1
+    return {
+        "below": round(float(sure[order][n_said - 1]), 3),
+        "right": round(float(shares[n_said - 1]), 3),
+        "said": round(n_said / len(order), 3),
+    }
+
+
+def build_fusion(product):
+    """Return the calibrated product of the voice's and the face's posteriors as a network.
 
     Returns:
-        Keras model from ``voice`` (clip, emotion), posteriors, and ``expressions`` (clip, time, 7),
-        posteriors frame by frame with zeros behind the last frame, to posteriors (clip, emotion).
-        All zeros where a modality is missing: the other one decides alone.
+        Keras model from ``voice`` and ``face``, posteriors (clip, emotion), to posteriors. All
+        zeros where a modality is missing: the other one decides alone.
     """
-    found = {name: find_network(name) for name in (VOICE, FACE)}
-    tables = {name: runs.read_predictions(facts["folder"]) for name, facts in found.items()}
-    emotions = runs.read_posteriors(tables[VOICE])[1]
-    product = experts.fit_product(tables, emotions, heads.group_branches(found))
-    face = heads.load_network(found[FACE]["folder"])
-    voice = keras.Input((len(emotions),), name="voice")
-    expressions = keras.Input(face.input_shape[1:], name="expressions")
-    seen = ops.any(expressions != 0, axis=(1, 2))
-    judges = [("voice", voice, ops.any(voice != 0, axis=1)), ("face", face(expressions), seen)]
-    evidence = 0
-    for (modality, posterior, there), branch in zip(judges, found, strict=True):
-        temperature = product.branch_temperatures[branch] * product.last_temperature
-        temperature *= product.modality_temperatures[modality]
-        logs = ops.log(ops.maximum(posterior, experts.FLOOR)) / temperature
-        evidence += logs * ops.cast(there, "float32")[:, None]
-    posterior = keras.layers.Softmax(name="posterior")(evidence)
-    inputs = {"voice": voice, "expressions": expressions}
-    return keras.Model(inputs, posterior, name="fusion")
+    evidence, asked = 0, {}
+    for name in ("voice", "face"):
+        asked[name] = keras.Input((len(product.emotions),), name=name)
+        logs = ops.log(ops.maximum(asked[name], experts.FLOOR))
+        there = ops.cast(ops.any(asked[name] != 0, axis=1), "float32")
+        evidence += logs * there[:, None] / multiply_temperatures(product, name)
+    return keras.Model(asked, keras.layers.Softmax(name="posterior")(evidence), name="fusion")
 
 
-def pack_model(model, path):
+def pack_model(model, name):
     """Save a network, compressed, with weights of ``KEPT_BITS`` bits of mantissa, also its own."""
     model.set_weights([round_weights(weight) for weight in model.get_weights()])
-    with arrays.replace_file(Path(path)) as temporary, TemporaryDirectory() as folder:
+    path = FOLDER / f"{name}.keras"
+    with arrays.replace_file(path) as temporary, TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.keras"
         model.save(plain)
         with (
             zipfile.ZipFile(plain) as source,
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
         ):
-            for name in source.namelist():
-                target.writestr(name, source.read(name))
+            for member in source.namelist():
+                target.writestr(member, source.read(member))
+    print(f"{path.name}: {model.count_params():,} weights, {path.stat().st_size:,} bytes")
 
 
 def round_weights(weights):
