@@ -11,7 +11,7 @@ import pandas as pd
 from modeling.scores import metrics
 from modeling.split.protocol import deal_groups
 from modeling.training import nested, runs
-from preprocessing.corpora import EMOTIONS, ravdess_nemo
+from preprocessing.corpora import EMOTIONS
 
 CALM, NEUTRAL = EMOTIONS.index("calm"), EMOTIONS.index("neutral")
 LEAST = 1e-12
@@ -21,6 +21,8 @@ def name_corpora(corpus, actors):
     """Return of which corpus each actor is, text (clip,): of a joined corpus, of which part."""
     if corpus != "ravdess_nemo":
         return np.full(len(actors), corpus, dtype=object)
+    from preprocessing.corpora import ravdess_nemo  # loads what looks for files
+
     return np.array([ravdess_nemo.name_corpus(actor) for actor in actors], dtype=object)
 
 
