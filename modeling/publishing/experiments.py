@@ -221,9 +221,16 @@ def publish_experiment(name):
         validated = pool_parts(found, last.get("out_of_fold", ["val"]), source)
         if len(validated) and not own.needs:
             write_predictions(PUBLISHED / row / "out_of_fold.csv", validated)
+    if own.branch == "strangers":
+        scores = [
+            read_table(run["folder"] / "scores.csv").assign(fold=run["fold"]) for run in found
+        ]
+        arrays.write_table(PUBLISHED / name / "scores.csv", pd.concat(scores).round(DECIMALS))
+        arrays.write_json(PUBLISHED / name / "parameters.json", {"experiment": name} | facts)
+        print(f"published {name}: {len(found)} folds")
     if name == "audio_features":
         arrays.write_table(PUBLISHED / "leak.csv", read_table(found[0]["folder"] / "leak.csv"))
-    if name == "fusion_late":
+    if name == SHIPPED:
         arrays.write_table(PUBLISHED / "degradation.csv", collect_degradation(found))
 
 
