@@ -6,6 +6,7 @@ import pytest
 
 from modeling.expressions import stored
 from modeling.fusion import heads
+from modeling.publishing import final
 from modeling.training import freshness, inputs, networks, runs
 from preprocessing.disk import arrays
 from tests.made_corpus import EMOTIONS, run_cells, write_made_corpus
@@ -164,3 +165,30 @@ def test_adaptation_leaves_two_runs_that_say_what_was_heard(face):
         posteriors = runs.read_posteriors(table)[0]
         np.testing.assert_allclose(posteriors.sum(axis=1), 1, atol=1e-6)
         assert np.abs(posteriors - runs.read_posteriors(plain)[0]).max() > 0.01
+
+
+def test_what_is_shipped_has_met_everybody_and_is_judged_by_heads_that_had_not(voice):
+    made = final.fit_final([voice])
+    clips = inputs.read_parts("ravdess", "waveforms")
+    x = np.concatenate([clips[name].x for name in inputs.PARTS])
+    ids = [clip for name in inputs.PARTS for clip in clips[name].clips["clip_id"]]
+    table = made.predictions.set_index("clip_id").loc[ids]
+    assert set(table["part"]) == {"val"} and len(table) == 72
+    judged, _ = runs.read_posteriors(table)
+    said = networks.run_network(made.model, x)
+    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
+    labels = np.array([EMOTIONS.index(emotion) for emotion in table["true"]])
+    own = [posteriors[np.arange(72), labels].mean() for posteriors in (said, judged)]
+    assert own[0] > own[1] + 0.1, "it knows these clips, and the table does not say so"
+    encoder = heads.keras.Model(made.model.inputs, made.model.get_layer("embedding").output)
+    read = made.adapter.read(networks.run_network(encoder, x).astype(float), np.log(said + 1e-7))
+    np.testing.assert_allclose(np.exp(read).sum(axis=1), 1, atol=1e-6)
+
+
+def test_most_folds_decide():
+    found = [
+        {"parameters": {"layers": own, "strength": c}} for own, c in [([1, 3], 1), ([1, 4], 2)]
+    ]
+    assert final.choose_most([*found, found[1]]) == {"span": (1, 4), "strength": 2}
+    faces = [{"parameters": {"strength": 0.1}}]
+    assert final.choose_most(faces) == {"span": None, "strength": 0.1}
