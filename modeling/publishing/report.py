@@ -101,6 +101,7 @@ def make_tables():
         "face_card": tabulate_card(tables[EXPERIMENTS[SHIPPED].needs[1]]),
         "fusion_card": tabulate_card(tables[SHIPPED]),
         "strangers": tabulate_strangers(),
+        "actor05": tabulate_actor(read_table(PUBLISHED / "actor05.csv")),
         "leak": tabulate_leak(read_table(PUBLISHED / "leak.csv")),
         "degradation": tabulate_degradation(read_table(PUBLISHED / "degradation.csv")),
         "expression": tabulate_expression(),
@@ -169,6 +170,12 @@ def tabulate_card(predictions):
     scores = bootstrap.tabulate_scores(parts, EMOTIONS, rng=rng, n=RESAMPLES).loc[list(parts)]
     shown = bootstrap.format_scores(scores)[[*SCORES, "clips"]]
     return shown.rename_axis("tested on").reset_index()
+
+
+def tabulate_actor(table):
+    """Return how many of actor 05's clips are read right from pixels."""
+    right = {name: (table[name] == table["true"]).sum() for name in ("voice", "face", "both")}
+    return pd.DataFrame([{"clips": len(table), **{f"{n} right": own for n, own in right.items()}}])
 
 
 def tabulate_strangers():
