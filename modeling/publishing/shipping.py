@@ -86,7 +86,7 @@ def pack_expression():
     """Pack the newest run of notebook 31 on FER2013."""
     (found,) = find_newest("expression")
     model = heads.load_network(found["folder"])
-    pack_model(model, "expression")
+    pack_model(model, FOLDER / "expression.keras")
     onnx_form.write_onnx(model, FOLDER / "expression.onnx")
 
 
@@ -97,13 +97,13 @@ def pack_voice_and_face():
     tables = {name: own.predictions for name, own in made.items()}
     product = experts.fit_product(tables, EMOTIONS, {name: [name] for name in made})
     for name, own in made.items():
-        pack_model(own.model, name)
+        pack_model(own.model, FOLDER / f"{name}.keras")
         answers = [own.model.output, own.model.get_layer("embedding").output]
         onnx_form.write_onnx(keras.Model(own.model.inputs, answers), FOLDER / f"{name}.onnx")
         with arrays.replace_file(FOLDER / f"{name}_adapter.npz") as temporary:
             numbers = {n: np.float32(v) for n, v in list_arrays(own.adapter).items()}
             np.savez_compressed(temporary, **numbers)
-    pack_model(build_fusion(product), "fusion")
+    pack_model(build_fusion(product), FOLDER / "fusion.keras")
     facts = {
         "emotions": EMOTIONS,
         "temperatures": {name: multiply_temperatures(product, name) for name in made},
@@ -156,10 +156,9 @@ def build_fusion(product):
     return keras.Model(asked, keras.layers.Softmax(name="posterior")(evidence), name="fusion")
 
 
-def pack_model(model, name):
+def pack_model(model, path):
     """Save a network, compressed, with weights of ``KEPT_BITS`` bits of mantissa, also its own."""
     model.set_weights([round_weights(weight) for weight in model.get_weights()])
-    path = FOLDER / f"{name}.keras"
     with arrays.replace_file(path) as temporary, TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.keras"
         model.save(plain)
