@@ -68,6 +68,7 @@ def test_modeling_depends_on_files_not_on_the_code_that_made_them():
         for user, names in IMPORTS.items()
         for used in names
         if user.startswith("modeling/") and used.startswith("preprocessing")
+        if not user.startswith("modeling/predict/")  # prepares a new clip as others were
     }
     assert not {pair for pair in used if not pair[1].startswith(allowed)}
 
@@ -75,6 +76,7 @@ def test_modeling_depends_on_files_not_on_the_code_that_made_them():
 def test_importing_modeling_loads_no_code_that_made_the_files():
     """Import lines are not enough: a module may load it through another."""
     modules = [path for path in MODULES if name(path).startswith("modeling/")]
+    modules = [path for path in modules if not name(path).startswith("modeling/predict/")]
     names = [name(path).removesuffix(".py").replace("/", ".") for path in modules]
     code = (
         "import importlib, sys\n"

@@ -161,16 +161,21 @@ def draw_answer_shares(ax, answers, columns, place):
     _show(ax, image, (columns[0], columns[-1]), place)
 
 
-def average_columns(answers, values, columns, per_column=8):
-    """Return the mean of values, float64 (answer, n), in each column, NaN where none stands."""
-    edges = np.linspace(columns[0], columns[-1], (len(columns) - 1) * per_column + 1)
-    index = answers.find((edges[:-1] + edges[1:]) / 2)
-    found = np.where(index[:, None] < 0, np.nan, values[index] if len(values) else np.nan)
-    parts = found.reshape(len(columns) - 1, per_column, -1)
-    is_read = np.isfinite(parts) & (np.nansum(parts, axis=2, keepdims=True) > 0)
-    count = is_read.sum(axis=1)
-    total = np.where(is_read, parts, 0).sum(axis=1)
-    return np.where(count > 0, total / count.clip(1), np.nan)
+def average_columns(answers, values, columns):
+    """Return the mean of values, float64 (answer, n), over each column, NaN where none stands.
+
+    Answers without a value, rows of NaN or of zeros, do not count.
+    """
+    is_read = np.isfinite(values).all(axis=1) & (np.nansum(values, axis=1) > 0)
+    read = np.where(is_read[:, None], values, 0.0)
+    amounts = np.column_stack([read, is_read]) * (answers.to_s - answers.from_s)[:, None]
+    edges = np.stack([answers.from_s, answers.to_s], axis=1).ravel()
+    until = np.cumsum(amounts, axis=0)
+    totals = np.stack([until - amounts, until], axis=1).reshape(len(edges), -1)
+    at = np.stack([np.interp(columns, edges, total) for total in totals.T], axis=1)
+    sums = np.diff(at, axis=0)
+    seconds = sums[:, -1:]
+    return np.where(seconds > 1e-6, sums[:, :-1] / seconds.clip(1e-6), np.nan)
 
 
 def finish_axes(ax, end_s):

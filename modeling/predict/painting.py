@@ -28,7 +28,7 @@ def find_text_colour(colour):
     """Return white or ink, whichever is the easier to read on a colour (contrast as WCAG 2)."""
     levels = np.array(ImageColor.getrgb(colour)) / 255
     linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-    return "#FFFFFF" if linear @ LUMA["bt709"] < 0.24 else "#101820"
+    return "#FFFFFF" if linear @ LUMA["bt709"] < 0.199 else "#101820"
 
 
 @lru_cache(maxsize=8)
