@@ -155,7 +155,7 @@ class _Pictures:
     def __init__(self, stream, output, open_canvas, origin_s, problems):
         self.stream, self.output, self.open_canvas = stream, output, open_canvas
         self.origin_s, self.problems, self.failures = origin_s, problems, []
-        self.reformatter, self.matrix, self.writer = VideoReformatter(), None, None
+        self.reformatter, self.orientation, self.writer = VideoReformatter(), None, None
         self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         if not 1 <= self.rate <= 240:  # some containers only know their clock's ticks
             self.rate = Fraction(30)
@@ -183,8 +183,9 @@ class _Pictures:
         if self.last_s is not None and time_s - self.last_s < 1 / MOST_FPS:
             return
         self.last_s = time_s
-        frame.opaque = self.matrix
-        self.matrix = display.read_matrix(frame)
+        if frame.key_frame or self.writer is None:
+            # Looking at a frame's side data ties it into a knot that Python is slow to free.
+            self.orientation = display.find_orientation(frame)
         if self.writer is None:
             self._open(frame)
         self.writer.write(self._make_planes(frame), time_s)
@@ -192,11 +193,10 @@ class _Pictures:
     def _open(self, frame):
         self.stretch = display.read_stretch(self.stream)
         self.problems += display.list_remarks(frame, self.stretch)
-        self.swaps = display.find_orientation(frame)[0]
         width, height = display.make_square(frame.width, frame.height, self.stretch)
         if width * height > display.MAX_PIXELS:
             raise MediaError(f"frames of {width}×{height} pixels")
-        shown = (height, width) if self.swaps else (width, height)
+        shown = (height, width) if self.orientation[0] else (width, height)
         self.size = fit_size(*shown)
         rate = min(self.rate, Fraction(60))
         time_base = Fraction(1, 90000)
@@ -205,7 +205,7 @@ class _Pictures:
 
     def _is_kept(self, frame):
         """Tell whether a frame's planes can be taken as they are."""
-        size = self.size[::-1] if display.find_orientation(frame)[0] else self.size
+        size = self.size[::-1] if self.orientation[0] else self.size
         is_plain = frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
         return is_plain and (frame.width, frame.height) == size
 
@@ -217,7 +217,7 @@ class _Pictures:
             rgb = display.convert_to_rgb(frame, self.reformatter, self.stretch, shape)
             frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
             return view_planes(self._reformat(frame, self.size, None))
-        swaps, *reverses = display.find_orientation(frame)
+        swaps, *reverses = self.orientation
         if not self._is_kept(frame):
             display.settle_matrix(frame)
             size = self.size[::-1] if swaps else self.size
