@@ -2,6 +2,7 @@
 # make test   lint, unit tests, some notebooks in a small way; SLOW=1 adds every one and the long runs
 # make lab    open JupyterLab at the first notebook
 # make results   recompute the tables and figures of modeling/published/README.md, in seconds
+# make demo      a page on this machine: give it a clip or a camera, see what is displayed
 # make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess   train one published row again
 #
 # make run CORPUS=ravdess DATA=/path/to/ravdess   another corpus
@@ -21,9 +22,10 @@ SCHEDULER ?=
 JOBS ?=
 SLOW ?=
 EXPERIMENT ?=
+PORT ?= 8765
 BIN = .venv/bin
 
-.PHONY: run test lab results reproduce notebooks install install-dev
+.PHONY: run test lab results reproduce notebooks demo install install-dev install-demo
 
 run: install
 	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)" \
@@ -48,9 +50,15 @@ reproduce: install
 notebooks: install
 	@$(BIN)/python -m modeling.pipeline --only "$(ONLY)" --in-place
 
+# Serves http://127.0.0.1:8765 to this machine alone; PORT=... takes another port.
+demo: install-demo
+	@$(BIN)/python -m modeling.predict.page --port $(PORT)
+
 install: .venv/installed
 
 install-dev: .venv/installed-dev
+
+install-demo: .venv/installed-demo
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Use: make PYTHON=/path/to/python3.11")'
@@ -62,4 +70,8 @@ install-dev: .venv/installed-dev
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/installed-demo: requirements-demo.txt .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-demo.txt
 	@touch $@

@@ -1,10 +1,13 @@
 """Made timelines, as `modeling.predict.predict_clip` gives them: no network is asked."""
 
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
+from preprocessing.clips.containers import probe
 from preprocessing.corpora import EMOTIONS
 
 SIDES = ("both", "voice", "face")
@@ -74,3 +77,18 @@ def _move_faces(people, duration_s, width, height):
             rows.append({"time_s": time_s, "person": person} | box)
     columns = ["time_s", "person", "x", "y", "width", "height", "confidence"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def predict_stand_in(path, progress):
+    """Return a made timeline as long as the clip, as ``predict_clip`` would its own."""
+    lengths = [length for length in probe(Path(path)).durations_s.values() if length]
+    duration_s = max(lengths, default=3.0)
+    for now_s in np.arange(0, duration_s, 0.5):
+        progress(float(now_s), duration_s)
+    return make_timeline(duration_s, people=(1, 0), size=(640, 480))
+
+
+def predict_slowly(path, progress):
+    """Do the same in two seconds."""
+    time.sleep(2)
+    return predict_stand_in(path, progress)

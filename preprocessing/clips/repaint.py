@@ -5,6 +5,7 @@ encoder wants them, in planes of luma and of two chromas at half the size (YUV 4
 each into RGB and back takes longer than to decode it.
 """
 
+import gc
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -184,7 +185,7 @@ class _Pictures:
             return
         self.last_s = time_s
         if frame.key_frame or self.writer is None:
-            # Looking at a frame's side data ties it into a knot that Python is slow to free.
+            gc.collect(1)  # looking at a frame's side data has tied the one before into a knot
             self.orientation = display.find_orientation(frame)
         if self.writer is None:
             self._open(frame)

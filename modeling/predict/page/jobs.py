@@ -4,7 +4,6 @@ A clip's folder holds the upload until it is answered, then the answer until it 
 """
 
 import json
-import os
 import queue
 import re
 import secrets
@@ -135,7 +134,7 @@ class Jobs:
             if job.key not in self.known:
                 continue
             job.settle("reading")
-            upload = find_upload(job.folder)
+            upload = find_upload(job)
             arguments = (str(upload), str(job.folder), job.name, self.predictor, self.allowed)
             try:
                 self._children.call(answer_upload, arguments)
@@ -154,9 +153,10 @@ def clean_name(name):
     return name or "clip"
 
 
-def find_upload(folder):
-    """Return where the upload of a job lies."""
-    return Path(folder, "upload")
+def find_upload(job):
+    """Return where the upload of a job lies; its suffix tells what kind of file it is."""
+    suffix = Path(job.name).suffix.lower()
+    return Path(job.folder, f"upload{suffix if re.fullmatch('[.][a-z0-9]{1,5}', suffix) else ''}")
 
 
 def tell_reason(error):
@@ -223,7 +223,7 @@ def note_progress(folder, **facts):
     """Write how far a clip is, for ``read_progress`` in another process."""
     partial = Path(folder, "progress.partial")
     partial.write_text(json.dumps(facts), "utf-8")
-    os.replace(partial, Path(folder, "progress.json"))
+    partial.replace(Path(folder, "progress.json"))
 
 
 def read_progress(folder):
@@ -238,10 +238,7 @@ def read_progress(folder):
 def describe_answer(timeline):
     """Return what the page draws of a timeline, as JSON knows it."""
     from modeling.predict.drawing import find_end
-    from modeling.predict.painting import find_colour, find_text_colour
 
-    names = (*EMOTIONS, "unsure")
-    colours = {name: [find_colour(name), find_text_colour(find_colour(name))] for name in names}
     people = list_people(timeline.table)
     return {
         "file": timeline.facts.get("file", ""),
@@ -250,9 +247,17 @@ def describe_answer(timeline):
         "problems": list(timeline.facts.get("problems", [])),
         "statement": timeline.facts.get("statement", ""),
         "emotions": list(EMOTIONS),
-        "colours": colours,
+        "colours": list_colours(),
         "people": [describe_person(timeline.table, person) for person in people],
     }
+
+
+def list_colours():
+    """Return the colour of each emotion and of *unsure*, and that of text on it."""
+    from modeling.predict.painting import find_colour, find_text_colour
+
+    names = (*EMOTIONS, "unsure")
+    return {name: [find_colour(name), find_text_colour(find_colour(name))] for name in names}
 
 
 def describe_person(table, person):

@@ -16,7 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from modeling.predict.page.jobs import Allowed, FullError, Jobs, find_upload
+from modeling.predict.page.jobs import Allowed, FullError, Jobs, find_upload, list_colours
 from modeling.predict.page.live import Sessions
 
 HERE = Path(__file__).parent
@@ -66,6 +66,7 @@ def create_app(predictor=predict_upload, *, open_reader=None, allowed=None):
     routes = [
         Route("/", send_asset),
         Route("/limits", send_limits),
+        Route("/colours", send_colours),
         Route("/clips", take_clip, methods=["POST"]),
         Route("/clips/{key}", tell_job),
         Route("/clips/{key}", delete_job, methods=["DELETE"]),
@@ -119,7 +120,10 @@ async def tell_error(request, error):
 
 async def send_asset(request):
     """Send one of the page's own files."""
-    name = ASSETS.get(request.path_params.get("name", ""))
+    asked = request.path_params.get("name", "")
+    if asked == "favicon.ico":  # browsers ask for it unasked
+        return Response(status_code=204)
+    name = ASSETS.get(asked)
     if name is None:
         raise HTTPException(404, "There is nothing here.")
     return FileResponse(HERE / name)
@@ -129,6 +133,11 @@ async def send_limits(request):
     """Send what may be asked for."""
     allowed = request.app.state.jobs.allowed
     return JSONResponse({"n_bytes": allowed.n_bytes, "length_s": allowed.length_s})
+
+
+async def send_colours(request):
+    """Send the colours of emotions and of what is written on them."""
+    return JSONResponse(list_colours())
 
 
 async def take_clip(request):
@@ -144,7 +153,7 @@ async def take_clip(request):
         raise HTTPException(503, str(error)) from error
     n_bytes = 0
     try:
-        with find_upload(job.folder).open("wb") as upload:
+        with find_upload(job).open("wb") as upload:
             async for chunk in request.stream():
                 n_bytes += len(chunk)
                 if n_bytes > jobs.allowed.n_bytes:
@@ -186,9 +195,7 @@ async def send_answer(request):
         raise HTTPException(404, "There is no such answer.")
     name = f"{Path(job.name).stem}.{kind}"
     way = "attachment" if "download" in request.query_params else "inline"
-    return FileResponse(
-        path, media_type=ANSWERS[kind], filename=name, content_disposition_type=way
-    )
+    return FileResponse(path, media_type=ANSWERS[kind], filename=name, content_disposition_type=way)
 
 
 async def take_live(request):
