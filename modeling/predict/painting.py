@@ -97,7 +97,7 @@ class Canvas:
         """Take the matrix, "bt709" or "bt601", in which colours are written."""
         self.matrix = matrix
         self.strip.settle(matrix)
-        self._make_sprite = lru_cache(maxsize=512)(self._draw_label)
+        self._make_sprite = lru_cache(maxsize=64)(self._draw_label)
 
     def paint(self, planes, time_s):
         """Paint what is known of an instant of the clip on the planes of its picture."""

@@ -161,7 +161,7 @@ class _Pictures:
         if not 1 <= self.rate <= 240:  # some containers only know their clock's ticks
             self.rate = Fraction(30)
         self.has_pts = getattr(stream.container.format, "name", "") != "avi"
-        self.n_decoded, self.last_s = 0, None
+        self.n_decoded, self.last_s, self.is_knotted = 0, None, False
 
     def add(self, packet):
         for frame in decode_packets([packet], self.stream, self.failures):
@@ -184,8 +184,10 @@ class _Pictures:
         if self.last_s is not None and time_s - self.last_s < 1 / MOST_FPS:
             return
         self.last_s = time_s
-        if frame.key_frame or self.writer is None:
-            gc.collect(1)  # looking at a frame's side data has tied the one before into a knot
+        if self.is_knotted:  # looking at a frame's side data ties it into a knot
+            gc.collect(1)
+        self.is_knotted = frame.key_frame or self.writer is None
+        if self.is_knotted:
             self.orientation = display.find_orientation(frame)
         if self.writer is None:
             self._open(frame)
