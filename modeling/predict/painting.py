@@ -14,6 +14,7 @@ from preprocessing.plots.style import EMOTION_COLOURS, INK
 STRIP_S = 10.0  # that the strip below the picture shows
 MOST_ROWS = 4  # people in the strip: those who were read longest
 REPEAT_S = 5.0  # after which a name is written again on an answer that lasts
+LETTERS = 0.045  # height of text, as a share of the picture's shorter side; 12 pixels at least
 UNSURE_COLOUR = "#DADADA"
 NOTHING_COLOUR = "#FFFFFF"
 LUMA = {"bt709": (0.2126, 0.7152, 0.0722), "bt601": (0.299, 0.587, 0.114)}
@@ -80,7 +81,7 @@ class Canvas:
         """Prepare for pictures of ``size``, (width, height) in pixels; height 0: sound alone."""
         self.width, self.shown_height = size
         side = min(size) if self.shown_height else self.width / 2
-        self.font_size = max(round(side * 0.037), 12)
+        self.font_size = max(round(side * LETTERS), 12)
         self.line = max(2 * round(self.font_size / 12), 2)  # thickness of a box, even
         shown_width = timeline.facts.get("width") or self.width
         self.scale = self.width / shown_width
