@@ -201,3 +201,52 @@ def test_a_timeline_is_drawn_in_the_colours_of_emotions(tmp_path, seconds, peopl
     said = set(timeline.table["emotion"]) - {"unsure", ""} if people else set()
     assert {find_colour(emotion) for emotion in said} <= seen
     assert bool(people) or not seen & {find_colour(emotion) for emotion in EMOTIONS[1:]}
+
+
+def find_click(path):
+    """Return when the sound's click starts, in seconds on the container's clock."""
+    with av.open(str(path)) as container:
+        origin_s = (container.start_time or 0) / av.time_base
+        for frame in container.decode(audio=0):
+            loud = np.abs(frame.to_ndarray().astype(float)).max(axis=0)
+            limit = 0.2 if frame.format.name.startswith("flt") else 0.2 * 32768
+            if (loud > limit).any():
+                return frame.time - origin_s + int((loud > limit).argmax()) / frame.sample_rate
+    raise AssertionError("no click")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        (".mp4", "aac"),
+        (".mkv", "aac"),
+        (".ts", "aac"),
+        (".mkv", "libopus"),
+        (".mov", "pcm_s16le"),
+        (".avi", "libmp3lame"),
+    ],
+)
+@pytest.mark.parametrize("late_s", [0.0, 0.4])
+def test_sound_and_picture_stay_together(tmp_path, suffix, codec, late_s):
+    if suffix == ".avi" and late_s:
+        pytest.skip("AVI has no such times")
+    clip = write_clip(
+        tmp_path / f"a{suffix}",
+        size=(320, 240),
+        flash_s=1.2,
+        click_s=1.2,
+        audio=codec,
+        rate_hz=48000,
+        audio_start_s=late_s,
+        b_frames=2 if suffix != ".avi" else 0,
+    )
+    draw_video(clip, make_timeline(2.0, people=(1,), size=(320, 240)), tmp_path / "b.mp4")
+    shifts = []
+    for path in (clip, tmp_path / "b.mp4"):
+        lights = [(picture[200, 30].mean(), time) for time, picture in read_frames(path)]
+        with av.open(str(path)) as container:
+            flash_s = max(lights)[1] - (container.start_time or 0) / av.time_base
+        if path.suffix == ".avi":
+            flash_s = 1.2  # FFmpeg guesses it two pictures late
+        shifts.append(find_click(path) - flash_s)
+    assert shifts[1] == pytest.approx(shifts[0], abs=0.012)
