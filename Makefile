@@ -2,8 +2,9 @@
 # make test   lint, unit tests, some notebooks in a small way; SLOW=1 adds every one and the long runs
 # make lab    open JupyterLab at the first notebook
 # make results   recompute the tables and figures of modeling/published/README.md, in seconds
-# make demo      a page on this machine: give it a clip or a camera, see what is displayed
 # make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess   train one published row again
+#
+# make demo    a page on this machine: give it a clip or a camera, see what is displayed
 #
 # make run CORPUS=ravdess DATA=/path/to/ravdess   another corpus
 # make run ONLY=4                                 only the notebooks whose number begins with 4: voices
@@ -22,10 +23,9 @@ SCHEDULER ?=
 JOBS ?=
 SLOW ?=
 EXPERIMENT ?=
-PORT ?= 8765
 BIN = .venv/bin
 
-.PHONY: run test lab results reproduce notebooks demo install install-dev install-demo
+.PHONY: run test lab results reproduce notebooks install install-dev
 
 run: install
 	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)" \
@@ -50,15 +50,15 @@ reproduce: install
 notebooks: install
 	@$(BIN)/python -m modeling.pipeline --only "$(ONLY)" --in-place
 
-# Serves http://127.0.0.1:8765 to this machine alone; PORT=... takes another port.
+# Serves this machine alone; PORT=... takes another port.
+.PHONY: demo install-demo
+demo: PORT ?= 8765
 demo: install-demo
-	@$(BIN)/python -m modeling.predict.page --port $(PORT)
+	@$(BIN)/python -m modeling.predict.page --port "$(PORT)"
 
 install: .venv/installed
 
 install-dev: .venv/installed-dev
-
-install-demo: .venv/installed-demo
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Use: make PYTHON=/path/to/python3.11")'
@@ -71,6 +71,8 @@ install-demo: .venv/installed-demo
 .venv/installed-dev: requirements-dev.txt requirements-demo.txt .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+install-demo: .venv/installed-demo
 
 .venv/installed-demo: requirements-demo.txt .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-demo.txt

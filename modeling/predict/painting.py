@@ -85,7 +85,6 @@ class Canvas:
         self.line = max(2 * round(self.font_size / 12), 2)  # thickness of a box, even
         shown_width = timeline.facts.get("width") or self.width
         self.scale = self.width / shown_width
-        self.start_s = timeline.facts.get("start_s") or 0.0  # of the timeline, on the clip's clock
         people = list_people(timeline.table)
         self.answers = {person: Answers(timeline.table, person) for person in people}
         faces = timeline.faces
@@ -102,7 +101,6 @@ class Canvas:
 
     def paint(self, planes, time_s):
         """Paint what is known of an instant of the clip on the planes of its picture."""
-        time_s -= self.start_s
         shown = [planes[0][: self.shown_height], *(p[: self.shown_height // 2] for p in planes[1:])]
         for person, boxes in self.boxes.items():
             box = boxes.find(time_s)

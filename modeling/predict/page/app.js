@@ -258,7 +258,7 @@ let seconds = 0;  // where the cursor stands, on the timeline's clock
 
 function showCursor() {
   if (!answer) return;
-  if (answer.video) seconds = $("film").currentTime - answer.start_s;
+  if (answer.video) seconds = $("film").currentTime;
   seconds = Math.min(Math.max(seconds, 0), answer.duration_s);
   $("cursor").style.left = `${100 * seconds / answer.duration_s}%`;
 }
@@ -290,7 +290,7 @@ function tellNow(isPlaying = false) {
 
 function seek(to) {
   seconds = Math.min(Math.max(to, 0), answer.duration_s);
-  if (answer.video) $("film").currentTime = seconds + answer.start_s;
+  if (answer.video) $("film").currentTime = seconds;
   $("cursor").style.left = `${100 * seconds / answer.duration_s}%`;
   tellNow();
 }

@@ -243,7 +243,6 @@ def describe_answer(timeline):
     return {
         "file": timeline.facts.get("file", ""),
         "duration_s": find_end(timeline),
-        "start_s": timeline.facts.get("start_s") or 0.0,
         "problems": list(timeline.facts.get("problems", [])),
         "statement": timeline.facts.get("statement", ""),
         "emotions": list(EMOTIONS),
