@@ -98,6 +98,7 @@ class Canvas:
         self.matrix = matrix
         self.strip.settle(matrix)
         self._make_sprite = lru_cache(maxsize=64)(self._draw_label)
+        self._make_colour = lru_cache(maxsize=16)(self._split_colour)
 
     def paint(self, planes, time_s):
         """Paint what is known of an instant of the clip on the planes of its picture."""
@@ -133,9 +134,9 @@ class Canvas:
         paste(planes, sprite, max(x, 0), min(y, self.shown_height - sprite_height))
 
     def _make_colours(self, emotion):
-        return self._colour_planes(find_colour(emotion)), self._colour_planes("#FFFFFF")
+        return self._make_colour(find_colour(emotion)), self._make_colour(NOTHING_COLOUR)
 
-    def _colour_planes(self, colour):
+    def _split_colour(self, colour):
         image = np.broadcast_to(np.array(ImageColor.getrgb(colour), np.uint8), (2, 2, 3))
         return [int(plane[0, 0]) for plane in split_planes(image, self.matrix)]
 

@@ -142,6 +142,20 @@ def test_a_camera_is_read_live_at_least_twice_a_second(visit):
     page.get_by_role("heading", name="Live").wait_for(state="hidden")
 
 
+def test_a_live_reading_that_falls_behind_says_so(visit):
+    page = visit()
+
+    def delay(route):
+        page.wait_for_timeout(1300)
+        route.continue_()
+
+    page.route("**/live", delay)
+    page.get_by_role("button", name="Read the camera live").click()
+    page.locator("#pace").filter(has_text="Falling behind").wait_for(timeout=PATIENCE_MS)
+    page.unroute_all(behavior="ignoreErrors")
+    page.get_by_role("button", name="Stop", exact=True).click()
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_is_wider_than_the_screen(visit, clip, width):
     page = visit(width=width, height=800)

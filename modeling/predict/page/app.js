@@ -324,11 +324,19 @@ async function openCamera(title) {
   stopCamera();
   explain("");
   turn += 1;
-  try {
-    camera = await navigator.mediaDevices.getUserMedia({
-      video: { width: { ideal: 640 }, height: { ideal: 480 } }, audio: true });
-  } catch (error) {
-    explain(`The browser gives no camera and microphone (${error.message}).`);
+  const picture = { width: { ideal: 640 }, height: { ideal: 480 } };
+  let refusal = null;
+  for (const wanted of [{ video: picture, audio: true }, { video: picture }, { audio: true }]) {
+    try {
+      camera = await navigator.mediaDevices.getUserMedia(wanted);
+      break;
+    } catch (error) {  // where one is missing, the other is read alone
+      refusal = error;
+      if (error.name !== "NotFoundError") break;
+    }
+  }
+  if (!camera) {
+    explain(`The browser gives no camera and no microphone (${refusal.message}).`);
     return false;
   }
   $("camera-title").textContent = title;

@@ -23,7 +23,8 @@ export class LiveReading {
     const ear = new AudioWorkletNode(this.context, "ear", { numberOfOutputs: 0, channelCount: 1,
       channelCountMode: "explicit" });
     ear.port.onmessage = (event) => this.sounds.push(event.data);
-    this.context.createMediaStreamSource(this.camera).connect(ear);
+    if (this.camera.getAudioTracks().length)
+      this.context.createMediaStreamSource(this.camera).connect(ear);
     this.timers = [setInterval(() => this.look(), PICTURE_MS), setInterval(() => this.send(), 50)];
   }
 
@@ -35,7 +36,8 @@ export class LiveReading {
 
   look() {
     const { videoWidth: width, videoHeight: height } = this.video;
-    if (!width || this.pictures.length > 8) { this.skipped += 1; return; }
+    if (!width) return;
+    if (this.pictures.length > 8) { this.skipped += 1; return; }
     const scale = Math.min(1, MOST_WIDTH / width);
     this.canvas.width = width * scale;
     this.canvas.height = height * scale;
