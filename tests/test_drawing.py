@@ -162,6 +162,16 @@ def test_windows_apart_leave_a_gap():
     assert Answers(table, 1).find([2.9, 4, 5]).tolist() == [0, -1, 1]
 
 
+def test_a_still_picture_is_drawn_although_it_has_no_length(tmp_path):
+    timeline = make_timeline(3.0, people=(1,))
+    timeline.table[["start_s", "end_s"]] = 0.0
+    timeline.table["emotion"] = "sad"
+    timeline.facts["duration_s"] = 0.0
+    draw_timeline(timeline, tmp_path / "a.png")
+    picture = (255 * imread(tmp_path / "a.png")[:-120, :, :3]).round()
+    assert (picture == [0x00, 0x25, 0x7A]).all(axis=2).mean() > 0.1
+
+
 def test_boxes_glide_between_looks_and_leap_at_cuts():
     faces = make_timeline(4.0, people=(1,)).faces.iloc[:16].copy()  # until 1.875 s
     faces["y"], faces["x"] = 100.0, [100.0 + k for k in range(8)] + [900.0 + k for k in range(8)]

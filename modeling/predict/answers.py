@@ -6,6 +6,7 @@ from preprocessing.corpora import EMOTIONS
 
 MOST_GAP_S = 1.0  # between two looks at a face, for its box to be drawn on the way
 SMOOTHING = (0.25, 0.5, 0.25)  # weights of a box and its neighbours
+LEAST_S = 0.1  # that an answer is drawn for; one on a still picture has no length
 OFF_SCREEN = 0  # number of a voice whose person is not in the picture
 
 
@@ -33,6 +34,7 @@ class Answers:
         """Take the rows of a person from a timeline's table."""
         rows = table[table["person"] == person].sort_values("start_s", kind="stable")
         starts, ends = (rows[name].to_numpy(np.float64) for name in ("start_s", "end_s"))
+        ends = np.maximum(ends, starts + LEAST_S)
         shared = (ends[:-1] + starts[1:]) / 2
         overlap = ends[:-1] > starts[1:]
         self.from_s, self.to_s = starts.copy(), ends.copy()

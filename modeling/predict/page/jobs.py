@@ -11,7 +11,9 @@ import shutil
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +132,8 @@ class Jobs:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _work(self):
+        with suppress(Exception):  # whoever comes first does not wait for the code
+            self._children.call(load_code, ())
         while (job := self._queue.get()) is not None:
             if job.key not in self.known:
                 continue
@@ -170,6 +174,12 @@ def tell_reason(error):
     return f"Something went wrong: {kind}: {text}"
 
 
+def load_code():
+    """Load what takes a second or two, before it is needed."""
+    for module in ("drawing", "prediction", "networks"):
+        import_module(f"modeling.predict.{module}")
+
+
 def answer_upload(upload, folder, name, predictor, allowed):
     """Read a clip and write its answer into the folder; runs in a process of its own."""
     from modeling.predict.drawing import draw_video
@@ -183,8 +193,10 @@ def answer_upload(upload, folder, name, predictor, allowed):
     try:
         report = draw_video(upload, timeline, Path(folder, "answer.mp4"))
         answer |= {"video": True, "sound": report.sound}
-    except MediaError as error:  # of a still picture there is no film
-        answer |= {"video": False, "sound": explain_error(error)}
+    except MediaError as error:
+        answer |= {"video": False, "sound": "none"}
+        if timeline.facts.get("fps"):  # of a still picture nobody expects a film
+            answer["problems"].append(f"no film could be made: {explain_error(error)}")
     files.write_json(Path(folder, "answer.json"), answer)
 
 
