@@ -4,6 +4,8 @@
 # make results   recompute the tables and figures of modeling/published/README.md, in seconds
 # make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess   train one published row again
 #
+# make demo    a page on this machine: give it a clip or a camera, see what is displayed
+#
 # make run CORPUS=ravdess DATA=/path/to/ravdess   another corpus
 # make run ONLY=4                                 only the notebooks whose number begins with 4: voices
 # make run P="EPOCHS=5 N_FRAMES=12"               other parameters
@@ -48,6 +50,12 @@ reproduce: install
 notebooks: install
 	@$(BIN)/python -m modeling.pipeline --only "$(ONLY)" --in-place
 
+# Serves this machine alone; PORT=... takes another port.
+.PHONY: demo install-demo
+demo: PORT ?= 8765
+demo: install-demo
+	@$(BIN)/python -m modeling.predict.page --port "$(PORT)"
+
 install: .venv/installed
 
 install-dev: .venv/installed-dev
@@ -60,6 +68,12 @@ install-dev: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt requirements-demo.txt .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+install-demo: .venv/installed-demo
+
+.venv/installed-demo: requirements-demo.txt .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-demo.txt
 	@touch $@
