@@ -224,12 +224,12 @@ def test_a_file_that_is_absent_is_named(tmp_path):
 
 @pytest.mark.real_data
 def test_shipped_voice_knows_whom_it_has_learned_from(real_data):
-    """97% of these clips are read right: more than any unknown actor's, and no copying error."""
-    paths = sorted((real_data / "ravdess" / "Actor_02").glob("03-*"))[::4]
+    """Of 60 clips nearly all are read right: more than of anybody whom it has not met."""
+    paths = sorted((real_data / "ravdess" / "Actor_02").glob("03-*"))
     clips = [decode.read_clip(None, path, window_s=3, trim=True).waveform for path in paths]
     found = shipping.load_shipped("voice").predict(np.stack(clips), verbose=0)
     true = [int(path.stem.split("-")[2]) - 1 for path in paths]
-    assert (found.argmax(axis=1) == true).mean() > 0.8
+    assert (found.argmax(axis=1) == true).mean() > 0.9
 
 
 @pytest.mark.real_data

@@ -105,9 +105,9 @@ def pack_voice_and_face():
         answers = [own.model.output, own.model.get_layer("embedding").output]
         onnx_form.write_onnx(keras.Model(own.model.inputs, answers), FOLDER / f"{name}.onnx")
         numbers = {n: np.float32(v) for n, v in list_arrays(own.adapter).items()}
-        with arrays.replace_file(FOLDER / f"{name}_adapter.npz") as temporary:
-            with temporary.open("wb") as handle:
-                np.savez_compressed(handle, **numbers)
+        path = FOLDER / f"{name}_adapter.npz"
+        with arrays.replace_file(path) as temporary, temporary.open("wb") as handle:
+            np.savez_compressed(handle, **numbers)
     pack_model(build_fusion(product), FOLDER / "fusion.keras")
     facts = {
         "emotions": EMOTIONS,
