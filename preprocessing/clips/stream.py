@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import av
+import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from preprocessing.clips import clock, containers, display, locations
@@ -63,6 +64,7 @@ class MediaStream:
         size: (width, height) of its pictures as they are shown, None before the first.
         n_pictures: How many of them came.
         spans: Start and end in seconds of what came, by "picture" and "sound".
+        is_silent: Whether no sound was heard so far.
     """
 
     def __init__(self, container, rate_hz):
@@ -75,7 +77,7 @@ class MediaStream:
         self._origin_s = containers.find_origin(container)
         self._failures = {"video": [], "audio": []}
         self._heard, self._heard_s = [], 0.0
-        self._is_silent, self._sound_problems = True, []
+        self.is_silent, self._sound_problems = True, []
         self._reformatter, self._stretch, self._matrix, self._first_size = None, None, None, None
         self._delay = self._tick = None
 
@@ -175,12 +177,12 @@ class MediaStream:
         sound = collect_sound(
             self.container, self._audio, heard, self.rate_hz, found, start_s=known_s
         )
-        self._is_silent &= "silent audio" in found
+        self.is_silent &= "silent audio" in found
         self._sound_problems += [problem for problem in found if problem != "silent audio"]
         if sound is None:  # silence still takes its time
             length_s = sum(frame.samples / frame.sample_rate for frame in heard)
-            self._extend("sound", known_s, known_s + length_s)
-            return
+            silence = np.zeros(max(round(length_s * self.rate_hz), 1), np.float32)
+            sound = clock.Sound([(known_s, silence)], self.rate_hz)
         self._extend("sound", sound.start_s, sound.end_s)
         yield sound
 
@@ -203,7 +205,7 @@ class MediaStream:
             self._note("no audio stream")
         elif "sound" not in self.spans:
             self._note("audio cannot be decoded")
-        elif self._is_silent:
+        elif self.is_silent:
             self._note("silent audio")
         for problem in self._sound_problems:
             self._note(problem)

@@ -1,0 +1,138 @@
+"""Tracks of faces become persons, and each voice goes to the person whose mouth moves with it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from preprocessing.faces import speaker
+
+LEAST_LOOKS = 3  # of a face that is taken for one, where so many pictures were looked at
+SURE_CONFIDENCE = 0.8  # that a face must reach once
+SAME_PERSON = 0.8  # likeness of two portraits from which on they show one person
+CLEAR_MARGIN = 0.05  # by which the likest person must be more alike than any other
+STILL_CHANGE = 0.35  # grey levels; a face that changes less from look to look is a still picture
+AROUND_S = 1.5  # on either side of a window in which mouths are watched too
+OFF_SCREEN = -0.1  # match of a lone mouth and a voice below which the voice is another's
+LEAST_MATCH = 0.1  # of the best of several mouths
+
+
+@dataclass
+class Person:
+    """All looks at one person, in the order of time."""
+
+    number: int
+    times: np.ndarray  # float64 (look,), seconds
+    boxes: np.ndarray  # float32 (look, 5), pixels of the shown frame, confidence
+    expressions: np.ndarray  # float32 (look, 7)
+    changes: np.ndarray  # float32 (look,), see `faces.Track`
+    mouth_times: np.ndarray  # float64 (step,), seconds
+    mouth_motions: np.ndarray  # float32 (step, 2)
+
+
+def join_tracks(tracks, n_looks):
+    """Return the list of `Person` that tracks show, numbered in order of appearance.
+
+    A track joins the person whom its portrait resembles most, if clearly so and if that person is
+    not seen elsewhere at the same time; else it is another person's.
+    """
+    tracks = [track for track in tracks if _is_face(track, n_looks)]
+    tracks.sort(key=lambda track: (track.times[0], track.boxes[0]))
+    people, portraits = [], []
+    for track in tracks:
+        portrait = describe_portrait(track.portrait)
+        free = [
+            number
+            for number, own in enumerate(people)
+            if all(_are_apart(track, other) for other in own)
+        ]
+        likeness = [max(float(portrait @ known) for known in portraits[number]) for number in free]
+        order = np.argsort(likeness)[::-1]
+        is_known = len(order) > 0 and likeness[order[0]] >= SAME_PERSON
+        if is_known and len(order) > 1:
+            is_known = likeness[order[0]] - likeness[order[1]] >= CLEAR_MARGIN
+        if is_known:
+            people[free[order[0]]].append(track)
+            portraits[free[order[0]]].append(portrait)
+        else:
+            people.append([track])
+            portraits.append([portrait])
+    return [_join(number, own) for number, own in enumerate(people, 1)]
+
+
+def describe_portrait(portrait):
+    """Return what a portrait looks like, whatever its light: float (feature,), of length 1.
+
+    Args:
+        portrait: float (side, side, 3), RGB on any scale, with hair and shoulders.
+    """
+    side = portrait.shape[0] // 4
+    cells = portrait.reshape(side, 4, side, 4, 3).mean(axis=(1, 3))
+    cells = cells / max(cells.mean(), 1e-9)
+    grey = cells.mean(axis=2)
+    colour = cells - grey[..., None]
+    parts = [grey - grey.mean(), *np.moveaxis(2 * colour, 2, 0)]
+    features = np.concatenate([part.ravel() for part in parts])
+    return features / max(np.linalg.norm(features), 1e-9)
+
+
+def find_speaker(seen, window, sound, start_s):
+    """Return the number of who speaks in a window, 0 for none of those seen, and a remark.
+
+    Args:
+        seen: List of the `Person` whose faces are seen in the window.
+        window: Start and end, seconds since the start.
+        sound: `sound.SoundReader`.
+        start_s: Second of the file at which the first window starts.
+    """
+    if not seen:
+        return 0, ""
+    span = window[0] - AROUND_S, window[1] + AROUND_S
+    matches = [match_mouth(person, span, sound, start_s) for person in seen]
+    order = np.argsort(matches)[::-1]
+    best = matches[order[0]]
+    if len(seen) == 1:
+        return (0 if -1 < best < OFF_SCREEN else seen[0].number), ""
+    lead = best - matches[order[1]]
+    if best >= LEAST_MATCH and lead >= speaker.CLEAR_LEAD:
+        return seen[order[0]].number, ""
+    return 0, "who speaks is unclear" if best >= LEAST_MATCH else ""
+
+
+def match_mouth(person, span, sound, start_s):
+    """Return how a mouth goes with the voice in a stretch, -1 to 1; -1 too where too little is."""
+    times = person.mouth_times - start_s
+    rows = slice(*np.searchsorted(times, span))
+    own = times[rows]
+    if len(own) < 10:
+        return -1.0
+    first = max(int(own[0] * speaker.GRID_HZ), 0)
+    loudness = np.array(sound.loudness[first : int(own[-1] * speaker.GRID_HZ) + 2])
+    if not len(loudness):
+        return -1.0
+    places = (first + np.arange(len(loudness))) / speaker.GRID_HZ
+
+    def measure_loudness(grid):
+        return np.interp(grid, places, loudness, right=0.0)
+
+    motions = person.mouth_motions[rows]
+    return float(speaker.match_voice(own[0], own, motions, measure_loudness, own[-1]))
+
+
+def _is_face(track, n_looks):
+    confidence = np.array(track.boxes[4::5])
+    return len(confidence) >= min(LEAST_LOOKS, n_looks) and confidence.max() >= SURE_CONFIDENCE
+
+
+def _are_apart(track, other):
+    return track.times[-1] < other.times[0] or track.times[0] > other.times[-1]
+
+
+def _join(number, tracks):
+    """Return the `Person` that some tracks show."""
+
+    def stack(name, width):
+        return np.concatenate([np.reshape(getattr(track, name), width) for track in tracks])
+
+    own = {"times": -1, "boxes": (-1, 5), "expressions": (-1, 7), "changes": -1}
+    own |= {"mouth_times": -1, "mouth_motions": (-1, 2)}
+    return Person(number, **{name: stack(name, width) for name, width in own.items()})
