@@ -22,6 +22,8 @@ OWNERS = {
     "keras": {"data_augmentation", "modeling"},
 }
 MODULES = sorted(p for stage in STAGES for p in (REPOSITORY / stage).rglob("*.py"))
+PREDICT = "modeling/predict"
+"""A new clip goes through the preparation that training clips went through: by its very code."""
 NOTEBOOKS = sorted(REPOSITORY.glob("*/[0-9][0-9]_*.ipynb"))
 
 
@@ -68,6 +70,7 @@ def test_modeling_depends_on_files_not_on_the_code_that_made_them():
         for user, names in IMPORTS.items()
         for used in names
         if user.startswith("modeling/") and used.startswith("preprocessing")
+        if not user.startswith(PREDICT)
     }
     assert not {pair for pair in used if not pair[1].startswith(allowed)}
 
@@ -84,14 +87,15 @@ def test_importing_modeling_loads_no_code_that_made_the_files():
         "    loaded = [name for name in sys.modules if name.startswith(rooms)]\n"
         "    assert not loaded, (module, loaded)\n"
     )
-    names = [own for own in names if not own.endswith("__main__")]
+    left_out = PREDICT.replace("/", "."), "__main__"
+    names = [own for own in names if not own.startswith(left_out[0]) and left_out[1] not in own]
     assert subprocess.run([sys.executable, "-c", code, *names], check=False).returncode == 0
 
 
 def test_rooms_of_modeling_import_one_way():
     """A room may import those before it in this list; plots and published stand beside."""
     rooms = ["scores", "split", "training", "borrowed", "expressions", "fusion"]
-    rooms += ["adaptation", "pipeline", "publishing"]
+    rooms += ["adaptation", "predict", "pipeline", "publishing"]
     back = {
         (user, used)
         for user, names in IMPORTS.items()

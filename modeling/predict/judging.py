@@ -20,6 +20,9 @@ def tell(reading, networks):
     for window in reading.windows:
         rows += _list_rows(reading, networks, tuple(float(edge) for edge in window))
     _fuse(rows, networks)
+    for row in rows:
+        row["start_s"] += reading.start_s
+        row["end_s"] += reading.start_s
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     facts = dict(reading.facts)
     facts["networks"] = dict(networks.checksums)

