@@ -8,6 +8,7 @@ what is held. Of a face that was read only numbers are kept.
 from array import array
 from collections import deque
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -28,6 +29,8 @@ PORTRAIT_SIDE, PORTRAIT_MARGIN = 32, 0.6  # of the crops by which a person is kn
 MAX_STEP_S = 0.25  # between two pictures of a mouth that show its motion
 MAX_LOST_S = 1.0  # a face that comes back later, to the same place, may be another's
 MIN_CONFIDENCE = 0.5  # detections below it are no faces
+SECOND_CONFIDENCE = 0.2  # of the reduced network, from which on a second face may be one
+CHECKED_SPANS = 4  # one of so many spans, and the first of a shot, are looked at in full
 
 
 def _floats():
@@ -74,15 +77,23 @@ class _Held:
 
 
 class _Once:
-    """A detector that looks at a picture once; pictures are known by their arrays."""
+    """A detector that looks at a picture once; pictures are known by their arrays.
+
+    Its reduced network finds nothing where there may be a second face, of which it is less sure:
+    for `follow_cheaply` that means to look in full.
+    """
 
     def __init__(self, detector):
         self.detector, self.known = detector, {}
         if hasattr(detector, "detect_close"):
-            self.detect_close = lambda frame: self._detect(frame, detector.detect_close)
+            self.detect_close = self._detect_close
 
     def detect(self, frame):
         return self._detect(frame, self.detector.detect)
+
+    def _detect_close(self, frame):
+        found = self._detect(frame, self.detector.detect_close)
+        return found if (found[:, 4] >= SECOND_CONFIDENCE).sum() == 1 else found[:0]
 
     def _detect(self, frame, detect):
         key = id(frame), detect.__name__
@@ -110,6 +121,7 @@ class FaceReader:
         self._next_look_s = self._next_watched_s = -np.inf
         self._shot, self._live, self._scale = 0, [], 1.0
         self._numbered_s = -np.inf
+        self._checked_shot, self._is_crowded, self._n_spans = None, False, 0
         self._n_followed = self._n_read = 0  # looks with boxes, looks that are read
 
     def show(self, picture):
@@ -144,7 +156,8 @@ class FaceReader:
         if new:
             shots = np.array([held.shot for held in new])
             frames = Frames([held.as_source() for held in new])
-            found, _, _ = follow_cheaply(frames, self.detector, shots, MIN_CONFIDENCE)
+            detector = self._choose_detector(frames, new[-1].shot)
+            found, _, _ = follow_cheaply(frames, detector, shots, MIN_CONFIDENCE)
             for held, boxes in zip(new, found, strict=True):
                 if held.look >= self._n_followed:
                     self._link(held, boxes)
@@ -153,6 +166,17 @@ class FaceReader:
         if stop > self._n_read:
             self._read_faces([held for held in looks if held.look < self._n_followed], stop)
             self._forget(stop)
+
+    def _choose_detector(self, frames, shot):
+        """Return the detector, without its reduced network in a shot of several faces."""
+        is_due = shot != self._checked_shot or self._n_spans % CHECKED_SPANS == 0
+        self._n_spans += 1
+        if is_due:
+            self._is_crowded &= shot == self._checked_shot
+            boxes = self.detector.detect(frames[len(frames) - 1])
+            self._is_crowded |= bool((boxes[:, 4] >= MIN_CONFIDENCE).sum() > 1)
+            self._checked_shot = shot
+        return SimpleNamespace(detect=self.detector.detect) if self._is_crowded else self.detector
 
     def _number_shots(self, until_s):
         """Give each held picture up to an instant the number of its shot."""

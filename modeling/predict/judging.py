@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from modeling.predict import timeline
-from modeling.predict.people import STILL_CHANGE, find_speaker
+from modeling.predict.people import STILL_CHANGE
+from modeling.predict.speakers import attribute_phrases, find_speaker
 from modeling.predict.timeline import COLUMNS, FACE_COLUMNS, UNSURE, Timeline
 from preprocessing.corpora import EMOTIONS
 
@@ -16,9 +17,11 @@ NOTHING = np.full(len(EMOTIONS), np.nan, np.float32)
 
 def tell(reading, networks):
     """Return the `Timeline` of a `reading.Reading`."""
-    rows = []
+    rows, phrases = [], attribute_phrases(reading.people, reading.sound, reading.start_s)
     for window in reading.windows:
-        rows += _list_rows(reading, networks, tuple(float(edge) for edge in window))
+        edges = tuple(float(edge) for edge in window)
+        near = [own for own in phrases if own.start_s < edges[1] and own.end_s > edges[0]]
+        rows += _list_rows(reading, networks, edges, near)
     _fuse(rows, networks)
     for row in rows:
         row["start_s"] += reading.start_s
@@ -31,7 +34,7 @@ def tell(reading, networks):
     return Timeline(table, tabulate_faces(reading.people), facts)
 
 
-def _list_rows(reading, networks, window):
+def _list_rows(reading, networks, window, phrases):
     """Return a row, a dictionary, for each person in a window; one of nothing where none is."""
     times = reading.look_times - reading.start_s
     looked = _find_rows(times, window, reading.is_still)
@@ -39,11 +42,12 @@ def _list_rows(reading, networks, window):
     voice = reading.sound.voices.get(window)
     shown = [person for person in reading.people if _count(reading, person, window) > 0]
     faces = {person.number: _read_face(reading, networks, person, window) for person in shown}
-    seen = [person for person in shown if faces[person.number][0] is not None]
     speaker, remark = 0, ""
     if voice is not None and voice.posterior is not None:
-        speaker, remark = find_speaker(seen, window, reading.sound, reading.start_s)
-    common = _list_remarks(voice)
+        speaker, remark = find_speaker(phrases, window)
+        if all(person.number != speaker for person in shown):
+            speaker = 0
+    common = [*[remark] * bool(remark), *_list_remarks(voice)]
     rows = []
     for person in shown:
         posterior, remarks = faces[person.number]
@@ -53,7 +57,7 @@ def _list_rows(reading, networks, window):
         rows[-1]["remarks"] = "; ".join([*remarks, *common])
     if voice is not None and voice.posterior is not None and speaker == 0:
         rows.insert(0, _make_row(window, 0, voice.posterior, None, voice, 0.0))
-        rows[0]["remarks"] = "; ".join([*[remark] * bool(remark), *common])
+        rows[0]["remarks"] = "; ".join(common)
     if not rows:
         rows.append(_make_row(window, 0, None, None, voice, 0.0))
         rows[-1]["remarks"] = "; ".join(common)

@@ -1,19 +1,14 @@
-"""Tracks of faces become persons, and each voice goes to the person whose mouth moves with it."""
+"""Tracks of faces become persons, numbered in order of appearance."""
 
 from dataclasses import dataclass
 
 import numpy as np
-
-from preprocessing.faces import speaker
 
 LEAST_LOOKS = 3  # of a face that is taken for one, where so many pictures were looked at
 SURE_CONFIDENCE = 0.8  # that a face must reach once
 SAME_PERSON = 0.8  # likeness of two portraits from which on they show one person
 CLEAR_MARGIN = 0.05  # by which the likest person must be more alike than any other
 STILL_CHANGE = 0.35  # grey levels; a face that changes less from look to look is a still picture
-AROUND_S = 1.5  # on either side of a window in which mouths are watched too
-OFF_SCREEN = -0.1  # match of a lone mouth and a voice below which the voice is another's
-LEAST_MATCH = 0.1  # of the best of several mouths
 
 
 @dataclass
@@ -73,49 +68,6 @@ def describe_portrait(portrait):
     parts = [grey - grey.mean(), *np.moveaxis(2 * colour, 2, 0)]
     features = np.concatenate([part.ravel() for part in parts])
     return features / max(np.linalg.norm(features), 1e-9)
-
-
-def find_speaker(seen, window, sound, start_s):
-    """Return the number of who speaks in a window, 0 for none of those seen, and a remark.
-
-    Args:
-        seen: List of the `Person` whose faces are seen in the window.
-        window: Start and end, seconds since the start.
-        sound: `sound.SoundReader`.
-        start_s: Second of the file at which the first window starts.
-    """
-    if not seen:
-        return 0, ""
-    span = window[0] - AROUND_S, window[1] + AROUND_S
-    matches = [match_mouth(person, span, sound, start_s) for person in seen]
-    order = np.argsort(matches)[::-1]
-    best = matches[order[0]]
-    if len(seen) == 1:
-        return (0 if -1 < best < OFF_SCREEN else seen[0].number), ""
-    lead = best - matches[order[1]]
-    if best >= LEAST_MATCH and lead >= speaker.CLEAR_LEAD:
-        return seen[order[0]].number, ""
-    return 0, "who speaks is unclear" if best >= LEAST_MATCH else ""
-
-
-def match_mouth(person, span, sound, start_s):
-    """Return how a mouth goes with the voice in a stretch, -1 to 1; -1 too where too little is."""
-    times = person.mouth_times - start_s
-    rows = slice(*np.searchsorted(times, span))
-    own = times[rows]
-    if len(own) < 10:
-        return -1.0
-    first = max(int(own[0] * speaker.GRID_HZ), 0)
-    loudness = np.array(sound.loudness[first : int(own[-1] * speaker.GRID_HZ) + 2])
-    if not len(loudness):
-        return -1.0
-    places = (first + np.arange(len(loudness))) / speaker.GRID_HZ
-
-    def measure_loudness(grid):
-        return np.interp(grid, places, loudness, right=0.0)
-
-    motions = person.mouth_motions[rows]
-    return float(speaker.match_voice(own[0], own, motions, measure_loudness, own[-1]))
 
 
 def _is_face(track, n_looks):

@@ -1,0 +1,137 @@
+"""Each phrase goes to the person whose mouth moves with it, or to a voice off screen.
+
+Arithmetic on numbers that were kept: motions of mouths, probability of speech, loudness.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from modeling.predict.windows import CHUNK_S
+from preprocessing.faces import speaker
+from preprocessing.voice.activity import SURE
+
+PAUSE_S = 0.1  # ends a phrase, since another may go on
+SHORTEST_S, LONGEST_S = 0.2, 2.0  # of a phrase; a longer one is cut, since nobody may have paused
+AROUND_S = 0.15  # on either side of a phrase in which mouths are watched too
+LEAST_STEPS = 5  # of a mouth that is watched
+SOFTENED = 0.003  # of the opening of a mouth a second, below which motion is noise
+STILL_MOUTH = -2.6
+"""Mean logarithm of that motion below which a mouth does not speak. Ten clips of RAVDESS have -2.0
+to -1.1 in their phrases and -2.7 in the middle beside them; drawn speakers have -2.0 and more,
+listeners whose heads sway -2.8 and less, in nine of ten phrases each."""
+SLOW_S = 0.11  # between two pictures, from which on a mouth's motion is not seen well enough
+CLEAR_LEAD = 0.25  # by which one mouth must go better with a phrase than any other
+SHARED = 0.25  # of the speech of a window that a second person must have to be named
+UNCLEAR, SEVERAL = "who speaks is unclear", "several people speak"
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Speech without a pause."""
+
+    start_s: float
+    end_s: float
+    speaker: int | None  # a person's number, 0 for a voice off screen, None where it is unclear
+
+
+def find_phrases(probabilities):
+    """Return where speech is, float64 (phrase, 2), seconds; argument as for `find_utterances`."""
+    is_speech = np.asarray(probabilities) >= SURE
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_speech, [False]])))
+    joined = []
+    for first_s, last_s in edges.reshape(-1, 2) * CHUNK_S:
+        if joined and first_s - joined[-1][1] < PAUSE_S:
+            joined[-1][1] = last_s
+        else:
+            joined.append([first_s, last_s])
+    phrases = []
+    for first_s, last_s in joined:
+        if last_s - first_s >= SHORTEST_S:
+            n_parts = int(np.ceil((last_s - first_s) / LONGEST_S))
+            cuts = np.linspace(first_s, last_s, n_parts + 1)
+            phrases += list(zip(cuts[:-1], cuts[1:], strict=True))
+    return np.array(phrases, np.float64).reshape(-1, 2)
+
+
+def attribute_phrases(people, sound, start_s):
+    """Return the list of `Phrase` of a file.
+
+    Args:
+        people: List of `people.Person`.
+        sound: `sound.SoundReader`.
+        start_s: Second of the file at which its clock starts.
+    """
+    phrases = []
+    for first_s, last_s in find_phrases(sound.probabilities).tolist():
+        span = first_s - AROUND_S, last_s + AROUND_S
+        there = [person for person in people if _is_there(person, span, start_s)]
+        scores = [judge_mouth(person, span, sound, start_s) for person in there]
+        phrases.append(Phrase(first_s, last_s, _choose(there, scores)))
+    return phrases
+
+
+def judge_mouth(person, span, sound, start_s):
+    """Return how much a mouth moves in a stretch and how that goes with the voice, or None.
+
+    The first is the mean logarithm of the change of its opening, the second a correlation from -1
+    to 1. None stands for a mouth that is seen too little, or too seldom, to tell.
+    """
+    rows = slice(*np.searchsorted(person.mouth_times, np.add(span, start_s)))
+    times = person.mouth_times[rows] - start_s
+    if len(times) < LEAST_STEPS or np.median(np.diff(times)) > SLOW_S:
+        return None
+    motions = person.mouth_motions[rows]
+    first = max(int(times[0] * speaker.GRID_HZ), 0)
+    loudness = np.array(sound.loudness[first : int(times[-1] * speaker.GRID_HZ) + 2])
+    moves = float(np.log(motions[:, 1] + SOFTENED).mean())
+    if not len(loudness):
+        return moves, -1.0
+    places = (first + np.arange(len(loudness))) / speaker.GRID_HZ
+
+    def measure_loudness(grid):
+        return np.interp(grid, places, loudness, right=0.0)
+
+    match = speaker.match_voice(times[0], times, motions, measure_loudness, times[-1])
+    return moves, float(match)
+
+
+def _is_there(person, span, start_s):
+    return np.diff(np.searchsorted(person.times, np.add(span, start_s)))[0] > 0
+
+
+def _choose(there, scores):
+    """Return who speaks a phrase by how each mouth moves, see `Phrase`."""
+    if not there:
+        return 0
+    if None in scores:
+        return there[0].number if len(there) == 1 else None
+    moving = [i for i, (moves, _) in enumerate(scores) if moves >= STILL_MOUTH]
+    if not moving:
+        return 0
+    sums = sorted(((sum(scores[i]), i) for i in moving), reverse=True)
+    if len(sums) > 1 and sums[0][0] - sums[1][0] < CLEAR_LEAD:
+        return None
+    return there[sums[0][1]].number
+
+
+def find_speaker(phrases, window):
+    """Return who says most in a window, 0 for a voice off screen or nobody known, and a remark.
+
+    Args:
+        phrases: List of `Phrase`, in order.
+        window: Start and end in seconds.
+    """
+    spoken = {}
+    for phrase in phrases:
+        seconds = min(phrase.end_s, window[1]) - max(phrase.start_s, window[0])
+        if seconds > 0:
+            spoken[phrase.speaker] = spoken.get(phrase.speaker, 0.0) + seconds
+    if not spoken:
+        return 0, ""
+    known = {person: seconds for person, seconds in spoken.items() if person is not None}
+    if not known or spoken.get(None, 0.0) > sum(known.values()):
+        return 0, UNCLEAR
+    most = max(known, key=known.get)
+    others = sum(known.values()) - known[most]
+    return most, SEVERAL if others >= SHARED * sum(spoken.values()) else ""
