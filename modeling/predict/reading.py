@@ -1,5 +1,7 @@
 """A file is read once, in flat memory: faces from its pictures, voices from its sound."""
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +14,10 @@ from opencv_model.resnet_ssd import open_detector
 from preprocessing.clips.locations import get_path
 from preprocessing.clips.stills import SUFFIXES, read_still
 from preprocessing.clips.stream import open_stream
+from preprocessing.workers.ahead import work_ahead
 
+N_AHEAD = 24  # pictures that are decoded while others are looked at
+MOST_PENDING = 2  # stretches of sound that wait to be heard
 ALIGNED_S = 0.25  # tracks that start, or end, within this of each other do so together
 
 
@@ -49,19 +54,26 @@ def read_file(location, networks, *, by, window_s, step_s, detector=None, progre
     sound = SoundReader(networks.hear, by=by, window_s=window_s, step_s=step_s)
     if get_path(location).suffix.lower() in SUFFIXES:
         return _read_still(location, faces, sound)
-    with open_stream(location, rate_hz=RATE_HZ) as stream:
-        for part in stream.play():
+    with (
+        open_stream(location, rate_hz=RATE_HZ) as stream,
+        ThreadPoolExecutor(1) as listener,
+        work_ahead(stream.play(), n_ahead=N_AHEAD) as parts,
+    ):
+        pending = deque()
+        for part in parts:
             if hasattr(part, "frame"):
                 faces.show(part)
-                now_s = part.time_s
             else:
                 if sound.start_s is None:
                     sound.start(_find_span(stream)[0])
-                sound.hear(part)
-                now_s = part.end_s
+                pending.append(listener.submit(sound.hear, part))
+                if len(pending) > MOST_PENDING:
+                    pending.popleft().result()
             if progress:
-                progress(now_s, stream.duration_s)
+                progress(getattr(part, "time_s", 0.0), stream.duration_s)
         faces.finish()
+        for heard in pending:
+            heard.result()
         start_s, end_s = _find_span(stream)
     if sound.start_s is None:
         sound.start(start_s)

@@ -15,8 +15,8 @@ from preprocessing.voice import activity
 from preprocessing.voice.synchrony import ENERGY_S, GRID_HZ, measure_energy
 
 RATE_HZ = activity.RATE_HZ
-WARM_S = 0.96  # sound before a stretch that the network of speech hears first
-SLACK_S = 2.0  # sound that is kept beyond what is surely read
+WARM_S = 5.0  # sound before a stretch that the network of speech hears first
+SLACK_S = 6.0  # sound that is kept beyond what is surely read
 LOUD_DB = -45.0  # sound that is louder than this, relative to full scale, and no speech is named
 FULL, CLIPPED_SHARE = 0.985, 0.001  # samples at full scale, and the share of them that is named
 

@@ -21,7 +21,7 @@ from preprocessing.clips.sounds import collect_sound
 from preprocessing.faces.frames import view_luma
 from preprocessing.workers.isolation import explain_error
 
-STRETCH_S = clock.MAX_SECONDS
+STRETCH_S = 10.0
 """Seconds of sound that are resampled and mixed together."""
 MAX_SIDE = 1280  # longer side of a picture that is kept, in pixels; no detector here sees finer
 MAX_JUMP_S = 600.0  # nothing is read after a longer jump in the timestamps, which is damage
