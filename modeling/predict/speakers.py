@@ -20,7 +20,7 @@ STILL_MOUTH = -2.6
 """Mean logarithm of that motion below which a mouth does not speak. Ten clips of RAVDESS have -2.0
 to -1.1 in their phrases and -2.7 in the middle beside them; drawn speakers have -2.0 and more,
 listeners whose heads sway -2.8 and less, in nine of ten phrases each."""
-SLOW_S = 0.11  # between two pictures, from which on a mouth's motion is not seen well enough
+SLOW_S = 0.13  # between two pictures, from which on a mouth's motion is not seen well enough
 CLEAR_LEAD = 0.25  # by which one mouth must go better with a phrase than any other
 SHARED = 0.25  # of the speech of a window that a second person must have to be named
 UNCLEAR, SEVERAL = "who speaks is unclear", "several people speak"

@@ -5,6 +5,7 @@ nothing is known of what is still to come. Times, pictures and samples are made 
 so that a clip which the one reads whole sounds and looks alike through the other.
 """
 
+import gc
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,9 @@ from preprocessing.workers.isolation import explain_error
 STRETCH_S = 10.0
 """Seconds of sound that are resampled and mixed together."""
 MAX_SIDE = 1280  # longer side of a picture that is kept, in pixels; no detector here sees finer
+COLLECTED = 50
+"""Pictures after which the garbage collector runs: nothing else frees a frame whose side data were
+looked at, since the two know each other, and for the collector's own count frames weigh nothing."""
 MAX_JUMP_S = 600.0  # nothing is read after a longer jump in the timestamps, which is damage
 
 
@@ -87,6 +91,10 @@ class MediaStream:
         Raises:
             MediaError: The file holds neither picture nor sound that can be decoded.
         """
+        with _freeze_objects():
+            yield from self._play()
+
+    def _play(self):
         streams = [stream for stream in (self._video, self._audio) if stream is not None]
         for stream in streams:
             stream.codec_context.thread_count = 1  # equal bytes each time, as in `decode`
@@ -154,6 +162,8 @@ class MediaStream:
         usual = float(1 / (self._video.guessed_rate or 25) / time_base)
         until_s = time_s + float((frame.duration or usual) * time_base)
         self.n_pictures += 1
+        if self.n_pictures % COLLECTED == 0:
+            gc.collect()
         self._extend("picture", time_s, until_s)
         convert = partial(display.convert_to_rgb, frame, self._reformatter, self._stretch)
         return Picture(time_s, until_s, frame, convert)
@@ -214,6 +224,19 @@ class MediaStream:
             self._note(f"video damaged: packets or frames with errors: {counts['video']}")
         if counts["audio"]:
             self._note(f"audio damaged: packets that cannot be decoded: {counts['audio']}")
+
+
+@contextmanager
+def _freeze_objects():
+    """Keep the collector from looking at what exists already, so that it takes no time."""
+    is_free = gc.get_freeze_count() == 0
+    if is_free:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if is_free:
+            gc.unfreeze()
 
 
 @contextmanager
