@@ -155,10 +155,18 @@ def test_phrase_of_several_is_the_one_whose_mouth_moves():
     assert choose() == 0
     assert choose((-1.5, 0.3)) == 1
     assert choose((-4.0, 0.5)) == 0  # a still mouth: the voice is another's
+    assert choose((-3.0, 0.8)) == 1  # blurred, but it goes with the voice
     assert choose((-4.0, 0.5), (-1.5, 0.1)) == 2
     assert choose((-1.5, 0.3), (-1.5, 0.2)) is None
     assert choose(None) == 1  # too few pictures to tell
     assert choose(None, (-1.5, 0.3)) is None
+
+
+def test_phrases_end_at_pauses_and_at_cuts():
+    probabilities = np.zeros(320)
+    probabilities[0:50] = probabilities[60:63] = probabilities[100:250] = 0.9
+    found = speakers.find_phrases(probabilities, [1.0, 5.0])
+    np.testing.assert_allclose(found, [[0, 1], [1, 1.6], [3.2, 5], [5, 6.5], [6.5, 8]])
 
 
 # What is read

@@ -17,7 +17,8 @@ NOTHING = np.full(len(EMOTIONS), np.nan, np.float32)
 
 def tell(reading, networks):
     """Return the `Timeline` of a `reading.Reading`."""
-    rows, phrases = [], attribute_phrases(reading.people, reading.sound, reading.start_s)
+    heard = reading.people, reading.sound, reading.start_s, reading.cuts_s
+    rows, phrases = [], attribute_phrases(*heard)
     for window in reading.windows:
         edges = tuple(float(edge) for edge in window)
         near = [own for own in phrases if own.start_s < edges[1] and own.end_s > edges[0]]

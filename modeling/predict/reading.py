@@ -30,6 +30,7 @@ class Reading:
     sound: SoundReader
     windows: np.ndarray  # float64 (window, 2), seconds since ``start_s``
     start_s: float  # second of the file at which the first window starts
+    cuts_s: list = field(default_factory=list)  # seconds of the file at which shots begin
     is_still: bool = False  # a picture file
     facts: dict = field(default_factory=dict)
 
@@ -82,7 +83,9 @@ def read_file(location, networks, *, by, window_s, step_s, detector=None, progre
     spans = _plan(sound, end_s - start_s, by, window_s, step_s)
     facts = _list_facts(location, stream, start_s, end_s)
     people = join_tracks(faces.tracks, len(faces.look_times))
-    return Reading(people, np.array(faces.look_times), sound, spans, start_s, facts=facts)
+    times, shots = np.array(faces.look_times), np.array(faces.look_shots)
+    cuts_s = times[1:][np.diff(shots) > 0].tolist()
+    return Reading(people, times, sound, spans, start_s, cuts_s, facts=facts)
 
 
 def _find_span(stream):

@@ -20,8 +20,12 @@ STILL_MOUTH = -2.6
 """Mean logarithm of that motion below which a mouth does not speak. Ten clips of RAVDESS have -2.0
 to -1.1 in their phrases and -2.7 in the middle beside them; drawn speakers have -2.0 and more,
 listeners whose heads sway -2.8 and less, in nine of ten phrases each."""
+STILLEST_MOUTH, SURE_MATCH = -3.4, 0.7
+"""Of a blurred or distant face: one that moves at least so much speaks if it goes with the voice so
+well. Of drawn listeners nine in ten go with it by 0.4 at most, and all by less than 0.7."""
 SLOW_S = 0.13  # between two pictures, from which on a mouth's motion is not seen well enough
 CLEAR_LEAD = 0.25  # by which one mouth must go better with a phrase than any other
+MOST = 0.5  # of a phrase, for which a face must be seen that may speak it
 SHARED = 0.25  # of the speech of a window that a second person must have to be named
 UNCLEAR, SEVERAL = "who speaks is unclear", "several people speak"
 
@@ -35,8 +39,13 @@ class Phrase:
     speaker: int | None  # a person's number, 0 for a voice off screen, None where it is unclear
 
 
-def find_phrases(probabilities):
-    """Return where speech is, float64 (phrase, 2), seconds; argument as for `find_utterances`."""
+def find_phrases(probabilities, cuts_s=()):
+    """Return where speech is between pauses, float64 (phrase, 2), seconds.
+
+    Args:
+        probabilities: As for `find_utterances`.
+        cuts_s: Seconds at which the picture cuts, and phrases with it, ascending.
+    """
     is_speech = np.asarray(probabilities) >= SURE
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_speech, [False]])))
     joined = []
@@ -48,22 +57,24 @@ def find_phrases(probabilities):
     phrases = []
     for first_s, last_s in joined:
         if last_s - first_s >= SHORTEST_S:
-            n_parts = int(np.ceil((last_s - first_s) / LONGEST_S))
-            cuts = np.linspace(first_s, last_s, n_parts + 1)
-            phrases += list(zip(cuts[:-1], cuts[1:], strict=True))
+            inside = [cut_s for cut_s in cuts_s if first_s < cut_s < last_s]
+            for part in zip([first_s, *inside], [*inside, last_s], strict=True):
+                edges = np.linspace(*part, int(np.ceil((part[1] - part[0]) / LONGEST_S)) + 1)
+                phrases += list(zip(edges[:-1], edges[1:], strict=True))
     return np.array(phrases, np.float64).reshape(-1, 2)
 
 
-def attribute_phrases(people, sound, start_s):
+def attribute_phrases(people, sound, start_s, cuts_s=()):
     """Return the list of `Phrase` of a file.
 
     Args:
         people: List of `people.Person`.
         sound: `sound.SoundReader`.
         start_s: Second of the file at which its clock starts.
+        cuts_s: Seconds of the file at which the picture cuts.
     """
-    phrases = []
-    for first_s, last_s in find_phrases(sound.probabilities).tolist():
+    phrases, cuts_s = [], np.subtract(cuts_s, start_s)
+    for first_s, last_s in find_phrases(sound.probabilities, cuts_s).tolist():
         span = first_s - AROUND_S, last_s + AROUND_S
         there = [person for person in people if _is_there(person, span, start_s)]
         scores = [judge_mouth(person, span, sound, start_s) for person in there]
@@ -97,7 +108,9 @@ def judge_mouth(person, span, sound, start_s):
 
 
 def _is_there(person, span, start_s):
-    return np.diff(np.searchsorted(person.times, np.add(span, start_s)))[0] > 0
+    """Return whether a person's face is seen for most of a stretch."""
+    own = person.times[slice(*np.searchsorted(person.times, np.add(span, start_s)))]
+    return len(own) > 0 and own[-1] - own[0] >= MOST * (span[1] - span[0])
 
 
 def _choose(there, scores):
@@ -106,13 +119,17 @@ def _choose(there, scores):
         return 0
     if None in scores:
         return there[0].number if len(there) == 1 else None
-    moving = [i for i, (moves, _) in enumerate(scores) if moves >= STILL_MOUTH]
+    moving = [i for i, score in enumerate(scores) if _is_moving(*score)]
     if not moving:
         return 0
     sums = sorted(((sum(scores[i]), i) for i in moving), reverse=True)
     if len(sums) > 1 and sums[0][0] - sums[1][0] < CLEAR_LEAD:
         return None
     return there[sums[0][1]].number
+
+
+def _is_moving(moves, match):
+    return moves >= STILL_MOUTH or (moves >= STILLEST_MOUTH and match >= SURE_MATCH)
 
 
 def find_speaker(phrases, window):

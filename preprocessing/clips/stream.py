@@ -103,8 +103,9 @@ class MediaStream:
             for packet in continue_packets(self.container.demux(streams)) if streams else ():
                 if packet.size == 0:
                     continue
-                if packet.dts is not None:
-                    at_s = float(packet.dts * packet.time_base) - self._origin_s
+                stamps = [stamp for stamp in (packet.dts, packet.pts) if stamp is not None]
+                if stamps:
+                    at_s = float(max(stamps) * packet.time_base) - self._origin_s
                     if at_s > latest_s + MAX_JUMP_S:
                         jump = f"from {latest_s:.4g} to {at_s:.4g} s"
                         self._note(f"timestamps jump {jump}: the rest was not read")
