@@ -1,6 +1,7 @@
 # make run    build the environment, run every notebook in order, print the comparison
 # make test   lint, unit tests, some notebooks in a small way; SLOW=1 adds every one and the long runs
 # make lab    open JupyterLab at the first notebook
+# make predict CLIP=holiday.mp4 [OUT=folder] [VIDEO=1]   what faces and voices display in a clip of yours
 # make results   recompute the tables and figures of modeling/published/README.md, in seconds
 # make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess   train one published row again
 #
@@ -23,9 +24,13 @@ SCHEDULER ?=
 JOBS ?=
 SLOW ?=
 EXPERIMENT ?=
+CLIP ?=
+OUT ?=
+VIDEO ?=
+BY ?= window
 BIN = .venv/bin
 
-.PHONY: run test lab results reproduce notebooks install install-dev
+.PHONY: run test lab predict results reproduce notebooks install install-dev
 
 run: install
 	@$(BIN)/python -m modeling.pipeline --corpus "$(CORPUS)" --data "$(DATA)" --only "$(ONLY)" --parameters "$(P)" \
@@ -38,6 +43,10 @@ test: install-dev
 
 lab: install
 	$(BIN)/jupyter lab preprocessing/10_corpus.ipynb
+
+# CLIP may be a film, a recording, a picture, a folder or a URL.
+predict: install
+	@$(BIN)/python -m modeling.predict "$(CLIP)" --by "$(BY)" $(if $(OUT),--out "$(OUT)") $(if $(VIDEO),--video)
 
 results: install
 	@$(BIN)/python -m modeling.publishing.report

@@ -116,7 +116,7 @@ def profile(paths):
     parts = {
         "decode": [(decode, "read_clip")],
         "detect": [(resnet_ssd, "_run_network")],
-        "follow": [(crop, "_follow_cheaply")],
+        "follow": [(crop, "follow_cheaply")],
         "faces": [(crop, "crop_clip")],
         "spectra and features": [(analyse.spectra, "analyse")],
         "sound quality": [(analyse.spectra, "measure_quality")],

@@ -13,16 +13,19 @@ OFFSET = 0.25
 that of 3,956 real voices is 0.04 at most."""
 
 
-def collect_sound(container, stream, heard, rate_hz, problems):
-    """Return a stream's Sound by its decoded frames, or None if it cannot serve as a voice."""
+def collect_sound(container, stream, heard, rate_hz, problems, *, start_s=0.0):
+    """Return a stream's Sound by its decoded frames, or None if it cannot serve as a voice.
+
+    ``start_s`` is where frames begin that have no timestamps.
+    """
     if stream is None:
         problems.append("no audio stream")
         return None
     runs, failures = [], []
-    for start_s, frames in _find_runs(container, heard):
+    for begin_s, frames in _find_runs(container, heard, start_s):
         try:
             names = tuple(channel.name for channel in frames[0].layout.channels)
-            runs.append((start_s, names, resample_frames(frames, rate_hz)))
+            runs.append((begin_s, names, resample_frames(frames, rate_hz)))
         except DECODER_ERRORS as error:
             failures.append(error)
     if failures:
@@ -32,7 +35,7 @@ def collect_sound(container, stream, heard, rate_hz, problems):
     samples = np.concatenate([samples for _, samples in runs] or [np.empty(0)])
     if offset := _find_offset(samples):
         problems.append(f"audio lies {offset:.2g} off zero: moved back")
-        runs = [(start_s, samples - offset) for start_s, samples in runs]
+        runs = [(begin_s, samples - offset) for begin_s, samples in runs]
         samples = samples - offset
     if fault := find_fault(samples):
         problems.append(fault if runs else "audio cannot be decoded")
@@ -42,9 +45,9 @@ def collect_sound(container, stream, heard, rate_hz, problems):
     return Sound(runs, rate_hz, find_promised_end(container, stream))
 
 
-def _find_runs(container, heard):
+def _find_runs(container, heard, start_s):
     """Return decoded sound as unbroken runs of one format: their start in seconds, their frames."""
-    runs, last_kind, end_s, origin_s = [], None, 0.0, find_origin(container)
+    runs, last_kind, end_s, origin_s = [], None, start_s, find_origin(container)
     is_raw, is_guessed = container.format.name == "aac", False  # FFmpeg counts at the first rate
     for frame in heard:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)

@@ -88,7 +88,7 @@ def crop_clip(
         detections = [detections[i] if shots[i] >= 0 else nothing for i in range(len(frames))]
         seen, is_upright = np.ones(len(frames), bool), False
     else:
-        detections, seen, is_upright = _follow_cheaply(frames, detector, shots, min_confidence)
+        detections, seen, is_upright = follow_cheaply(frames, detector, shots, min_confidence)
     if not any(len(boxes) for boxes in detections):
         least = f"confidence of at least {min_confidence:g}"
         raise NoFaceError(f"no face in {len(frames)} frames ({least})")
@@ -156,7 +156,7 @@ class _NotCloseError(Exception):
     """A frame shows something else than one large, clear face."""
 
 
-def _follow_cheaply(frames, detector, shots, min_confidence):
+def follow_cheaply(frames, detector, shots, min_confidence):
     """Follow the faces, with the reduced network where that serves for the whole clip.
 
     Returns:

@@ -52,16 +52,43 @@ def measure_speaking(track, times, frames, frame_times, waveform, rate_hz):
         crop_frame(frames, number, square, size=SIDE, grey=True)
         for number, square in zip(numbers, squares, strict=True)
     ]
-    faces, steps_s = np.stack(crops), np.diff(own_times)
-    grey = np.abs(np.diff(faces[:, *MOUTH].astype(np.float32), axis=0)).mean(axis=(1, 2))
+    return match_voice(
+        own_times[0],
+        (own_times[1:] + own_times[:-1]) / 2,
+        measure_mouth_motion(np.stack(crops), own_times),
+        lambda grid: measure_energy(waveform, rate_hz, grid),
+        own_times[-1],
+    )
+
+
+def measure_mouth_motion(faces, times):
+    """Return how fast a mouth's region and its opening change, float64 (time - 1, 2).
+
+    Args:
+        faces: uint8 (time, `SIDE`, `SIDE`), grey, cropped without margin.
+        times: float (time,), seconds, increasing.
+    """
+    mouths = faces[:, *MOUTH].astype(np.float32)
+    grey = np.abs(np.diff(mouths, axis=0)).mean(axis=(1, 2))
     opening = np.abs(np.diff(measure_mouth_opening(faces)))
-    grid = np.arange(own_times[0], own_times[-1], 1 / GRID_HZ)
-    middles = (own_times[1:] + own_times[:-1]) / 2
-    loud = _smooth(measure_energy(waveform, rate_hz, grid))
+    return np.stack([grey, opening], axis=1) / np.diff(times)[:, None]
+
+
+def match_voice(start_s, middles, motions, measure_loudness, end_s):
+    """Return the mean correlation of a mouth's motions with a voice's loudness, -1 without any.
+
+    Args:
+        start_s, end_s: The seconds that are compared.
+        middles: float (step,), seconds, each between two pictures.
+        motions: float (step, 2), see ``measure_mouth_motion``.
+        measure_loudness: Function of seconds, float (time,), that gives the loudness there.
+    """
+    grid = np.arange(start_s, end_s, 1 / GRID_HZ)
+    loud = _smooth(measure_loudness(grid))
     return np.mean(
         [
-            _correlate(np.log(_smooth(np.interp(grid, middles, motion / steps_s)) + least), loud)
-            for motion, least in ((grey, 1.0), (opening, 0.003))
+            _correlate(np.log(_smooth(np.interp(grid, middles, motion)) + least), loud)
+            for motion, least in zip(motions.T, (1.0, 0.003), strict=True)
         ]
     )
 

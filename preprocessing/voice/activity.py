@@ -52,17 +52,28 @@ def find_speech(waveform, rate_hz):
     `PAD_S` wider than the voice where there is room.
     """
     chunks = _cut_chunks(waveform, rate_hz)
-    probabilities = _hear(chunks)
+    voiced = span_voice(_hear(chunks), np.square(chunks).mean(axis=1))
+    if voiced is None:
+        return None
+    start_s, end_s = (edge * CHUNK / RATE_HZ for edge in voiced)
+    return max(start_s - PAD_S, 0.0), min(end_s + PAD_S, len(waveform) / rate_hz)
+
+
+def span_voice(probabilities, energies):
+    """Return the first chunk with voice and the one after the last, or None without speech.
+
+    Args:
+        probabilities: float (chunk,), of speech.
+        energies: float (chunk,), mean square of the samples, on any scale.
+    """
     if not (probabilities >= SURE).any():
         return None
-    energy = median_filter(np.square(chunks).mean(axis=1), CLICK_CHUNKS, mode="nearest")
-    loud = energy >= energy.max() * 10 ** (-LOUD_DB / 10)
+    energies = median_filter(energies, CLICK_CHUNKS, mode="nearest")
+    loud = energies >= energies.max() * 10 ** (-LOUD_DB / 10)
     voice = np.flatnonzero((probabilities >= SURE) | loud)
     rest = np.flatnonzero((probabilities < POSSIBLE) & ~loud)
     first = int(rest[rest < voice[0]].max(initial=-1)) + 1
-    stop = int(rest[rest > voice[-1]].min(initial=len(chunks)))
-    start_s, end_s = first * CHUNK / RATE_HZ - PAD_S, stop * CHUNK / RATE_HZ + PAD_S
-    return max(start_s, 0.0), min(end_s, len(waveform) / rate_hz)
+    return first, int(rest[rest > voice[-1]].min(initial=len(probabilities)))
 
 
 def _cut_chunks(waveform, rate_hz):

@@ -1,0 +1,148 @@
+"""What was found in a file becomes what is said of it: rows of windows and persons."""
+
+import numpy as np
+import pandas as pd
+
+from modeling.predict import timeline
+from modeling.predict.people import STILL_CHANGE
+from modeling.predict.speakers import attribute_phrases, find_speaker
+from modeling.predict.timeline import COLUMNS, FACE_COLUMNS, UNSURE, Timeline
+from preprocessing.corpora import EMOTIONS
+
+FEW_LOOKS = 3  # a face seen in fewer pictures of a window is not read, but in a still picture
+FEW_SHARE = 0.5  # of the pictures; a face seen in fewer is named
+LEAST_SIDE, SMALL_SIDE = 20, 40  # pixels of a face that is read, and of one that is not named small
+NOTHING = np.full(len(EMOTIONS), np.nan, np.float32)
+
+
+def tell(reading, networks):
+    """Return the `Timeline` of a `reading.Reading`."""
+    heard = reading.people, reading.sound, reading.start_s, reading.cuts_s
+    rows, phrases = [], attribute_phrases(*heard)
+    for window in reading.windows:
+        edges = tuple(float(edge) for edge in window)
+        near = [own for own in phrases if own.start_s < edges[1] and own.end_s > edges[0]]
+        rows += _list_rows(reading, networks, edges, near)
+    _fuse(rows, networks)
+    for row in rows:
+        row["start_s"] += reading.start_s
+        row["end_s"] += reading.start_s
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    facts = dict(reading.facts)
+    facts["networks"] = dict(networks.checksums)
+    facts["versions"] = timeline.list_versions()
+    facts["statement"] = timeline.STATEMENT
+    return Timeline(table, tabulate_faces(reading.people), facts)
+
+
+def _list_rows(reading, networks, window, phrases):
+    """Return a row, a dictionary, for each person in a window; one of nothing where none is."""
+    times = reading.look_times - reading.start_s
+    looked = _find_rows(times, window, reading.is_still)
+    n_looks = looked.stop - looked.start
+    voice = reading.sound.voices.get(window)
+    shown = [person for person in reading.people if _count(reading, person, window) > 0]
+    faces = {person.number: _read_face(reading, networks, person, window) for person in shown}
+    speaker, remark = 0, ""
+    if voice is not None and voice.posterior is not None:
+        speaker, remark = find_speaker(phrases, window)
+        if all(person.number != speaker for person in shown):
+            speaker = 0
+    common = [*[remark] * bool(remark), *_list_remarks(voice)]
+    rows = []
+    for person in shown:
+        posterior, remarks = faces[person.number]
+        heard = voice.posterior if person.number == speaker and voice else None
+        share = _count(reading, person, window) / max(n_looks, 1)
+        rows.append(_make_row(window, person.number, heard, posterior, voice, share))
+        rows[-1]["remarks"] = "; ".join([*remarks, *common])
+    if voice is not None and voice.posterior is not None and speaker == 0:
+        rows.insert(0, _make_row(window, 0, voice.posterior, None, voice, 0.0))
+        rows[0]["remarks"] = "; ".join(common)
+    if not rows:
+        rows.append(_make_row(window, 0, None, None, voice, 0.0))
+        rows[-1]["remarks"] = "; ".join(common)
+    return rows
+
+
+def _find_rows(times, window, is_still=False):
+    """Return the slice of times, ascending, that lie in a window."""
+    if is_still:
+        return slice(0, len(times))
+    return slice(*np.searchsorted(times, np.array(window) - 1e-6).tolist())
+
+
+def _count(reading, person, window):
+    own = _find_rows(person.times - reading.start_s, window, reading.is_still)
+    return own.stop - own.start
+
+
+def _read_face(reading, networks, person, window):
+    """Return the posterior of a person's face in a window, None if it is not read; and remarks."""
+    own = _find_rows(person.times - reading.start_s, window, reading.is_still)
+    n_looks = own.stop - own.start
+    boxes, remarks = person.boxes[own], []
+    side = float(np.median(np.sqrt(np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1))))
+    looked = _find_rows(reading.look_times - reading.start_s, window, reading.is_still)
+    if side < SMALL_SIDE:
+        remarks.append(f"small face ({side:.0f} pixels)")
+    if n_looks < FEW_SHARE * (looked.stop - looked.start):
+        remarks.append("face seen in few pictures")
+    if reading.is_still:
+        remarks.append("still picture: expression alone")
+    elif n_looks < FEW_LOOKS:
+        return None, remarks
+    elif np.nanmedian(np.append(person.changes[own][1:], np.nan)) < STILL_CHANGE:
+        return None, [*remarks, "the face is a still picture: not read"]
+    if side < LEAST_SIDE:
+        return None, remarks
+    times = person.times[own] - reading.start_s - window[0]
+    return np.asarray(networks.judge(person.expressions[own], times), np.float32), remarks
+
+
+def _list_remarks(voice):
+    """Return what is to be said of a window's sound."""
+    if voice is None:
+        return []
+    remarks = ["sound is clipped"] * voice.is_clipped
+    return remarks + ["sound without speech"] * voice.is_other
+
+
+def _make_row(window, person, heard, posterior, voice, share):
+    """Return a row without its fused posterior; None stands for a side that says nothing."""
+    states = {(True, True): "face and voice", (False, True): "face", (True, False): "voice"}
+    row = {"start_s": window[0], "end_s": window[1], "person": person}
+    row["state"] = states.get((heard is not None, posterior is not None), "nothing to read")
+    row |= {"emotion": "", "confidence": np.nan}
+    for side, values in (("both", None), ("voice", heard), ("face", posterior)):
+        values = NOTHING if values is None else values
+        row |= {f"{side}_{name}": float(p) for name, p in zip(EMOTIONS, values, strict=True)}
+    row |= {"speech_s": voice.speech_s if voice else 0.0, "face_share": float(share)}
+    return row
+
+
+def _fuse(rows, networks):
+    """Add to rows what face and voice say together, and the emotion that is named."""
+    sides = [
+        np.array([[row[f"{side}_{name}"] for name in EMOTIONS] for row in rows], np.float32)
+        for side in ("voice", "face")
+    ]
+    for row, both in zip(rows, networks.fuse(*sides), strict=True):
+        row |= {f"both_{name}": float(p) for name, p in zip(EMOTIONS, both, strict=True)}
+        if row["state"] == "nothing to read" or not np.isfinite(both).all():
+            continue
+        row["confidence"] = float(both.max())
+        is_sure = row["confidence"] >= networks.unsure_below
+        row["emotion"] = EMOTIONS[int(both.argmax())] if is_sure else UNSURE
+
+
+def tabulate_faces(people):
+    """Return where persons' faces are, a row a look, of `timeline.FACE_COLUMNS`."""
+    parts = []
+    for person in people:
+        x1, y1, x2, y2, confidence = person.boxes.T
+        columns = [person.times, np.full(len(x1), person.number), x1, y1, x2 - x1, y2 - y1]
+        parts.append(pd.DataFrame(dict(zip(FACE_COLUMNS, [*columns, confidence], strict=True))))
+    if not parts:
+        return pd.DataFrame({name: [] for name in FACE_COLUMNS})
+    return pd.concat(parts).sort_values(["time_s", "person"], ignore_index=True)
