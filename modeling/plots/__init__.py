@@ -20,11 +20,13 @@ from modeling.plots.analysis import (
 from modeling.plots.scores import (
     plot_by_actor,
     plot_confusion,
+    plot_coverage,
     plot_embedding,
     plot_groups,
     plot_history,
     plot_recall_table,
     plot_reliability,
     plot_scores,
+    plot_sides,
     plot_test,
 )

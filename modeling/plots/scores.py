@@ -152,6 +152,53 @@ def plot_reliability(true, posteriors, *, ax=None):
     return strip_spines(ax)
 
 
+def plot_coverage(true, posteriors, *, below=None, ax=None):
+    """Draw accuracy among the surest answers against their share; posteriors by name.
+
+    Args:
+        true: Positions of the true emotions (clip,).
+        posteriors: float (clip, emotion) by name, such as voice and face.
+        below: Confidence below which the last of them is called *unsure*; marked on its curve.
+    """
+    ax = open_axes(ax, 5.6, 4.6)
+    for (name, values), colour in zip(posteriors.items(), (ALARM, ACCENT, INK), strict=False):
+        share, right = metrics.measure_coverage(true, values)
+        ax.plot(share, right, color=colour, linewidth=1.4, label=f"{name}: {right[-1]:.0%} of all")
+    if below is not None:
+        n_said = int((values.max(axis=1) >= below).sum())
+        if n_said:
+            point = share[n_said - 1], right[n_said - 1]
+            ax.plot(*point, "o", color=colour)
+            text = f"{point[0]:.0%} said,\n{point[1]:.0%} right"
+            ax.annotate(text, point, (-6, -8), textcoords="offset points", ha="right", va="top")
+    ax.axhline(1 / values.shape[1], color=INK, linestyle=":", linewidth=1, label="chance")
+    ax.set(xlim=(0, 1.01), ylim=(0, 1.02), title="What if only the surest answers are said?")
+    ax.set(xlabel="share of clips that are answered, the surest first", ylabel="accuracy of these")
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 0.12))
+    return strip_spines(ax)
+
+
+def plot_sides(posteriors, emotions, *, title="", ax=None):
+    """Draw posteriors (emotion,) by name, such as voice, face and both, as bars side by side.
+
+    One of NaN, a side that says nothing, is named without bars.
+    """
+    ax = open_axes(ax, 9, 3)
+    width, colours = 0.8 / len(posteriors), (ALARM, ACCENT, INK)
+    for number, (name, values) in enumerate(posteriors.items()):
+        places = np.arange(len(emotions)) + (number - (len(posteriors) - 1) / 2) * width
+        label = name if np.isfinite(values).all() else f"{name}: nothing to read"
+        colour = colours[number % len(colours)]
+        ax.bar(places, np.nan_to_num(values), width, color=colour, label=label)
+    ax.axhline(1 / len(emotions), color=INK, linestyle=":", linewidth=1)
+    ax.set_xticks(range(len(emotions)), emotions)
+    ax.set(ylim=(0, 1.02), ylabel="posterior")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    return _head_axes(ax, title)
+
+
 def plot_by_actor(actors, true, predicted, *, people=None, ax=None):
     """Draw each actor's accuracy, worst first, their mean, and as dashed lines those of people."""
     right = pd.Series(np.asarray(true) == np.asarray(predicted))

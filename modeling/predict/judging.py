@@ -129,11 +129,15 @@ def _fuse(rows, networks):
     ]
     for row, both in zip(rows, networks.fuse(*sides), strict=True):
         row |= {f"both_{name}": float(p) for name, p in zip(EMOTIONS, both, strict=True)}
-        if row["state"] == "nothing to read" or not np.isfinite(both).all():
-            continue
-        row["confidence"] = float(both.max())
-        is_sure = row["confidence"] >= networks.unsure_below
-        row["emotion"] = EMOTIONS[int(both.argmax())] if is_sure else UNSURE
+        if row["state"] != "nothing to read" and np.isfinite(both).all():
+            row["emotion"], row["confidence"] = name_answer(both, networks)
+
+
+def name_answer(both, networks):
+    """Return what is said by posteriors of both sides (8,): an emotion, or *unsure*; and how sure."""
+    confidence = float(both.max())
+    is_sure = confidence >= networks.unsure_below
+    return EMOTIONS[int(both.argmax())] if is_sure else UNSURE, confidence
 
 
 def tabulate_faces(people):

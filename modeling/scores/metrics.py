@@ -127,6 +127,23 @@ def expected_calibration_error(true, posteriors):
     return float(np.average(gaps, weights=table["n_clips"]))
 
 
+def measure_coverage(true, posteriors):
+    """Return what is right where only the surest answers are said.
+
+    Args:
+        true: int (clip,), positions of the true classes.
+        posteriors: float (clip, class).
+
+    Returns:
+        float64 (clip,) twice: the share of clips that are answered, ascending, the surest first,
+        and the accuracy among these.
+    """
+    surest = np.argsort(-posteriors.max(axis=1), kind="stable")
+    right = (posteriors.argmax(axis=1) == np.asarray(true))[surest]
+    counts = np.arange(1, len(right) + 1)
+    return counts / len(right), np.cumsum(right) / counts
+
+
 def score_predictions(predictions, emotions):
     """Return the scores of one part's predictions, see ``read_scored``.
 

@@ -1,0 +1,116 @@
+"""Show a clip and what is said of it: in a notebook, and as the picture in the README.
+
+    python -m modeling.predict.showing
+
+writes ``two_people.png`` beside this file: two drawn people who talk in turn.
+"""
+
+import base64
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from preprocessing.clips.stream import open_stream
+from preprocessing.disk.files import replace_file
+
+PICTURE = Path(__file__).with_name("two_people.png")
+TURNS = ((1, "surprised"), (2, "neutral"), (1, "happy"), (2, "sad"))
+"""Who speaks in the picture, and with which emotion; two sentences a turn."""
+
+
+def take_frames(path, times):
+    """Return the frames that a clip shows at ``times``, list of uint8 (height, width, 3) RGB.
+
+    Args:
+        path: Path or URL of a clip.
+        times: Seconds, ascending; after the clip's end the last frame stands.
+    """
+    waiting, frames, latest = list(times), [], None
+    with open_stream(path, rate_hz=16_000) as stream:
+        for part in stream.play():
+            if not hasattr(part, "frame"):
+                continue
+            while waiting and waiting[0] < part.time_s and latest is not None:
+                frames.append(latest.convert(None))
+                waiting.pop(0)
+            latest = part
+            if not waiting:
+                break
+        frames += [latest.convert(None) for _ in waiting if latest is not None]
+    return frames
+
+
+def find_boxes(timeline, times, person=1):
+    """Return a person's boxes at some seconds, float64 (time, 4), x1, y1, x2, y2; NaN for none."""
+    from modeling.predict.answers import Boxes
+
+    found = Boxes(timeline.faces, person)
+    boxes = [found.find(time_s) or (np.nan,) * 4 for time_s in times]
+    x, y, width, height = np.array(boxes).reshape(-1, 4).T
+    return np.stack([x, y, x + width, y + height], axis=1)
+
+
+def embed_video(path, *, most_bytes=4_000_000):
+    """Return a video as HTML that JupyterLab and Colab play; of a larger file, where it lies."""
+    from IPython.display import HTML
+
+    path = Path(path)
+    if path.stat().st_size > most_bytes:
+        size_mb = path.stat().st_size / 1e6
+        return HTML(
+            f"<p>{path.name}: {size_mb:.0f} MB, too large for a notebook; open the file.</p>"
+        )
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return HTML(f'<video controls width="480" src="data:video/mp4;base64,{data}"></video>')
+
+
+def show_person(path, target, networks=None):
+    """Read a clip and write a frame of its annotated video above its timeline, as one PNG.
+
+    Returns:
+        The clip's `Timeline`.
+    """
+    from modeling.predict import drawing, predict_clip
+
+    timeline = predict_clip(path, networks=networks)
+    with tempfile.TemporaryDirectory() as folder:
+        film, lanes = Path(folder, "film.mp4"), Path(folder, "lanes.png")
+        drawing.draw_video(path, timeline, film)
+        drawing.draw_timeline(timeline, lanes)
+        (frame,) = take_frames(film, [0.6 * timeline.facts["duration_s"]])
+        stack_pictures([Image.fromarray(frame), Image.open(lanes).convert("RGB")], target)
+    return timeline
+
+
+def stack_pictures(pictures, target, *, width=1100):
+    """Write pictures below each other as one PNG, so wide; narrower ones stand in the middle."""
+    fitted = [
+        own.resize((width, round(own.height * width / own.width))) if own.width > width else own
+        for own in pictures
+    ]
+    sheet = Image.new("RGB", (width, sum(own.height for own in fitted)), "white")
+    top = 0
+    for own in fitted:
+        sheet.paste(own, ((width - own.width) // 2, top))
+        top += own.height
+    with replace_file(target) as temporary:
+        sheet.save(temporary, "PNG", optimize=True)
+
+
+def main():
+    """Film two drawn people, read them, write the README's picture."""
+    from preprocessing.corpora.drawn import clip, scene
+
+    takes = [clip.Take(*turn, repetition) for turn in TURNS for repetition in (1, 2)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "two_people.mp4")
+        scene.film_scene(path, takes)
+        timeline = show_person(path, PICTURE)
+    print(timeline.summary.round(2).to_string(index=False))
+    print(f"{PICTURE.name}: {PICTURE.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
