@@ -46,6 +46,7 @@ READS = {
     "51": ("3", "4"),
     "60": ("3", "4", "5"),
     "61": ("3", "4"),
+    "70": ("10",),
 }
 """What each notebook reads files of, by the first digits of their numbers."""
 

@@ -168,9 +168,8 @@ def plot_coverage(true, posteriors, *, below=None, ax=None):
         n_said = int((values.max(axis=1) >= below).sum())
         if n_said:
             point = share[n_said - 1], right[n_said - 1]
-            ax.plot(*point, "o", color=colour)
-            text = f"{point[0]:.0%} said,\n{point[1]:.0%} right"
-            ax.annotate(text, point, (-6, -8), textcoords="offset points", ha="right", va="top")
+            label = f"unsure left out: {point[0]:.0%} said, {point[1]:.0%} right"
+            ax.plot(*point, "o", color=colour, label=label)
     ax.axhline(1 / values.shape[1], color=INK, linestyle=":", linewidth=1, label="chance")
     ax.set(xlim=(0, 1.01), ylim=(0, 1.02), title="What if only the surest answers are said?")
     ax.set(xlabel="share of clips that are answered, the surest first", ylabel="accuracy of these")

@@ -23,6 +23,7 @@ class Remembering:
         self._networks, self._kept = networks, {}
 
     def __getattr__(self, name):
+        """Return what the networks inside have of this name."""
         return getattr(self._networks, name)
 
     def hear(self, waveforms):

@@ -134,7 +134,7 @@ def _fuse(rows, networks):
 
 
 def name_answer(both, networks):
-    """Return what is said by posteriors of both sides (8,): an emotion, or *unsure*; and how sure."""
+    """Return what posteriors of both sides (8,) are said to show, and how surely."""
     confidence = float(both.max())
     is_sure = confidence >= networks.unsure_below
     return EMOTIONS[int(both.argmax())] if is_sure else UNSURE, confidence

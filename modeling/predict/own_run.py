@@ -40,6 +40,7 @@ class OwnVoice:
         self.checksums = networks.checksums | {"voice.onnx": f"{folder.name}/model.keras"}
 
     def __getattr__(self, name):
+        """Return what the networks inside have of this name."""
         return getattr(self._networks, name)
 
     def hear(self, waveforms):

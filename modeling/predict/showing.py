@@ -10,14 +10,49 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
+from modeling.predict.answers import Boxes
+from preprocessing import index
+from preprocessing.clips import locations
 from preprocessing.clips.stream import open_stream
+from preprocessing.corpora.drawn import clip, scene
+from preprocessing.disk import arrays
 from preprocessing.disk.files import replace_file
 
 PICTURE = Path(__file__).with_name("two_people.png")
 TURNS = ((1, "surprised"), (2, "neutral"), (1, "happy"), (2, "sad"))
 """Who speaks in the picture, and with which emotion; two sentences a turn."""
+
+
+def choose_clips(corpus, *, chosen="", n_each=2):
+    """Return the clip to read and clips of one person to adapt by, as a table with a ``path``.
+
+    Args:
+        corpus: A corpus that notebook 10 has indexed.
+        chosen: Path or URL of the clip to read; that one is then the only one.
+        n_each: Clips of each emotion of the person; the first in the table is the one to read.
+
+    Returns:
+        DataFrame with the columns ``path`` and ``emotion``, which is empty where it is not known.
+
+    Raises:
+        FileNotFoundError: There is no such file, or the corpus has not been indexed.
+    """
+    if chosen:
+        path = chosen if locations.is_url(chosen) else Path(arrays.find_home(), chosen).expanduser()
+        if isinstance(path, Path) and not path.is_file():
+            raise FileNotFoundError(f"No file {chosen}; CLIP is a path or URL, or empty.")
+        return pd.DataFrame({"path": [path], "emotion": [""]})
+    clips = arrays.read_clips(arrays.corpus_folder(corpus))
+    (first,) = arrays.choose_examples(clips, 1)
+    clips = clips.set_index("clip_id")
+    same = clips[(clips["actor"] == clips.loc[first, "actor"]) & (clips["status"] != "failed")]
+    own = same.drop(first).groupby("emotion", sort=False).head(n_each)
+    own = pd.concat([same.loc[[first]], own])
+    files, base = own["video"].where(own["video"] != "", own["audio"]), index.read_base(corpus)
+    return own[["emotion"]].assign(path=[locations.join(base, file) for file in files])
 
 
 def take_frames(path, times):
@@ -32,7 +67,7 @@ def take_frames(path, times):
         for part in stream.play():
             if not hasattr(part, "frame"):
                 continue
-            while waiting and waiting[0] < part.time_s and latest is not None:
+            while waiting and latest is not None and waiting[0] < part.time_s:
                 frames.append(latest.convert(None))
                 waiting.pop(0)
             latest = part
@@ -44,8 +79,6 @@ def take_frames(path, times):
 
 def find_boxes(timeline, times, person=1):
     """Return a person's boxes at some seconds, float64 (time, 4), x1, y1, x2, y2; NaN for none."""
-    from modeling.predict.answers import Boxes
-
     found = Boxes(timeline.faces, person)
     boxes = [found.find(time_s) or (np.nan,) * 4 for time_s in times]
     x, y, width, height = np.array(boxes).reshape(-1, 4).T
@@ -99,14 +132,16 @@ def stack_pictures(pictures, target, *, width=1100):
         sheet.save(temporary, "PNG", optimize=True)
 
 
+def list_takes():
+    """Return the takes of the picture, in order."""
+    return [clip.Take(*turn, repetition) for turn in TURNS for repetition in (1, 2)]
+
+
 def main():
     """Film two drawn people, read them, write the README's picture."""
-    from preprocessing.corpora.drawn import clip, scene
-
-    takes = [clip.Take(*turn, repetition) for turn in TURNS for repetition in (1, 2)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "two_people.mp4")
-        scene.film_scene(path, takes)
+        scene.film_scene(path, list_takes())
         timeline = show_person(path, PICTURE)
     print(timeline.summary.round(2).to_string(index=False))
     print(f"{PICTURE.name}: {PICTURE.stat().st_size / 1000:.0f} kB")
