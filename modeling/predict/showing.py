@@ -16,6 +16,7 @@ from PIL import Image
 from modeling.predict.answers import Boxes
 from preprocessing import index
 from preprocessing.clips import locations
+from preprocessing.clips.stills import SUFFIXES, read_still
 from preprocessing.clips.stream import open_stream
 from preprocessing.corpora.drawn import clip, scene
 from preprocessing.disk import arrays
@@ -62,6 +63,8 @@ def take_frames(path, times):
         path: Path or URL of a clip.
         times: Seconds, ascending; after the clip's end the last frame stands.
     """
+    if locations.get_path(path).suffix.lower() in SUFFIXES:
+        return [read_still(path)[0].convert(None)] * len(times)
     waiting, frames, latest = list(times), [], None
     with open_stream(path, rate_hz=16_000) as stream:
         for part in stream.play():
