@@ -262,7 +262,8 @@ def collect_degradation(found):
                 pieces.append(own.assign(damage=kind))
     names = ["damage", "judged by", "amount"]
     means = pd.concat(pieces).groupby(names, sort=False)["accuracy"].mean()
-    return means.round(DECIMALS).reset_index()
+    rows = {EXPERIMENTS[need].branch: need for need in EXPERIMENTS[SHIPPED].needs}
+    return means.round(DECIMALS).reset_index().replace({"judged by": rows})
 
 
 def read_published(name):
