@@ -71,7 +71,8 @@ def read_file(location, networks, *, by, window_s, step_s, detector=None, progre
                 if len(pending) > MOST_PENDING:
                     pending.popleft().result()
             if progress:
-                progress(getattr(part, "time_s", 0.0), stream.duration_s)
+                now_s = part.time_s if hasattr(part, "frame") else part.end_s
+                progress(now_s, stream.duration_s)
         faces.finish()
         for heard in pending:
             heard.result()
