@@ -457,6 +457,29 @@ def check_strangers(table):
     assert not shown
 
 
+def check_curve(table):
+    groups = defaultdict(list)
+    for own in read_csv(PUBLISHED / "audio_moonshine_adapted" / "curve.csv"):
+        groups[own["emotions"], int(own["clips"])].append(own)
+    clip_s = [float(own["clip_s"]) for rows in groups.values() for own in rows]
+    clip_s = sum(clip_s) / len(clip_s)
+    titles = {"one": "one", "two": "two emotions", "some": "some emotions", "all": "all emotions"}
+    expected = {}
+    for (kind, n_clips), rows in groups.items():
+        n_episodes = sum(int(own["episodes"]) for own in rows)
+        plain, guarded, centred = (
+            100 * sum(float(own[way]) * int(own["episodes"]) for own in rows) / n_episodes
+            for way in ("plain", "guarded", "centred")
+        )
+        cell = f"{plain:.0f} → {guarded:.0f} ({centred:.0f})"
+        expected.setdefault(titles[kind], {})[f"{n_clips} clips, {n_clips * clip_s:.0f} s"] = cell
+    for row in table.rows:
+        own = dict(row)
+        kind = own.pop("the person shows")
+        assert {column: cell for column, cell in own.items() if cell} == expected.pop(kind)
+    assert not expected
+
+
 def check_actor(table):
     rows = read_csv(PUBLISHED / "actor05.csv")
     assert len({row["clip_id"] for row in rows}) == len(rows) == 60
@@ -479,10 +502,12 @@ CHECKS = {
     "face_card": check_card,
     "strangers": check_strangers,
     "actor05": check_actor,
+    "curve": check_curve,
     "fusion_card": check_card,
 }
 ONLY_REPEATED = {
     "leak": "its scores: neither features nor the models' predictions are published",
+    "curve": "which clips an episode holds is drawn in the run and not published",
     "strangers": "predictions of strangers are not published, for they are many; scores are",
     "degradation": "what is damaged: damaged predictions, and the validation predictions that the "
     "fusions are fitted on, are not published",
