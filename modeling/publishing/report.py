@@ -213,13 +213,12 @@ def tabulate_curve(curves):
     clip_s = curves["clip_s"].mean()
     rows = []
     for emotions, own in shares.groupby(level="emotions", sort=False):
-        cells = {
-            f"{n} clips, {n * clip_s:.0f} s": f"{row.plain:.0f} → {row.guarded:.0f} ({row.centred:.0f})"
-            for (_, n), row in zip(own.index, own.itertuples(), strict=True)
-        }
-        rows.append(
-            {"the person shows": f"{emotions} emotions".replace("one emotions", "one")} | cells
-        )
+        title = emotions if emotions == "one" else f"{emotions} emotions"
+        row = {"the person shows": title}
+        for (_, n_clips), share in own.iterrows():
+            cell = f"{share['plain']:.0f} → {share['guarded']:.0f} ({share['centred']:.0f})"
+            row[f"{n_clips} clips, {n_clips * clip_s:.0f} s"] = cell
+        rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
 
