@@ -40,7 +40,7 @@ def make_row(name, change=None, *, tables=None):
     """
     own, made = EXPERIMENTS[name], []
     parts = [make_row(need, change) for need in own.needs]
-    for fold in range(1, 6) if own.protocol == "luna5" else [1]:
+    for fold in range(1, 6) if own.protocol.startswith("luna5") else [1]:
         sources = [part[fold - 1] for part in parts]
         if name == "expression":
             sources = [make_run(own, fold, change, step=own.steps[-2])]
@@ -57,7 +57,7 @@ def make_run(own, fold, change=None, *, sources=(), tables=(), step=None):
     facts = {"corpus": own.corpus, "protocol": own.protocol, "fold": fold, "modality": own.modality}
     run = runs.Run(own.branch, **facts, parameters=parameters | {"weights": 7}, sources=sources)
     run.facts |= {"commit": "c0ffee", "clean": True, "versions": {"keras": "3.15.1"}}
-    if not sources and own.corpus == "ravdess":
+    if not sources and own.corpus.startswith("ravdess"):
         run.facts["prepared"] = FACES if own.modality == "face" else describe_sound(own)
         run.facts["files"] = {"array.npy": "d1"}
     run.facts["inputs"] = dict.fromkeys(run.facts["prepared"], "d2")

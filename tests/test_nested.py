@@ -36,6 +36,18 @@ def draw_head(n_classes, met, *, n_clips=60, n_features=5, seed=0):
     return nested.fit_linear(features, labels, 1.0), features
 
 
+def test_each_corpus_counts_alike_and_in_it_each_emotion():
+    labels = np.array([0, 0, 0, 1, 0, 1, 1, 1, 2])
+    corpora = np.array(["a"] * 4 + ["b"] * 5)
+    weights = nested.weigh_rows(labels, corpora)
+    sums = pd.Series(weights).groupby([corpora, labels]).sum()
+    np.testing.assert_allclose(sums["a"], 9 / 4)
+    np.testing.assert_allclose(sums["b"], 9 / 6)
+    alone = nested.weigh_rows(labels)
+    np.testing.assert_allclose(pd.Series(alone).groupby(labels).sum(), 3)
+    assert weights.mean() == pytest.approx(1)
+
+
 @pytest.mark.parametrize("n_times", [1, 2])
 def test_who_can_only_know_the_actors_knows_nothing_out_of_fold(n_times):
     """Features say who speaks and nothing else, and each actor shows one emotion."""

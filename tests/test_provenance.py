@@ -105,9 +105,9 @@ def test_places_may_differ_and_are_not_published(home):
     def change(facts):
         facts["parameters"]["DATA"] = f"/home/me/{facts['fold']}"
 
-    make_row("face_expression", change)
-    assert experiments.main(["publish", "face_expression"]) == 0
-    text = (home / "published" / "face_expression" / "parameters.json").read_text("utf-8")
+    make_row("face_summary", change)
+    assert experiments.main(["publish", "face_summary"]) == 0
+    text = (home / "published" / "face_summary" / "parameters.json").read_text("utf-8")
     assert "/home/me" not in text
     assert '"FER_EPOCHS": 0' in text
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modeling.adaptation import strangers
+from modeling.training import inputs
 from preprocessing.corpora import EMOTIONS
 
 SIX = tuple(emotion for emotion in EMOTIONS if emotion not in ("calm", "disgust"))
@@ -74,5 +75,5 @@ def test_of_one_corpus_there_is_nothing_to_guess():
 
 
 def test_a_joined_corpus_is_told_apart_by_its_actors():
-    assert list(strangers.name_corpora("ravdess_nemo", ["05", "WR0"])) == ["ravdess", "nemo"]
-    assert list(strangers.name_corpora("tess", ["OAF"])) == ["tess"]
+    assert list(inputs.name_corpora("ravdess_nemo", ["05", "WR0"])) == ["ravdess", "nemo"]
+    assert list(inputs.name_corpora("tess", ["OAF"])) == ["tess"]

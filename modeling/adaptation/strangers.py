@@ -17,15 +17,6 @@ CALM, NEUTRAL = EMOTIONS.index("calm"), EMOTIONS.index("neutral")
 LEAST = 1e-12
 
 
-def name_corpora(corpus, actors):
-    """Return of which corpus each actor is, text (clip,): of a joined corpus, of which part."""
-    if corpus != "ravdess_nemo":
-        return np.full(len(actors), corpus, dtype=object)
-    from preprocessing.corpora import ravdess_nemo  # loads what looks for files
-
-    return np.array([ravdess_nemo.name_corpus(actor) for actor in actors], dtype=object)
-
-
 def limit_emotions(predictions):
     """Return posteriors of one corpus's clips over the emotions that it shows.
 

@@ -58,20 +58,21 @@ def read_file(location, networks, *, by, window_s, step_s, detector=None, progre
     with (
         open_stream(location, rate_hz=RATE_HZ) as stream,
         ThreadPoolExecutor(1) as listener,
-        work_ahead(stream.play(), n_ahead=N_AHEAD) as parts,
+        work_ahead(_play(stream), n_ahead=N_AHEAD) as parts,
     ):
         pending = deque()
-        for part in parts:
+        for part, began_s in parts:
             if hasattr(part, "frame"):
                 faces.show(part)
             else:
                 if sound.start_s is None:
-                    sound.start(_find_span(stream)[0])
+                    sound.start(began_s)
                 pending.append(listener.submit(sound.hear, part))
                 if len(pending) > MOST_PENDING:
                     pending.popleft().result()
             if progress:
-                progress(getattr(part, "time_s", 0.0), stream.duration_s)
+                now_s = part.time_s if hasattr(part, "frame") else part.end_s
+                progress(now_s, stream.duration_s)
         faces.finish()
         for heard in pending:
             heard.result()
@@ -86,6 +87,12 @@ def read_file(location, networks, *, by, window_s, step_s, detector=None, progre
     times, shots = np.array(faces.look_times), np.array(faces.look_shots)
     cuts_s = times[1:][np.diff(shots) > 0].tolist()
     return Reading(people, times, sound, spans, start_s, cuts_s, facts=facts)
+
+
+def _play(stream):
+    """Yield what a stream plays, with sound the start of what is read by what came before it."""
+    for part in stream.play():
+        yield part, None if hasattr(part, "frame") else _find_span(stream)[0]
 
 
 def _find_span(stream):

@@ -5,7 +5,8 @@ import numpy as np
 from preprocessing.voice.activity import CHUNK, PAD_S, POSSIBLE, RATE_HZ, SURE
 
 CHUNK_S = CHUNK / RATE_HZ
-PAUSE_S = 0.5  # a shorter silence does not end an utterance
+PAUSE_S = 0.3  # a shorter silence does not end an utterance
+REST_S = 0.5  # a longer time without one is a window of its own
 LONGEST_S = 12.0  # a longer utterance, or a longer time without one, is cut
 LEAST_SPEECH_S = 0.25  # less of it is no utterance
 BY = ("window", "utterance")
@@ -81,12 +82,12 @@ def fill_pauses(utterances, start_s, end_s):
 
     Args:
         utterances: float (utterance, 2), seconds, in order.
-        start_s, end_s: The stretch that is to be covered; a rest shorter than `PAUSE_S` is not.
+        start_s, end_s: The stretch that is to be covered; a rest shorter than `REST_S` is not.
     """
     edges = [start_s, *np.clip(utterances, start_s, end_s).ravel(), end_s]
     windows = [tuple(pair) for pair in np.clip(utterances, start_s, end_s) if pair[1] > pair[0]]
     for first_s, last_s in zip(edges[::2], edges[1::2], strict=True):
-        if last_s - first_s >= PAUSE_S or not windows:
+        if last_s - first_s >= REST_S or not windows:
             n_parts = max(int(np.ceil((last_s - first_s) / LONGEST_S)), 1)
             cuts = np.linspace(first_s, last_s, n_parts + 1)
             windows += list(zip(cuts[:-1], cuts[1:], strict=True))

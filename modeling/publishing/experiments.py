@@ -221,6 +221,9 @@ def publish_experiment(name):
         validated = pool_parts(found, last.get("out_of_fold", ["val"]), source)
         if len(validated) and not own.needs:
             write_predictions(PUBLISHED / row / "out_of_fold.csv", validated)
+    if (last["folder"] / "curve.csv").is_file():
+        curves = [read_table(run["folder"] / "curve.csv").assign(fold=run["fold"]) for run in found]
+        arrays.write_table(PUBLISHED / name / "curve.csv", pd.concat(curves).round(DECIMALS))
     if own.branch == "strangers":
         scores = [
             read_table(run["folder"] / "scores.csv").assign(fold=run["fold"]) for run in found
@@ -262,7 +265,8 @@ def collect_degradation(found):
                 pieces.append(own.assign(damage=kind))
     names = ["damage", "judged by", "amount"]
     means = pd.concat(pieces).groupby(names, sort=False)["accuracy"].mean()
-    return means.round(DECIMALS).reset_index()
+    rows = {EXPERIMENTS[need].branch: need for need in EXPERIMENTS[SHIPPED].needs}
+    return means.round(DECIMALS).reset_index().replace({"judged by": rows})
 
 
 def read_published(name):

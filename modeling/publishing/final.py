@@ -61,7 +61,8 @@ def fit_final(found):
     hearing = VOICE if first["array"] == "waveforms" else {}
     known = inputs.add_copies(parts, n_copies=n_copies)
     heard = networks.run_network(encoder, known.x, **hearing)
-    return fit_head(encoder, heard, parts["train"], protocol, **chosen)
+    corpora = inputs.name_corpora(corpus, parts["train"].clips["actor"])
+    return fit_head(encoder, heard, parts["train"], protocol, corpora, **chosen)
 
 
 def choose_most(found):
@@ -84,7 +85,7 @@ def pool_everybody(parts):
     return Parts({"train": everybody}, origin=parts.origin, array=parts.array)
 
 
-def fit_head(encoder, heard, part, protocol, *, span, strength):
+def fit_head(encoder, heard, part, protocol, corpora, *, span, strength):
     """Return the ``Final`` of what an encoder makes of clips, then of any copies of them all.
 
     Args:
@@ -92,6 +93,7 @@ def fit_head(encoder, heard, part, protocol, *, span, strength):
         heard: float32 (row, ...), what it makes of them.
         part: ``Part`` of all clips.
         protocol: Its name: who stays together when shares are dealt.
+        corpora: Names (clip,): each corpus counts as much as the others.
         span: First and last layer that the head reads, from 1; None where there are no layers.
         strength: Of the regression.
     """
@@ -102,9 +104,11 @@ def fit_head(encoder, heard, part, protocol, *, span, strength):
     rows, labels = components.project(kept), part.labels
     n_clips, n_classes = len(labels), len(part.emotions)
     inner = nested.deal_inner(part.clips, protocol)
-    logs = nested.judge_out_of_fold(rows, labels, inner, strength, n_classes)
+    logs = nested.judge_out_of_fold(rows, labels, inner, strength, n_classes, corpora)
     temperature = experts.fit_temperature(logs, labels)
-    fitted = nested.fit_linear(rows, np.tile(labels, len(rows) // n_clips), strength)
+    n_times = len(rows) // n_clips
+    known = np.tile(labels, n_times), strength, np.tile(corpora, n_times)
+    fitted = nested.fit_linear(rows, *known)
 
     x = layers.Flatten()(start[:, first - 1 : last] if span else start)
     x = layers.Normalization(mean=components.mean, variance=components.deviation**2)(x)

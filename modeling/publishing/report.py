@@ -101,6 +101,7 @@ def make_tables():
         "face_card": tabulate_card(tables[EXPERIMENTS[SHIPPED].needs[1]]),
         "fusion_card": tabulate_card(tables[SHIPPED]),
         "strangers": tabulate_strangers(),
+        "curve": tabulate_curve(read_table(PUBLISHED / "audio_moonshine_adapted" / "curve.csv")),
         "actor05": tabulate_actor(read_table(PUBLISHED / "actor05.csv")),
         "leak": tabulate_leak(read_table(PUBLISHED / "leak.csv")),
         "degradation": tabulate_degradation(read_table(PUBLISHED / "degradation.csv")),
@@ -197,6 +198,28 @@ def tabulate_strangers():
                 }
             )
     return pd.DataFrame(rows)
+
+
+def tabulate_curve(curves):
+    """Return accuracy, plain and adapted, by what was heard of a person; means over episodes.
+
+    ``curves`` are those of notebook 51 in all folds, one below the other.
+    """
+    weights = curves["episodes"].to_numpy()[:, None]
+    sums = curves[["plain", "centred", "guarded"]] * weights
+    sums = sums.assign(episodes=weights, emotions=curves["emotions"], clips=curves["clips"])
+    sums = sums.groupby(["emotions", "clips"], sort=False).sum()
+    shares = 100 * sums[["plain", "centred", "guarded"]].div(sums["episodes"], axis=0)
+    clip_s = curves["clip_s"].mean()
+    rows = []
+    for emotions, own in shares.groupby(level="emotions", sort=False):
+        title = emotions if emotions == "one" else f"{emotions} emotions"
+        row = {"the person shows": title}
+        for (_, n_clips), share in own.iterrows():
+            cell = f"{share['plain']:.0f} → {share['guarded']:.0f} ({share['centred']:.0f})"
+            row[f"{n_clips} clips, {n_clips * clip_s:.0f} s"] = cell
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
 
 
 def tabulate_recall(scores):

@@ -175,6 +175,15 @@ def read_examples(corpus, name):
     return chosen.assign(title=titles).reset_index(drop=True), np.array(values[chosen.index])
 
 
+def name_corpora(corpus, actors):
+    """Return of which corpus each actor is, text (clip,): of a joined corpus, of which part."""
+    if corpus != "ravdess_nemo":
+        return np.full(len(actors), corpus, dtype=object)
+    from preprocessing.corpora import ravdess_nemo  # loads what looks for files
+
+    return np.array([ravdess_nemo.name_corpus(actor) for actor in actors], dtype=object)
+
+
 def add_copies(parts, *, n_copies):
     """Return the training part with its augmented copies behind the clips themselves.
 

@@ -87,24 +87,37 @@ def deal_inner(clips, protocol):
     return deal_groups(clips, groups, N_INNER)
 
 
-def fit_linear(features, labels, strength):
+def fit_linear(features, labels, strength, corpora=None):
     """Return a logistic regression in which rare emotions count as much as frequent ones.
 
-    ``strength`` is scikit-learn's C: larger fits closer.
+    Args:
+        features, labels: float (row, component) and int (row,).
+        strength: scikit-learn's C: larger fits closer.
+        corpora: Names (row,), of which each corpus is to count as much as the others; or None.
     """
-    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
+    model = LogisticRegression(C=strength, max_iter=1000)
     with threadpool_limits(1):  # on problems as small as these, threads wait for each other
-        return model.fit(features, labels)
+        return model.fit(features, labels, sample_weight=weigh_rows(labels, corpora))
 
 
-def judge_out_of_fold(features, labels, inner, strength, n_classes):
+def weigh_rows(labels, corpora=None):
+    """Return how much each row counts, float64 (row,), 1 in the mean; see ``fit_linear``."""
+    names = np.zeros(len(labels)) if corpora is None else corpora
+    cells = pd.DataFrame({"corpus": names, "label": labels})
+    sizes = cells.groupby(["corpus", "label"])["label"].transform("size")
+    n_shown = cells.groupby("corpus")["label"].transform("nunique")
+    weights = 1 / (sizes * n_shown).to_numpy(float)
+    return weights / weights.mean()
+
+
+def judge_out_of_fold(features, labels, inner, strength, n_classes, corpora=None):
     """Return what heads say of clips whose share they never met, log-posteriors.
 
     Args:
         features: float (row, component): all clips, then any copies of all of them in the same
             order, which train and are not judged.
         labels, inner: int (clip,), and the share of each.
-        strength: See ``fit_linear``.
+        strength, corpora: See ``fit_linear``; the latter (clip,).
         n_classes: How many emotions there are.
 
     Returns:
@@ -118,7 +131,8 @@ def judge_out_of_fold(features, labels, inner, strength, n_classes):
         if len(set(own)) < 2:  # a corpus of few clips: nothing to tell apart
             logs[inner == share] = -np.log(n_classes)
             continue
-        model = fit_linear(features[met], own, strength)
+        names = None if corpora is None else np.tile(corpora, n_times)[met]
+        model = fit_linear(features[met], own, strength, names)
         held = features[:n_clips][inner == share]
         logs[inner == share] = classifiers.read_log_posteriors(model, held, n_classes)
     return logs
