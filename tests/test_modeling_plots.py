@@ -70,6 +70,10 @@ DRAWINGS = {
     "confusion": lambda ax: plots.plot_confusion(TRUE, PREDICTED, EMOTIONS, ax=ax),
     "scores": lambda ax: plots.plot_scores(make_table(), ax=ax),
     "reliability": lambda ax: plots.plot_reliability(TRUE, {"before": POSTERIORS}, ax=ax),
+    "coverage": lambda ax: plots.plot_coverage(TRUE, {"both": POSTERIORS}, below=0.2, ax=ax),
+    "sides": lambda ax: plots.plot_sides(
+        {"voice": POSTERIORS[0], "face": np.full(8, np.nan)}, EMOTIONS, title="a", ax=ax
+    ),
     "by_actor": lambda ax: plots.plot_by_actor(ACTORS, TRUE, PREDICTED, ax=ax),
     "weights": lambda ax: plots.plot_weights(
         RNG.normal(size=(8, 5)), EMOTIONS, list("abcde"), ax=ax

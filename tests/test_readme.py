@@ -1,14 +1,15 @@
 """The README and its sisters: short enough, their links lead somewhere, what they print is true."""
 
+import os
 import re
 import subprocess
 import sys
 from urllib.parse import unquote
 
 import nbformat
+import pandas as pd
 import pytest
 
-from modeling.expressions import fer2013
 from preprocessing.corpora import EMOTIONS
 from preprocessing.corpora.drawn import clip
 from tests.conftest import REPOSITORY
@@ -54,15 +55,21 @@ def list_lost_links(page):
 
 
 def read_own_clip_block():
-    """Return the Python of *Read a clip of your own*, and the lines that it is said to print."""
+    """Return of *Read a clip of your own* the command, the lines it is said to print, the Python.
+
+    Each line is a list of words.
+    """
     found = re.search(
-        r"<!-- own clip -->\n```python\n(.*?)```\n(.*?)\n## ", README.read_text("utf-8"), re.DOTALL
+        r"<!-- own clip -->\n    \.venv/bin/python (.*?)\n(.*?)```python\n(.*?)```\n",
+        README.read_text("utf-8"),
+        re.DOTALL,
     )
-    return found.group(1), re.findall(r"^    (\w+: .*)$", found.group(2), re.MULTILINE)
+    printed = re.findall(r"^ {5,}(.+)$", found.group(2), re.MULTILINE)
+    return found.group(1).split(), [line.split() for line in printed], found.group(3)
 
 
 def test_readme_is_short():
-    assert len(README.read_bytes()) <= 12_000
+    assert len(README.read_bytes()) <= 9_500
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -91,44 +98,52 @@ def test_sections_that_messages_and_notebooks_name_exist():
     assert not {section for section in found if f"\n## {section}\n" not in readme}
 
 
-def run_block(code, path):
-    """Return the lines that a block prints of a clip, in a process of its own without network."""
-    assert code.count('"my_clip.mp4"') == 1
-    code = NO_NETWORK + code.replace('"my_clip.mp4"', repr(str(path)))
+def run_without_network(arguments, folder):
+    """Return the lines that Python prints, in a process of its own that has no network."""
+    guard = folder / "guard"
+    guard.mkdir(exist_ok=True)
+    (guard / "sitecustomize.py").write_text(NO_NETWORK, "utf-8")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(guard), str(REPOSITORY)])}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=False
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return [line.split() for line in done.stdout.splitlines()]
 
 
-def test_blocks_for_own_clips_run_as_printed(tmp_path):
-    """The README's block prints what it promises; the fusion's card goes on from there."""
-    path = tmp_path / clip.film_take(tmp_path, clip.Take(1, "happy", 1))
-    code, promised = read_own_clip_block()
-    card = (REPOSITORY / "modeling" / "shipped" / "fusion.md").read_text("utf-8")
-    load = 'fusion = load_shipped("fusion")\n'
-    assert load.strip() in card
-    found = re.search(r"## Feed it a clip\n.*?```python\n(.*?)```", card, re.DOTALL).group(1)
-    code += load + found + "print('fused:', *posteriors.shape)\n"
-    printed = run_block(code, path)
-    assert printed[-1] == f"fused: 1 {len(EMOTIONS)}"
-    words = {"voice": EMOTIONS, "face": fer2013.CLASSES}
-    printed = [line for line in printed if line.startswith(("voice: ", "face: "))]
-    for lines in (promised, printed):
-        assert len(lines) == len(words)
-        for line, (modality, known) in zip(lines, words.items(), strict=True):
-            emotion, confidence = re.fullmatch(rf"{modality}: (\w+) ([01]\.\d\d)", line).groups()
-            assert emotion in known
-            assert 1 / len(known) <= float(confidence) <= 1
+def test_readme_leaves_the_files_that_it_promises(tmp_path):
+    take = clip.film_take(tmp_path, clip.Take(1, "happy", 1))
+    (tmp_path / take).rename(tmp_path / "my_clip.mp4")
+    command, promised, code = read_own_clip_block()
+    printed = run_without_network(command, tmp_path)
+    assert promised[0][:2] in [line[:2] for line in printed]
+    found = {path.name for path in (tmp_path / "answers").iterdir()}
+    assert found == {f"my_clip.{ending}" for ending in ("csv", "json", "png", "mp4")}
+    _, *rows = run_without_network(["-c", code], tmp_path)
+    assert [row[0] for row in rows] == ["person", *EMOTIONS, "unsure", "confidence", "read_s"]
 
 
 @pytest.mark.real_data
-def test_lines_in_the_readme_are_what_its_clip_gives(real_data):
-    code, promised = read_own_clip_block()
+def test_lines_in_the_readme_are_what_its_clip_gives(real_data, tmp_path):
+    command, promised, _ = read_own_clip_block()
     path = real_data / "ravdess" / "Actor_05" / "01-01-03-01-01-02-05.mp4"
     assert path.name in README.read_text("utf-8")
-    for line, other in zip(run_block(code, path)[-2:], promised, strict=True):
-        (*words, confidence), (*others, expected) = line.split(), other.split()
-        assert words == others
-        assert abs(float(confidence) - float(expected)) <= 0.02
+    command = [str(path) if word == "my_clip.mp4" else word for word in command]
+    printed = run_without_network(command, tmp_path)
+    header, row = printed[printed.index(promised[0]) :][:2]
+    assert header == promised[0]
+    assert row[:-1] == promised[1][:-1]
+    assert abs(float(row[-1]) - float(promised[1][-1])) <= 0.02
+
+
+def test_counts_of_actor_05_are_those_published():
+    counts = pd.read_csv(REPOSITORY / "modeling" / "published" / "actor05.csv")
+    right = {side: int((counts[side] == counts["true"]).sum()) for side in counts.columns[2:]}
+    text = " ".join(README.read_text("utf-8").split())
+    assert f"read {right['both']} of his {len(counts)} clips right" in text
+    assert f"(voice alone {right['voice']}, face alone {right['face']})" in text

@@ -193,7 +193,7 @@ def plot_sides(posteriors, emotions, *, title="", ax=None):
         ax.bar(places, np.nan_to_num(values), width, color=colour, label=label)
     ax.axhline(1 / len(emotions), color=INK, linestyle=":", linewidth=1)
     ax.set_xticks(range(len(emotions)), emotions)
-    ax.set(ylim=(0, 1.02), ylabel="posterior")
+    ax.set(ylim=(0, 1.02), xlabel="emotion", ylabel="posterior")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     return _head_axes(ax, title)
 
