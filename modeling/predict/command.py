@@ -63,6 +63,7 @@ def parse_arguments(arguments):
     add("--by", choices=windows.BY, default="window", help="utterance: from pause to pause")
     add("--window", type=float, default=3.0, metavar="S", help="length of a window, seconds")
     add("--step", type=float, default=0.5, metavar="S", help="from window to window, seconds")
+    add("--adapt", action="store_true", help="read each person anew, as one known from all of it")
     add("--video", action="store_true", help="write the film with boxes and timeline too")
     add("--json", choices=["-"], help="print the answers, a line each, instead of tables")
     add("--jobs", type=int, default=-1, metavar="N", help="files at a time; -1: one a core")
@@ -78,6 +79,7 @@ def answer_all(found, options, networks):
     """Read files {name: location}, write and print their answers; return {name: why not}."""
     failed, waiting = {}, {}
     how = {"window_s": options.window, "step_s": options.step, "by": options.by}
+    how["adapt"] = options.adapt
     checksums = dict((networks or load_networks()).checksums)
     for name, location in found.items():
         try:
