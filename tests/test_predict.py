@@ -364,6 +364,20 @@ def test_files_hold_the_timeline(tmp_path, alone, drawing):
     assert tuple(table.columns) == timeline.COLUMNS and table.emotion.tolist() == ["unsure"]
 
 
+def test_few_lines_say_who_and_what(tmp_path, alone, takes, drawing, capsys):
+    voice = write_wav(tmp_path / "voice.wav", takes[2][0][1], RATE_HZ)
+    out = ["--out", str(tmp_path / "out")]
+    assert main([str(voice), *out], networks=Networks()) == 0
+    printed = capsys.readouterr().out
+    assert " voice " in printed and "off-screen" not in printed and "confidence" in printed
+    write_wav(tmp_path / "hush.wav", np.zeros(RATE_HZ, "f"), RATE_HZ)
+    files = [str(alone), str(voice), str(tmp_path / "hush.wav")]
+    assert main([*files, "--out", str(tmp_path / "more")], networks=Networks()) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "angry 100% (0.65)" in lines["voice"] and "unsure 100%" in lines["alone"]
+    assert "nothing to read" in lines["hush"] and "nothing to read" not in lines["alone"]
+
+
 def test_json_is_printed_for_scripts(alone, capsys):
     assert main([str(alone), "--json", "-"], networks=Networks()) == 0
     printed = json.loads(capsys.readouterr().out)

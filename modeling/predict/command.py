@@ -108,8 +108,10 @@ def answer_all(found, options, networks):
             continue
         if options.json:
             print(json.dumps(timeline.describe(answer), allow_nan=False), flush=True)
-        else:
+        elif len(found) == 1:
             print_summary(name, answer)
+        else:
+            print_line(name, answer)
     if options.folder and not options.json:
         print(f"answers: {shorten_path(options.folder)}\n{timeline.STATEMENT}")
     return failed
@@ -219,7 +221,20 @@ def print_summary(name, answer):
     words = [word for word in (*EMOTIONS, timeline.UNSURE) if summary[word].max() >= 0.005]
     print("  " + " ".join(f"{title:>10}" for title in ("person", "read", *words, "confidence")))
     for row in summary.to_dict("records"):
-        person = row["person"] or "off-screen"
+        person = row["person"] or ("off-screen" if facts["width"] else "voice")
         cells = [f"{person!s:>10}", f"{row['read_s']:8.1f} s"]
         cells += [f"{row[word]:10.0%}" for word in words]
         print("  " + " ".join([*cells, f"{row['confidence']:10.2f}"]))
+
+
+def print_line(name, answer):
+    """Print a file among many: name, seconds, a person's likeliest emotion each, what was odd."""
+    told = []
+    for row in answer.summary.to_dict("records"):
+        share, best = max((row[word], word) for word in (*EMOTIONS, timeline.UNSURE))
+        who = f"{row['person'] or 'voice'}: " if len(answer.summary) > 1 else ""
+        told.append(f"{who}{best} {share:.0%} ({row['confidence']:.2f})")
+    remarks = [remark for text in answer.table["remarks"] if text for remark in text.split("; ")]
+    odd = list(dict.fromkeys([*answer.facts["problems"], *remarks]))
+    line = f"{name:<30} {answer.facts['duration_s']:7.1f} s  {', '.join(told) or 'nothing to read'}"
+    print(line + "".join(f"; {remark}" for remark in odd), flush=True)
