@@ -1,7 +1,7 @@
 # make run    build the environment, run every notebook in order, print the comparison
 # make test   lint, unit tests, some notebooks in a small way; SLOW=1 adds every one and the long runs
 # make lab    open JupyterLab at the first notebook
-# make predict CLIP=holiday.mp4 [OUT=folder] [VIDEO=1]   what faces and voices display in a clip of yours
+# make predict CLIP=holiday.mp4 [OUT=folder] [VIDEO=1] [ADAPT=1]   what faces and voices display in a clip of yours
 # make results   recompute the tables and figures of modeling/published/README.md, in seconds
 # make reproduce EXPERIMENT=audio_yamnet DATA=/path/to/ravdess   train one published row again
 #
@@ -27,6 +27,7 @@ EXPERIMENT ?=
 CLIP ?=
 OUT ?=
 VIDEO ?=
+ADAPT ?=
 BY ?= window
 BIN = .venv/bin
 
@@ -46,7 +47,7 @@ lab: install
 
 # CLIP may be a film, a recording, a picture, a folder or a URL.
 predict: install
-	@$(BIN)/python -m modeling.predict "$(CLIP)" --by "$(BY)" $(if $(OUT),--out "$(OUT)") $(if $(VIDEO),--video)
+	@$(BIN)/python -m modeling.predict "$(CLIP)" --by "$(BY)" $(if $(OUT),--out "$(OUT)") $(if $(VIDEO),--video) $(if $(ADAPT),--adapt)
 
 results: install
 	@$(BIN)/python -m modeling.publishing.report

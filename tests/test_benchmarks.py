@@ -72,3 +72,16 @@ def test_benchmark_measures_training_judging_and_input():
     assert list(table.index) == ["a", "b"]
     assert (table > 0).all(axis=None)
     assert benchmark.find_ratio(rounds, "a", "a") == 1
+
+
+def test_benchmark_of_an_answer_measures_all_contenders(tmp_path):
+    from benchmarks import predict as benchmark
+
+    film = benchmark.make_film(tmp_path / "film.mp4", 3)
+    assert benchmark.decode_all(film) == 75
+    short = benchmark.cut_film(tmp_path / "short.mp4", film, 1)
+    assert 20 <= benchmark.decode_all(short) <= 30
+    shipped = benchmark.networks.load_networks()
+    rounds = [benchmark.measure_round(short, short, tmp_path, shipped)]
+    found = benchmark.summarise(rounds, 1.0)
+    assert found["answer / floor"] > 1 and found["film / length"] > 0 and found["start_s"] > 0

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from modeling.predict import adapting, networks, predict_clip, showing
+from modeling.predict import networks, predict_clip, showing
 from modeling.scores import metrics
 from preprocessing.corpora import EMOTIONS
 from preprocessing.corpora.drawn import clip, scene, voice
@@ -41,46 +41,6 @@ def test_coverage_counts_the_surest_first():
     np.testing.assert_allclose(right, [1, 1, 2 / 3, 1 / 2])
 
 
-def test_remembering_changes_no_answer_and_windows_find_their_embeddings(shipped, takes):
-    remembering = adapting.Remembering(shipped)
-    found = predict_clip(takes[0], networks=remembering)
-    pd.testing.assert_frame_equal(found.table, predict_clip(takes[0], networks=shipped).table)
-    for side in ("voice", "face"):
-        kept = remembering.recall(side, read_sides(found.table, side).astype(np.float32))
-        assert np.isfinite(kept).all() and len(kept) == 1
-    with pytest.raises(KeyError):
-        remembering.recall("voice", np.full((1, 8), 0.125, np.float32))
-
-
-def test_joined_clips_of_a_person_are_read_as_of_one_whom_one_knows(shipped, takes):
-    remembering = adapting.Remembering(shipped)
-    parts = [predict_clip(path, networks=remembering) for path in takes]
-    joined = adapting.join_timelines(parts, "joined")
-    starts, ends = joined.table["start_s"].to_numpy(), joined.table["end_s"].to_numpy()
-    assert starts[0] == 0 and np.allclose(starts[1:], ends[:-1])
-    assert joined.facts["duration_s"] == pytest.approx(ends[-1])
-    assert joined.faces["time_s"].is_monotonic_increasing
-    before = joined.table.copy()
-    adapted = adapting.adapt_timeline(joined, remembering).table
-    pd.testing.assert_frame_equal(joined.table, before)
-    both = read_sides(adapted, "both")
-    np.testing.assert_allclose(both.sum(axis=1), 1, atol=1e-5)
-    assert np.abs(both - read_sides(before, "both")).max() > 0.02
-    np.testing.assert_allclose(adapted["confidence"], both.max(axis=1), atol=1e-6)
-    said = np.take(EMOTIONS, both.argmax(axis=1))
-    said = np.where(both.max(axis=1) < shipped.unsure_below, "unsure", said)
-    assert adapted["emotion"].tolist() == said.tolist()
-
-
-def test_a_person_is_known_by_windows_that_do_not_overlap():
-    starts = np.arange(0, 5, 0.5)
-    spans = np.stack([starts, starts + 1.5], axis=1)
-    there = np.ones(10, bool)
-    assert np.flatnonzero(adapting.choose_apart(spans, there)).tolist() == [0, 3, 6, 9]
-    there[[0, 3]] = False
-    assert np.flatnonzero(adapting.choose_apart(spans, there)).tolist() == [1, 4, 7]
-
-
 def test_voices_of_a_scene_go_to_who_talks(tmp_path, shipped):
     path = tmp_path / "scene.mp4"
     turns = scene.film_scene(path, [clip.Take(1, "happy", 1), clip.Take(2, "angry", 1)])
@@ -90,8 +50,18 @@ def test_voices_of_a_scene_go_to_who_talks(tmp_path, shipped):
     for number, (start_s, end_s, _) in enumerate(turns, 1):
         own = heard & (middles > start_s + 0.5) & (middles < end_s - 0.5)
         assert set(found.table.loc[own, "person"]) == {number}
-    with pytest.raises(ValueError, match="1 actors"):
-        scene.film_scene(path, [clip.Take(1, "happy", 1)])
+
+
+def test_one_actor_alone_is_filmed_take_after_take(tmp_path, shipped):
+    takes = [clip.Take(1, emotion, 1) for emotion in ("happy", "sad", "angry", "calm")]
+    turns = scene.film_scene(tmp_path / "alone.mp4", takes)
+    assert [start_s for start_s, *_ in turns[1:]] == [end_s for _, end_s, _ in turns[:-1]]
+    plain, adapted = (
+        predict_clip(tmp_path / "alone.mp4", networks=shipped, adapt=adapt).table
+        for adapt in (False, True)
+    )
+    assert set(plain["person"]) == {1}
+    assert np.abs(read_sides(adapted, "both") - read_sides(plain, "both")).max() > 0.02
 
 
 def test_frames_are_those_shown_at_their_times(tmp_path):
@@ -108,15 +78,15 @@ def test_frames_are_those_shown_at_their_times(tmp_path):
     assert "too large" in showing.embed_video(path, most_bytes=10).data
 
 
-def test_clips_to_show_are_one_persons_or_ones_own(tmp_path, takes, monkeypatch):
-    assert showing.choose_clips("drawn", chosen=str(takes[0]))["path"].tolist() == [takes[0]]
+def test_the_clip_to_show_is_ones_own_or_the_corpuss(tmp_path, takes, monkeypatch):
+    assert showing.choose_clip("drawn", chosen=str(takes[0])) == (takes[0], "")
     address = "https://example.org/talk.webm"
-    assert showing.choose_clips("drawn", chosen=address)["path"].tolist() == [address]
+    assert showing.choose_clip("drawn", chosen=address) == (address, "")
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"No file gone\.mp4"):
-        showing.choose_clips("drawn", chosen="gone.mp4")
+        showing.choose_clip("drawn", chosen="gone.mp4")
     with pytest.raises(FileNotFoundError, match="10_corpus"):
-        showing.choose_clips("drawn")
+        showing.choose_clip("drawn")
 
 
 def test_own_voice_says_what_its_network_does(tmp_path, shipped, takes):

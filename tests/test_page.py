@@ -206,6 +206,26 @@ def test_a_camera_is_read_while_it_runs(open_page):
     assert later[0]["box"] == pytest.approx([10 / 160, 10 / 120, 40 / 160, 50 / 120])
 
 
+def test_second_face_is_found_though_one_is_followed_cheaply():
+    class Cheap(OneFace):
+        n_full = 0
+
+        def detect(self, picture):
+            self.n_full += 1
+            both = np.array([[10, 10, 70, 80, 0.99], [90, 10, 140, 80, 0.99]], np.float32)
+            return both if self.n_full > 1 else both[:1]
+
+        def detect_close(self, picture):
+            return np.array([[10, 10, 70, 80, 0.99]], np.float32)
+
+    reader = live.LiveReader(StandInNetworks(), Cheap())
+    n_faces = []
+    for k in range(2 * live.FULL_LOOKS):
+        reader.show(np.full((120, 160, 3), 128, np.uint8), k / 10)
+        n_faces.append(len(reader.faces))
+    assert n_faces.index(2) == live.FULL_LOOKS - 1 and n_faces[-1] == 2
+
+
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_a_voice_is_read_with_the_only_face_and_noise_is_not(open_page, monkeypatch):
     page = open_page(open_reader=lambda: live.LiveReader(StandInNetworks(), OneFace()))

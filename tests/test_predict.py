@@ -52,6 +52,12 @@ class Networks:
         assert expressions.shape == (len(times), 7) and len(times)
         return lean_to("happy")
 
+    def listen(self, waveforms):
+        return self.hear(waveforms), np.zeros((len(waveforms), 5), np.float32)
+
+    def watch(self, expressions):
+        return self.judge(expressions, expressions[:, 0]), np.zeros(3, np.float32)
+
     def fuse(self, voices, faces):
         both = np.stack([voices, faces])
         n_sides = np.isfinite(both).sum(axis=0)
@@ -358,6 +364,20 @@ def test_files_hold_the_timeline(tmp_path, alone, drawing):
     assert tuple(table.columns) == timeline.COLUMNS and table.emotion.tolist() == ["unsure"]
 
 
+def test_few_lines_say_who_and_what(tmp_path, alone, takes, drawing, capsys):
+    voice = write_wav(tmp_path / "voice.wav", takes[2][0][1], RATE_HZ)
+    out = ["--out", str(tmp_path / "out")]
+    assert main([str(voice), *out], networks=Networks()) == 0
+    printed = capsys.readouterr().out
+    assert " voice " in printed and "off-screen" not in printed and "confidence" in printed
+    write_wav(tmp_path / "hush.wav", np.zeros(RATE_HZ, "f"), RATE_HZ)
+    files = [str(alone), str(voice), str(tmp_path / "hush.wav")]
+    assert main([*files, "--out", str(tmp_path / "more")], networks=Networks()) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "angry 100% (0.65)" in lines["voice"] and "unsure 100%" in lines["alone"]
+    assert "nothing to read" in lines["hush"] and "nothing to read" not in lines["alone"]
+
+
 def test_json_is_printed_for_scripts(alone, capsys):
     assert main([str(alone), "--json", "-"], networks=Networks()) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -396,19 +416,20 @@ MEASURED = (
 )
 
 
-def repeat(path, source, n_times):
-    """Write a film over and over, by its packets."""
-    with av.open(str(path), "w") as whole, av.open(str(source)) as first:
+def join_films(path, sources):
+    """Write films of one make one after the other, by their packets."""
+    now_s = 0.0
+    with av.open(str(path), "w") as whole, av.open(str(sources[0])) as first:
         streams = [whole.add_stream_from_template(stream) for stream in first.streams]
-        length_s = first.duration / av.time_base + 0.1
-        for turn in range(n_times):
+        for source in sources:
             with av.open(str(source)) as part:
                 for packet in part.demux():
                     if packet.dts is not None:
-                        shift = round(turn * length_s / packet.time_base)
+                        shift = round(now_s / packet.time_base)
                         packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
                         packet.stream = streams[packet.stream_index]
                         whole.mux(packet)
+                now_s += part.duration / av.time_base + 0.1
     return path
 
 
@@ -418,7 +439,7 @@ def test_memory_is_the_same_for_ten_minutes(tmp_path, conversation):
     peaks = []
     for minutes in (1, 10):
         n_times = int(60 * minutes / turns[-1][1]) + 1
-        path = repeat(tmp_path / f"{minutes}.mkv", source, n_times)
+        path = join_films(tmp_path / f"{minutes}.mkv", [source] * n_times)
         command = [sys.executable, "-c", MEASURED, str(path)]
         done = subprocess.run(command, check=True, cwd=REPOSITORY, capture_output=True)
         peaks.append(int(done.stdout))

@@ -17,11 +17,11 @@ def list_people(table):
     return [n for n in numbers if n != OFF_SCREEN] + [OFF_SCREEN] * (OFF_SCREEN in numbers)
 
 
-def name_person(person, *, short=False):
-    """Return what a row of a picture is called."""
+def name_person(person, *, short=False, is_sound=False):
+    """Return what a row of a picture is called; ``is_sound``: the file has no pictures."""
     if person != OFF_SCREEN:
         return str(person) if short else f"person {person}"
-    return "voice" if short else "a voice off screen"
+    return "voice" if short or is_sound else "a voice off screen"
 
 
 class Answers:

@@ -63,6 +63,7 @@ def parse_arguments(arguments):
     add("--by", choices=windows.BY, default="window", help="utterance: from pause to pause")
     add("--window", type=float, default=3.0, metavar="S", help="length of a window, seconds")
     add("--step", type=float, default=0.5, metavar="S", help="from window to window, seconds")
+    add("--adapt", action="store_true", help="read each person anew, as one known from all of it")
     add("--video", action="store_true", help="write the film with boxes and timeline too")
     add("--json", choices=["-"], help="print the answers, a line each, instead of tables")
     add("--jobs", type=int, default=-1, metavar="N", help="files at a time; -1: one a core")
@@ -78,6 +79,7 @@ def answer_all(found, options, networks):
     """Read files {name: location}, write and print their answers; return {name: why not}."""
     failed, waiting = {}, {}
     how = {"window_s": options.window, "step_s": options.step, "by": options.by}
+    how["adapt"] = options.adapt
     checksums = dict((networks or load_networks()).checksums)
     for name, location in found.items():
         try:
@@ -106,8 +108,10 @@ def answer_all(found, options, networks):
             continue
         if options.json:
             print(json.dumps(timeline.describe(answer), allow_nan=False), flush=True)
-        else:
+        elif len(found) == 1:
             print_summary(name, answer)
+        else:
+            print_line(name, answer)
     if options.folder and not options.json:
         print(f"answers: {shorten_path(options.folder)}\n{timeline.STATEMENT}")
     return failed
@@ -217,7 +221,20 @@ def print_summary(name, answer):
     words = [word for word in (*EMOTIONS, timeline.UNSURE) if summary[word].max() >= 0.005]
     print("  " + " ".join(f"{title:>10}" for title in ("person", "read", *words, "confidence")))
     for row in summary.to_dict("records"):
-        person = row["person"] or "off-screen"
+        person = row["person"] or ("off-screen" if facts["width"] else "voice")
         cells = [f"{person!s:>10}", f"{row['read_s']:8.1f} s"]
         cells += [f"{row[word]:10.0%}" for word in words]
         print("  " + " ".join([*cells, f"{row['confidence']:10.2f}"]))
+
+
+def print_line(name, answer):
+    """Print a file among many: name, seconds, a person's likeliest emotion each, what was odd."""
+    told = []
+    for row in answer.summary.to_dict("records"):
+        share, best = max((row[word], word) for word in (*EMOTIONS, timeline.UNSURE))
+        who = f"{row['person'] or 'voice'}: " if len(answer.summary) > 1 else ""
+        told.append(f"{who}{best} {share:.0%} ({row['confidence']:.2f})")
+    remarks = [remark for text in answer.table["remarks"] if text for remark in text.split("; ")]
+    odd = list(dict.fromkeys([*answer.facts["problems"], *remarks]))
+    line = f"{name:<30} {answer.facts['duration_s']:7.1f} s  {', '.join(told) or 'nothing to read'}"
+    print(line + "".join(f"; {remark}" for remark in odd), flush=True)

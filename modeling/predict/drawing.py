@@ -70,7 +70,8 @@ def draw_timeline(timeline, target):
     columns = lay_columns(timeline, end_s)
     for ax, person in zip(axes, shown, strict=False):
         draw_person(ax, Answers(timeline.table, person), columns)
-        ax.set_ylabel(name_person(person).replace(" off", "\noff"), color=INK, fontweight="bold")
+        name = name_person(person, is_sound=timeline.facts.get("width") == 0)
+        ax.set_ylabel(name.replace(" off", "\noff"), color=INK, fontweight="bold")
     if not shown:
         axes[0].text(0.5, 0.5, "nothing to read", ha="center", transform=axes[0].transAxes)
         axes[0].set_yticks([])

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from modeling.predict import timeline
+from modeling.predict.adapting import adapt_rows
 from modeling.predict.people import STILL_CHANGE
 from modeling.predict.speakers import attribute_phrases, find_speaker
 from modeling.predict.timeline import COLUMNS, FACE_COLUMNS, UNSURE, Timeline
@@ -23,6 +24,8 @@ def tell(reading, networks):
         edges = tuple(float(edge) for edge in window)
         near = [own for own in phrases if own.start_s < edges[1] and own.end_s > edges[0]]
         rows += _list_rows(reading, networks, edges, near)
+    if reading.adapts:
+        adapt_rows(rows, networks, is_seen=bool(reading.people))
     _fuse(rows, networks)
     for row in rows:
         row["start_s"] += reading.start_s
@@ -51,16 +54,16 @@ def _list_rows(reading, networks, window, phrases):
     common = [*[remark] * bool(remark), *_list_remarks(voice)]
     rows = []
     for person in shown:
-        posterior, remarks = faces[person.number]
-        heard = voice.posterior if person.number == speaker and voice else None
+        face, remarks = faces[person.number]
         share = _count(reading, person, window) / max(n_looks, 1)
-        rows.append(_make_row(window, person.number, heard, posterior, voice, share))
+        is_heard = person.number == speaker and voice is not None
+        rows.append(_make_row(window, person.number, voice, share, is_heard=is_heard, face=face))
         rows[-1]["remarks"] = "; ".join([*remarks, *common])
     if voice is not None and voice.posterior is not None and speaker == 0:
-        rows.insert(0, _make_row(window, 0, voice.posterior, None, voice, 0.0))
+        rows.insert(0, _make_row(window, 0, voice, 0.0, is_heard=True))
         rows[0]["remarks"] = "; ".join(common)
     if not rows:
-        rows.append(_make_row(window, 0, None, None, voice, 0.0))
+        rows.append(_make_row(window, 0, voice, 0.0))
         rows[-1]["remarks"] = "; ".join(common)
     return rows
 
@@ -78,7 +81,10 @@ def _count(reading, person, window):
 
 
 def _read_face(reading, networks, person, window):
-    """Return the posterior of a person's face in a window, None if it is not read; and remarks."""
+    """Return what a person's face shows in a window, and remarks.
+
+    What it shows are a posterior and, to adapt, an embedding; None each where it is not read.
+    """
     own = _find_rows(person.times - reading.start_s, window, reading.is_still)
     n_looks = own.stop - own.start
     boxes, remarks = person.boxes[own], []
@@ -91,13 +97,15 @@ def _read_face(reading, networks, person, window):
     if reading.is_still:
         remarks.append("still picture: expression alone")
     elif n_looks < FEW_LOOKS:
-        return None, remarks
+        return (None, None), remarks
     elif np.nanmedian(np.append(person.changes[own][1:], np.nan)) < STILL_CHANGE:
-        return None, [*remarks, "the face is a still picture: not read"]
+        return (None, None), [*remarks, "the face is a still picture: not read"]
     if side < LEAST_SIDE:
-        return None, remarks
+        return (None, None), remarks
+    if reading.adapts:
+        return networks.watch(person.expressions[own]), remarks
     times = person.times[own] - reading.start_s - window[0]
-    return np.asarray(networks.judge(person.expressions[own], times), np.float32), remarks
+    return (np.asarray(networks.judge(person.expressions[own], times), np.float32), None), remarks
 
 
 def _list_remarks(voice):
@@ -108,8 +116,16 @@ def _list_remarks(voice):
     return remarks + ["sound without speech"] * voice.is_other
 
 
-def _make_row(window, person, heard, posterior, voice, share):
-    """Return a row without its fused posterior; None stands for a side that says nothing."""
+def _make_row(window, person, voice, share, *, is_heard=False, face=(None, None)):
+    """Return a row without its fused posterior, with embeddings beside the columns.
+
+    Args:
+        window, person: Its seconds, and the number of whom it is of.
+        voice: The window's `sound.Voice`, or None; the row has its posterior if ``is_heard``.
+        share: Of the window's pictures that show the face.
+        face: Its posterior and embedding, or None each.
+    """
+    heard, posterior = voice.posterior if is_heard else None, face[0]
     states = {(True, True): "face and voice", (False, True): "face", (True, False): "voice"}
     row = {"start_s": window[0], "end_s": window[1], "person": person}
     row["state"] = states.get((heard is not None, posterior is not None), "nothing to read")
@@ -117,6 +133,7 @@ def _make_row(window, person, heard, posterior, voice, share):
     for side, values in (("both", None), ("voice", heard), ("face", posterior)):
         values = NOTHING if values is None else values
         row |= {f"{side}_{name}": float(p) for name, p in zip(EMOTIONS, values, strict=True)}
+    row |= {"voice_embedding": voice.embedding if is_heard else None, "face_embedding": face[1]}
     row |= {"speech_s": voice.speech_s if voice else 0.0, "face_share": float(share)}
     return row
 

@@ -56,6 +56,7 @@ class Networks:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = 1  # faces and voices are read side by side as it is
         read = {name: (folder / f"{name}.onnx").read_bytes() for name in NAMES}
         self._sessions = {
             name: onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -10,6 +10,7 @@ def predict_clip(
     window_s=3.0,
     step_s=0.5,
     by="window",
+    adapt=False,
     networks=None,
     detector=None,
     progress=None,
@@ -20,6 +21,7 @@ def predict_clip(
         path: Path or URL.
         window_s, step_s: Length of a window, and from one's start to the next one's, in seconds.
         by: "window", or "utterance" to read from pause to pause.
+        adapt: Read each person anew, as one who is known from all of the file.
         networks: What reads; None loads the shipped ones, see `networks.load_networks`.
         detector: What finds faces, see `opencv_model.resnet_ssd`; None opens the usual one.
         progress: Function that is told how many seconds were read, and of how many (or None).
@@ -32,7 +34,7 @@ def predict_clip(
         from modeling.predict.networks import load_networks
 
         networks = load_networks()
-    options = {"window_s": window_s, "step_s": step_s, "by": by}
+    options = {"window_s": window_s, "step_s": step_s, "by": by, "adapt": adapt}
     reading = read_file(path, networks, detector=detector, progress=progress, **options)
     timeline = tell(reading, networks)
     timeline.facts["parameters"] = options

@@ -32,16 +32,19 @@ class Reading:
     start_s: float  # second of the file at which the first window starts
     cuts_s: list = field(default_factory=list)  # seconds of the file at which shots begin
     is_still: bool = False  # a picture file
+    adapts: bool = False  # to people: voices have embeddings
     facts: dict = field(default_factory=dict)
 
 
-def read_file(location, networks, *, by, window_s, step_s, detector=None, progress=None):
+def read_file(
+    location, networks, *, by, window_s, step_s, adapt=False, detector=None, progress=None
+):
     """Return the `Reading` of a media file or of a picture.
 
     Args:
         location: Path or URL.
         networks: See `networks.load_networks`.
-        by, window_s, step_s: See `predict_clip`.
+        by, window_s, step_s, adapt: See `predict_clip`.
         detector: See `opencv_model.resnet_ssd`; None opens the usual one.
         progress: Function that is told how many seconds were read, and of how many (or None).
 
@@ -52,7 +55,8 @@ def read_file(location, networks, *, by, window_s, step_s, detector=None, progre
     if by not in windows.BY:
         raise ValueError(f"by = {by!r} is unknown; expected one of {', '.join(windows.BY)}.")
     faces = FaceReader(detector or open_detector(), networks.look)
-    sound = SoundReader(networks.hear, by=by, window_s=window_s, step_s=step_s)
+    listen = networks.listen if adapt else lambda waveforms: (networks.hear(waveforms), None)
+    sound = SoundReader(listen, by=by, window_s=window_s, step_s=step_s)
     if get_path(location).suffix.lower() in SUFFIXES:
         return _read_still(location, faces, sound)
     with (
@@ -86,7 +90,7 @@ def read_file(location, networks, *, by, window_s, step_s, detector=None, progre
     people = join_tracks(faces.tracks, len(faces.look_times))
     times, shots = np.array(faces.look_times), np.array(faces.look_shots)
     cuts_s = times[1:][np.diff(shots) > 0].tolist()
-    return Reading(people, times, sound, spans, start_s, cuts_s, facts=facts)
+    return Reading(people, times, sound, spans, start_s, cuts_s, adapts=adapt, facts=facts)
 
 
 def _play(stream):

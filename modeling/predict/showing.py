@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from modeling.predict.answers import Boxes
@@ -27,16 +26,12 @@ TURNS = ((1, "surprised"), (2, "neutral"), (1, "happy"), (2, "sad"))
 """Who speaks in the picture, and with which emotion; two sentences a turn."""
 
 
-def choose_clips(corpus, *, chosen="", n_each=2):
-    """Return the clip to read and clips of one person to adapt by, as a table with a ``path``.
+def choose_clip(corpus, *, chosen=""):
+    """Return the path or URL of the clip to read, and its emotion, "" where that is not known.
 
     Args:
         corpus: A corpus that notebook 10 has indexed.
-        chosen: Path or URL of the clip to read; that one is then the only one.
-        n_each: Clips of each emotion of the person; the first in the table is the one to read.
-
-    Returns:
-        DataFrame with the columns ``path`` and ``emotion``, which is empty where it is not known.
+        chosen: Path or URL of the clip; empty for one of the corpus.
 
     Raises:
         FileNotFoundError: There is no such file, or the corpus has not been indexed.
@@ -45,15 +40,11 @@ def choose_clips(corpus, *, chosen="", n_each=2):
         path = chosen if locations.is_url(chosen) else Path(arrays.find_home(), chosen).expanduser()
         if isinstance(path, Path) and not path.is_file():
             raise FileNotFoundError(f"No file {chosen}; CLIP is a path or URL, or empty.")
-        return pd.DataFrame({"path": [path], "emotion": [""]})
+        return path, ""
     clips = arrays.read_clips(arrays.corpus_folder(corpus))
     (first,) = arrays.choose_examples(clips, 1)
-    clips = clips.set_index("clip_id")
-    same = clips[(clips["actor"] == clips.loc[first, "actor"]) & (clips["status"] != "failed")]
-    own = same.drop(first).groupby("emotion", sort=False).head(n_each)
-    own = pd.concat([same.loc[[first]], own])
-    files, base = own["video"].where(own["video"] != "", own["audio"]), index.read_base(corpus)
-    return own[["emotion"]].assign(path=[locations.join(base, file) for file in files])
+    own = clips.set_index("clip_id").loc[first]
+    return locations.join(index.read_base(corpus), own["video"] or own["audio"]), own["emotion"]
 
 
 def take_frames(path, times):

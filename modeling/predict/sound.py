@@ -5,7 +5,7 @@ read only numbers are kept, 31 a second.
 """
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,18 +29,20 @@ class Voice:
     posterior: np.ndarray | None  # float32 (8,); None where too little is said
     is_clipped: bool
     is_other: bool  # loud, and no speech: noise or music
+    embedding: np.ndarray | None = None  # float32 (feature,), where it is asked for
 
 
 class SoundReader:
     """Reads voices while sound comes: ``start``, ``hear`` each stretch, then ``finish``.
 
     Args:
-        hear: Function of a list of float32 waveforms that gives float32 (n, 8).
+        listen: Function of a list of float32 waveforms that gives float32 (n, 8), and embeddings
+            (n, feature) or None.
         by, window_s, step_s: See `predict_clip`.
     """
 
-    def __init__(self, hear, *, by, window_s, step_s):
-        self._hear, self._by, self._window_s, self._step_s = hear, by, window_s, step_s
+    def __init__(self, listen, *, by, window_s, step_s):
+        self._listen, self._by, self._window_s, self._step_s = listen, by, window_s, step_s
         self.start_s = None
         self.probabilities, self.energies = array("f"), array("f")
         self.loudness = array("f")  # root mean square on a grid of GRID_HZ from the start
@@ -108,11 +110,12 @@ class SoundReader:
             self.voices[window], waveform = self._judge(window)
             if waveform is not None:
                 waveforms[window] = waveform
-        posteriors = self._hear(list(waveforms.values())) if waveforms else []
-        for window, posterior in zip(waveforms, posteriors, strict=True):
-            heard = np.asarray(posterior, np.float32) if np.isfinite(posterior).all() else None
-            voice = self.voices[window]
-            self.voices[window] = Voice(voice.speech_s, heard, voice.is_clipped, voice.is_other)
+        posteriors, embeddings = self._listen(list(waveforms.values())) if waveforms else ([], None)
+        for row, (window, posterior) in enumerate(zip(waveforms, posteriors, strict=True)):
+            if np.isfinite(posterior).all():
+                found = {"posterior": np.asarray(posterior, np.float32)}
+                found["embedding"] = None if embeddings is None else embeddings[row]
+                self.voices[window] = replace(self.voices[window], **found)
         first = max(int((kept_s - SLACK_S) * RATE_HZ), self._first)
         self._samples = self._samples[first - self._first :].copy()
         self._first = first

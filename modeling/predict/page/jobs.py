@@ -252,6 +252,7 @@ def describe_answer(timeline):
     from modeling.predict.drawing import find_end
 
     people = list_people(timeline.table)
+    is_sound = timeline.facts.get("width") == 0
     return {
         "file": timeline.facts.get("file", ""),
         "duration_s": find_end(timeline),
@@ -259,7 +260,7 @@ def describe_answer(timeline):
         "statement": timeline.facts.get("statement", ""),
         "emotions": list(EMOTIONS),
         "colours": list_colours(),
-        "people": [describe_person(timeline.table, person) for person in people],
+        "people": [describe_person(timeline.table, person, is_sound=is_sound) for person in people],
     }
 
 
@@ -271,7 +272,7 @@ def list_colours():
     return {name: [find_colour(name), find_text_colour(find_colour(name))] for name in names}
 
 
-def describe_person(table, person):
+def describe_person(table, person, *, is_sound=False):
     """Return a person's answers, one after the other, and the share of each."""
     answers = Answers(table, person)
     lengths = (answers.to_s - answers.from_s).clip(1e-6)
@@ -286,7 +287,8 @@ def describe_person(table, person):
         name: sum(s for s, e in zip(lengths, answers.emotions, strict=True) if e == name) / read_s
         for name in (*EMOTIONS, "unsure")
     }
-    told = {"person": person, "name": name_person(person), "read_s": read_s, "spans": spans}
+    name = name_person(person, is_sound=is_sound)
+    told = {"person": person, "name": name, "read_s": read_s, "spans": spans}
     return told | {"shares": {name: round(share, 4) for name, share in shares.items() if share}}
 
 

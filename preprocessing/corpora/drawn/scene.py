@@ -1,4 +1,4 @@
-"""Film two drawn people side by side who talk in turn."""
+"""Film drawn people side by side who talk in turn, or one alone."""
 
 from pathlib import Path
 
@@ -16,31 +16,28 @@ SWAY = 0.5
 
 
 def film_scene(path, takes, *, seed=7):
-    """Write takes of two actors as one mp4, one after the other; return when who talks.
+    """Write takes as one mp4, one after the other; return when who talks.
 
-    The actor of the first take sits at the left.
+    The actor of the first take sits at the left; who does not talk, listens.
 
     Args:
         path: Path of the file.
-        takes: List of ``clip.Take`` of two actors.
+        takes: List of ``clip.Take``.
 
     Returns:
         List of (start in seconds, end, actor), a turn each.
-
-    Raises:
-        ValueError: The takes are not of two actors.
     """
     actors = list(dict.fromkeys(take.actor for take in takes))
-    if len(actors) != 2:
-        raise ValueError(f"the takes are of {len(actors)} actors; a scene has 2.")
     rng = np.random.default_rng(seed)
     played = [_play(take, seed) for take in takes]
     still = {take.actor: frames[0] for take, (frames, _) in zip(takes, played, strict=True)}
     parts, turns, now_s = [], [], 0.0
     for take, (frames, _) in zip(takes, played, strict=True):
-        (other,) = set(actors) - {take.actor}
-        sides = {take.actor: frames, other: _listen(still[other], len(frames), rng)}
-        parts.append(np.concatenate([sides[actor] for actor in actors], axis=2))
+        sides = [
+            frames if actor == take.actor else _listen(still[actor], len(frames), rng)
+            for actor in actors
+        ]
+        parts.append(np.concatenate(sides, axis=2))
         turns.append((now_s, now_s + len(frames) / FPS, take.actor))
         now_s = turns[-1][1]
     frames = np.pad(np.concatenate(parts), ((0, 0), (MARGIN, MARGIN), (0, 0), (0, 0)), mode="edge")
