@@ -57,7 +57,7 @@ def test_one_actor_alone_is_filmed_take_after_take(tmp_path, shipped):
     turns = scene.film_scene(tmp_path / "alone.mp4", takes)
     assert [start_s for start_s, *_ in turns[1:]] == [end_s for _, end_s, _ in turns[:-1]]
     plain, adapted = (
-        predict_clip(tmp_path / "alone.mp4", networks=shipped, adapt=adapt).table
+        predict_clip(tmp_path / "alone.mp4", window_s=1.5, networks=shipped, adapt=adapt).table
         for adapt in (False, True)
     )
     assert set(plain["person"]) == {1}
