@@ -216,13 +216,13 @@ def test_predictions_of_those_who_were_not_trained_on_are_published_fold_by_fold
 
 
 def test_a_fusion_which_is_fitted_on_them_publishes_none(empty_home):
-    make_row("fusion_shipped")
-    for name, own in {"fusion_shipped": False, "audio_shipped": True}.items():
+    make_row("fusion_nested")
+    for name, own in {"fusion_nested": False, "audio_moonshine_small": True}.items():
         assert experiments.main(["publish", name]) == 0
         assert (empty_home / "published" / name / "out_of_fold.csv").is_file() == own
-    facts = json.loads((empty_home / "published/fusion_shipped/parameters.json").read_text("utf-8"))
+    facts = json.loads((empty_home / "published/fusion_nested/parameters.json").read_text("utf-8"))
     read = [[source["branch"] for source in own["runs"]] for own in facts["folds"]]
-    assert read == [["audio_moonshine_tiny", "face_statistics"]] * 5
+    assert read == [["audio_moonshine", "audio_moonshine_tiny", "face_summary"]] * 5
 
 
 def test_folds_of_different_arrays_are_not_compared_either(empty_home):

@@ -106,9 +106,7 @@ def fit_head(encoder, heard, part, protocol, corpora, *, span, strength):
     inner = nested.deal_inner(part.clips, protocol)
     logs = nested.judge_out_of_fold(rows, labels, inner, strength, n_classes, corpora)
     temperature = experts.fit_temperature(logs, labels)
-    n_times = len(rows) // n_clips
-    known = np.tile(labels, n_times), strength, np.tile(corpora, n_times)
-    fitted = nested.fit_linear(rows, *known)
+    fitted = nested.fit_linear(rows, labels, strength, corpora)
 
     x = layers.Flatten()(start[:, first - 1 : last] if span else start)
     x = layers.Normalization(mean=components.mean, variance=components.deviation**2)(x)

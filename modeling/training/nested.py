@@ -91,11 +91,14 @@ def fit_linear(features, labels, strength, corpora=None):
     """Return a logistic regression in which rare emotions count as much as frequent ones.
 
     Args:
-        features, labels: float (row, component) and int (row,).
+        features: float (row, component): clips, then any copies of them all in the same order.
+        labels: int (clip,).
         strength: scikit-learn's C: larger fits closer.
-        corpora: Names (row,), of which each corpus is to count as much as the others; or None.
+        corpora: Names (clip,), of which each corpus is to count as much as the others; or None.
     """
-    model = LogisticRegression(C=strength, max_iter=1000)
+    n_times, model = len(features) // len(labels), LogisticRegression(C=strength, max_iter=1000)
+    labels = np.tile(labels, n_times)
+    corpora = None if corpora is None else np.tile(corpora, n_times)
     with threadpool_limits(1):  # on problems as small as these, threads wait for each other
         return model.fit(features, labels, sample_weight=weigh_rows(labels, corpora))
 
@@ -126,13 +129,12 @@ def judge_out_of_fold(features, labels, inner, strength, n_classes, corpora=None
     n_clips, n_times = len(labels), len(features) // len(labels)
     logs = np.empty((n_clips, n_classes))
     for share in np.unique(inner):
-        met = np.tile(inner != share, n_times)
-        own = np.tile(labels, n_times)[met]
-        if len(set(own)) < 2:  # a corpus of few clips: nothing to tell apart
+        met = inner != share
+        if len(set(labels[met])) < 2:  # a corpus of few clips: nothing to tell apart
             logs[inner == share] = -np.log(n_classes)
             continue
-        names = None if corpora is None else np.tile(corpora, n_times)[met]
-        model = fit_linear(features[met], own, strength, names)
+        names = None if corpora is None else corpora[met]
+        model = fit_linear(features[np.tile(met, n_times)], labels[met], strength, names)
         held = features[:n_clips][inner == share]
         logs[inner == share] = classifiers.read_log_posteriors(model, held, n_classes)
     return logs
