@@ -235,6 +235,7 @@ def print_line(name, answer):
         who = f"{row['person'] or 'voice'}: " if len(answer.summary) > 1 else ""
         told.append(f"{who}{best} {share:.0%} ({row['confidence']:.2f})")
     remarks = [remark for text in answer.table["remarks"] if text for remark in text.split("; ")]
-    odd = list(dict.fromkeys([*answer.facts["problems"], *remarks]))
+    problems = [own for own in answer.facts["problems"] if own != "no video stream"]  # a recording
+    odd = dict.fromkeys([*problems, *remarks])
     line = f"{name:<30} {answer.facts['duration_s']:7.1f} s  {', '.join(told) or 'nothing to read'}"
     print(line + "".join(f"; {remark}" for remark in odd), flush=True)

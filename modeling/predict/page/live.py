@@ -86,7 +86,7 @@ def decode_picture(data):
 
 def open_shipped_reader():
     """Return a `LiveReader` of the shipped networks."""
-    from modeling.predict.networks import load_networks
+    from modeling.predict.command import load_networks  # once for all visitors
     from opencv_model.resnet_ssd import open_detector
 
     return LiveReader(load_networks(), open_detector(quiet=True))
