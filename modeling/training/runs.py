@@ -21,6 +21,8 @@ from preprocessing.disk import arrays
 from preprocessing.disk.files import read_table
 
 MODALITIES = ("face", "voice", "face and voice")
+NO_BRANCHES = ("compare", "strangers")
+"""Runs that judge nobody anew, or people of other corpora."""
 
 
 def results_folder():
@@ -245,7 +247,7 @@ def pool_runs(corpus, *, protocol):
     Raises:
         FileNotFoundError: There is no run for this corpus and protocol.
     """
-    every = [f for f in list_runs(corpus, protocol=protocol) if f["branch"] != "compare"]
+    every = [f for f in list_runs(corpus, protocol=protocol) if f["branch"] not in NO_BRANCHES]
     same, others = freshness.split_by_clips(corpus, every)
     other = f", only of other clips than today's: {freshness.name_runs(others)}" if others else ""
     if others and same:
