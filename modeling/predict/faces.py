@@ -278,7 +278,7 @@ class FaceReader:
         if len(track.times) % SPAN_LOOKS == 1:  # a portrait needs few
             square = square_boxes(box[None], margin=PORTRAIT_MARGIN)[0]
             portrait = crop_frame(*place, square, size=PORTRAIT_SIDE, grey=False)
-            track.portrait = track.portrait + portrait.astype(float)
+            track.portrait = track.portrait + portrait.astype(np.float32)
         return face
 
     def _watch(self, track, frames, seen, boxes, stop):
@@ -322,6 +322,8 @@ class FaceReader:
             elif track.raw:
                 newest = max(track.raw)
                 track.raw = {k: v for k, v in track.raw.items() if k >= keep or k == newest}
+            if not track.raw:  # it is over
+                track.last_face = track.last_mouth = None
 
 
 def _pair(boxes, box):
