@@ -250,7 +250,8 @@ def test_leak_and_damage_are_published_beside_the_rows_that_measure_them(empty_h
 
     make_row("fusion_shipped", tables=damage)
     assert experiments.main(["publish", "fusion_shipped"]) == 0
-    lines = (empty_home / "published" / "degradation.csv").read_text("utf-8").splitlines()
+    lines = (empty_home / "published/fusion_shipped/degradation.csv").read_text("utf-8")
+    lines = lines.splitlines()
     assert lines[0] == "damage,judged by,amount,accuracy"
     assert lines[1:] == ["Noise over the voice,a,clean,0.35", "Noise over the voice,a,0 dB,0.1"]
 

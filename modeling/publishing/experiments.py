@@ -233,8 +233,8 @@ def publish_experiment(name):
         print(f"published {name}: {len(found)} folds")
     if name == "audio_features":
         arrays.write_table(PUBLISHED / "leak.csv", read_table(found[0]["folder"] / "leak.csv"))
-    if name == SHIPPED:
-        arrays.write_table(PUBLISHED / "degradation.csv", collect_degradation(found))
+    if name in (SHIPPED, CHOSEN) and any(last["folder"].glob("*_over_the_voice.csv")):
+        arrays.write_table(PUBLISHED / name / "degradation.csv", collect_degradation(name, found))
 
 
 def describe_fold(facts):
@@ -251,7 +251,7 @@ def write_predictions(path, table):
     arrays.write_table(path, table.round(dict.fromkeys(columns, DECIMALS)))
 
 
-def collect_degradation(found):
+def collect_degradation(name, found):
     """Return what noise and lost frames did in notebook 50: means of the folds' accuracies."""
     pieces = []
     for facts in found:
@@ -265,7 +265,7 @@ def collect_degradation(found):
                 pieces.append(own.assign(damage=kind))
     names = ["damage", "judged by", "amount"]
     means = pd.concat(pieces).groupby(names, sort=False)["accuracy"].mean()
-    rows = {EXPERIMENTS[need].branch: need for need in EXPERIMENTS[SHIPPED].needs}
+    rows = {EXPERIMENTS[need].branch: need for need in EXPERIMENTS[name].needs}
     return means.round(DECIMALS).reset_index().replace({"judged by": rows})
 
 

@@ -104,7 +104,10 @@ def make_tables():
         "curve": tabulate_curve(read_table(PUBLISHED / "audio_moonshine_adapted" / "curve.csv")),
         "actor05": tabulate_actor(read_table(PUBLISHED / "actor05.csv")),
         "leak": tabulate_leak(read_table(PUBLISHED / "leak.csv")),
-        "degradation": tabulate_degradation(read_table(PUBLISHED / "degradation.csv")),
+        "degradation": tabulate_degradation(read_table(PUBLISHED / SHIPPED / "degradation.csv")),
+        "degradation_chosen": tabulate_degradation(
+            read_table(PUBLISHED / CHOSEN / "degradation.csv")
+        ),
         "expression": tabulate_expression(),
     }
     made = {name: write_markdown(table) for name, table in made.items()}
