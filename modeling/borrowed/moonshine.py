@@ -11,10 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
+from modeling.borrowed.readable import SHORTEST
 from modeling.borrowed.weights import borrow_network, fetch_weights, read_file
 from modeling.training.layers import ClearPadding, ClipNormalization, RotaryAttention
 
-FRAME, HOP = 895, 384
+FRAME, HOP = SHORTEST, 384
+HEARING = {"batch_size": 16, "shortest": FRAME}
+"""How ``networks.run_network`` runs a network that reads waveforms."""
+
 """Samples that one frame hears, and from one frame to the next: 56 and 24 ms."""
 
 SIZES = {"base": (416, 8), "tiny": (288, 6)}

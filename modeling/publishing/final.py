@@ -16,7 +16,7 @@ from modeling.adaptation.adapter import Adapter
 from modeling.borrowed import moonshine
 from modeling.fusion import experts, heads
 from modeling.training import inputs, nested, networks
-from modeling.training.inputs import Parts
+from modeling.training.inputs import PARTS, Parts
 
 layers = keras.layers
 
@@ -25,8 +25,6 @@ ADAPTED_STRENGTH = 0.01
 """Of the head that reads a person without the offset, as in notebook 51."""
 
 SEED = 7
-VOICE = {"dtype": "float32", "batch_size": 16, "shortest": moonshine.FRAME}
-"""How a network that reads waveforms is run, as in notebook 44."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,11 @@ def fit_final(found):
     encoder = next(layer for layer in whole.layers if layer.name in ("frozen", "pooling"))
     origin = {key: first[key] for key in ("corpus", "protocol", "fold")}
     corpus, protocol, fold = origin.values()
-    parts = pool_everybody(inputs.read_parts(corpus, first["array"], protocol=protocol, fold=fold))
+    parts = inputs.read_parts(corpus, first["array"], protocol=protocol, fold=fold)
+    everybody = {"train": nested.join_parts(parts, *PARTS)}
+    parts = Parts(everybody, origin=parts.origin, array=parts.array)
     n_copies = first["parameters"].get("N_COPIES", 0)
-    hearing = VOICE if first["array"] == "waveforms" else {}
+    hearing = moonshine.HEARING if first["array"] == "waveforms" else {}
     known = inputs.add_copies(parts, n_copies=n_copies)
     heard = networks.run_network(encoder, known.x, **hearing)
     corpora = inputs.name_corpora(corpus, parts["train"].clips["actor"])
@@ -70,19 +70,6 @@ def choose_most(found):
     said = [(facts["parameters"].get("layers"), facts["parameters"]["strength"]) for facts in found]
     span, strength = Counter((tuple(own or ()), c) for own, c in said).most_common(1)[0][0]
     return {"span": span or None, "strength": strength}
-
-
-def pool_everybody(parts):
-    """Return the parts of a fold as one, ``train``."""
-    pooled = nested.pool_known(parts)
-    known, tested = pooled["train"], parts["test"]
-    everybody = replace(
-        known,
-        x=np.concatenate([known.x, tested.x]),
-        labels=np.concatenate([known.labels, tested.labels]),
-        clips=pd.concat([known.clips, tested.clips], ignore_index=True),
-    )
-    return Parts({"train": everybody}, origin=parts.origin, array=parts.array)
 
 
 def fit_head(encoder, heard, part, protocol, corpora, *, span, strength):

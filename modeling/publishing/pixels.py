@@ -40,8 +40,8 @@ def main():
             print(f"the {name} of fold 1 has met actor {ACTOR}")
             return 1
         x = np.array(arrays.read_array(folder, READS[name]))
-        shortest = {"shortest": moonshine.FRAME, "batch_size": 16} if name == "voice" else {}
-        posteriors = networks.run_network(heads.load_network(facts["folder"]), x, **shortest)
+        hearing = moonshine.HEARING if name == "voice" else {}
+        posteriors = networks.run_network(heads.load_network(facts["folder"]), x, **hearing)
         table = clips[["clip_id", "actor"]].assign(fold=1, part="test", true=clips["emotion"])
         columns = [f"p_{emotion}" for emotion in EMOTIONS]
         said[name] = table.assign(**dict(zip(columns, posteriors.T.astype(float), strict=True)))

@@ -7,15 +7,9 @@ of NaN.
 
 import numpy as np
 
+from modeling.borrowed.readable import SHORTEST, is_silent
 from modeling.expressions import expression_network, fer2013
 from preprocessing.corpora import EMOTIONS
-
-SHORTEST = 895
-"""Samples of the shortest waveform that the voice reads: 0.06 s."""
-
-SILENCE = 1e-3
-"""Largest swing, -60 dB of full scale, of a waveform in which nobody is heard; the softest of
-RAVDESS's 1440 recordings swings by 0.004."""
 
 LOUDEST = 2.0
 """Decoders may go a little beyond 1; what goes beyond this is of another scale."""
@@ -76,7 +70,7 @@ def check_waveforms(waveforms):
         raise ValueError(
             f"waveforms reach {loudest:g}; expected -1 to 1. Divide 16-bit samples by 32768."
         )
-    return waveforms.astype(np.float32), np.ptp(waveforms, axis=1) < 2 * SILENCE
+    return waveforms.astype(np.float32), is_silent(waveforms)
 
 
 def check_faces(faces):

@@ -60,12 +60,19 @@ def pool_known(parts):
 
     First come the protocol's training clips, then its validation clips, see ``part_known``.
     """
-    known = [parts["train"], parts["val"]]
-    clips = pd.concat([part.clips for part in known], ignore_index=True)
-    labels = np.concatenate([part.labels for part in known])
-    x = np.concatenate([part.x for part in known])
-    pooled = {"train": replace(known[0], x=x, labels=labels, clips=clips), "test": parts["test"]}
+    pooled = {"train": join_parts(parts, "train", "val"), "test": parts["test"]}
     return Parts(pooled, origin=parts.origin, array=parts.array)
+
+
+def join_parts(parts, *names):
+    """Return some parts of a fold as one ``Part``, which bears the name of the first."""
+    own = [parts[name] for name in names]
+    return replace(
+        own[0],
+        x=np.concatenate([part.x for part in own]),
+        labels=np.concatenate([part.labels for part in own]),
+        clips=pd.concat([part.clips for part in own], ignore_index=True),
+    )
 
 
 def part_known(values, parts):

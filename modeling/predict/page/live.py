@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from modeling.predict.page.jobs import FullError
+from modeling.predict.timeline import name_answer, name_state
 from preprocessing.corpora import EMOTIONS
 
 WINDOW_S = 3.0  # that an answer is of
@@ -211,15 +212,13 @@ class LiveReader:
         nothing = np.full(len(EMOTIONS), np.nan, np.float32)
         sides = [nothing if side is None else side for side in (voice, face)]
         both = self.networks.fuse(*(side[None] for side in sides))[0]
-        states = {(0, 0): "nothing to read", (0, 1): "face", (1, 0): "voice"}
-        state = states.get((voice is not None, face is not None), "face and voice")
+        state = name_state(is_heard=voice is not None, is_seen=face is not None)
         told = {"person": number, "state": state, "emotion": "", "confidence": None, "box": None}
         if number in self.faces:
             x1, y1, x2, y2 = (float(edge) for edge in self.faces[number][-1][1][:4])
             width, height = self.size
             told["box"] = [x1 / width, y1 / height, (x2 - x1) / width, (y2 - y1) / height]
         if np.isfinite(both).all():
-            told["confidence"] = round(float(both.max()), 3)
-            is_sure = both.max() >= self.networks.unsure_below
-            told["emotion"] = EMOTIONS[int(both.argmax())] if is_sure else "unsure"
+            told["emotion"], confidence = name_answer(both, self.networks)
+            told["confidence"] = round(confidence, 3)
         return told
