@@ -1,7 +1,4 @@
-"""Keras networks as ONNX, which onnxruntime runs without TensorFlow; for whoever packs networks.
-
-Needs tf2onnx (requirements-dev.txt).
-"""
+"""Keras networks as ONNX, which onnxruntime runs without TensorFlow."""
 
 import numpy as np
 
