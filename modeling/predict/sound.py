@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modeling.predict import windows
+from modeling.predict import tones, windows
 from modeling.predict.windows import CHUNK_S
 from preprocessing.voice import activity
 from preprocessing.voice.synchrony import ENERGY_S, GRID_HZ, measure_energy
@@ -18,6 +18,7 @@ RATE_HZ = activity.RATE_HZ
 WARM_S = 5.0  # sound before a stretch that the network of speech hears first
 SLACK_S = 6.0  # sound that is kept beyond what is surely read
 LOUD_DB = -45.0  # sound that is louder than this, relative to full scale, and no speech is named
+OTHER = "sound without speech"
 FULL, CLIPPED_SHARE = 0.985, 0.001  # samples at full scale, and the share of them that is named
 
 
@@ -28,7 +29,7 @@ class Voice:
     speech_s: float  # seconds of speech in it
     posterior: np.ndarray | None  # float32 (8,); None where too little is said
     is_clipped: bool
-    is_other: bool  # loud, and no speech: noise or music
+    other: str = ""  # what sounds beside speech, or without it: see `_name_other`
     embedding: np.ndarray | None = None  # float32 (feature,), where it is asked for
 
 
@@ -159,9 +160,8 @@ class SoundReader:
         enough = speech_s >= windows.LEAST_SPEECH_S
         is_loud = bool(power > 10 ** (LOUD_DB / 10))
         is_clipped = bool((np.abs(waveform) >= FULL).sum() > CLIPPED_SHARE * len(waveform))
-        voice = Voice(
-            min(speech_s, window[1] - window[0]), None, is_clipped, is_loud and not enough
-        )
+        other = _name_other(waveform, is_speech=enough) if is_loud else ""
+        voice = Voice(min(speech_s, window[1] - window[0]), None, is_clipped, other)
         if not enough:
             return voice, None
         voiced = activity.span_voice(probabilities, energies)
@@ -174,3 +174,9 @@ class SoundReader:
         first = round(start_s * RATE_HZ) - self._first
         stop = first + max(round((end_s - start_s) * RATE_HZ), 1)
         return self._samples[max(first, 0) : stop]
+
+
+def _name_other(waveform, *, is_speech):
+    """Return what a loud window's sound is beside speech: music, noise, or unknown without any."""
+    named = tones.name_sound(waveform, is_speech=is_speech)
+    return named or ("" if is_speech else OTHER)
