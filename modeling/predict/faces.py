@@ -12,10 +12,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from modeling.predict import people
+from modeling.predict.detecting import Once
+from modeling.predict.portraits import cut_portrait
 from preprocessing.clips import cuts
 from preprocessing.clips.sampling import SNAP_S
-from preprocessing.faces import speaker
+from preprocessing.faces import speaker, turned
 from preprocessing.faces.boxes import pair_boxes, smooth_track, square_boxes
 from preprocessing.faces.crop import follow_cheaply
 from preprocessing.faces.frames import Frames, crop_frame
@@ -23,16 +24,13 @@ from preprocessing.faces.frames import Frames, crop_frame
 LOOKS_HZ = 10.0  # pictures a second that are looked at
 WATCHED_HZ = 16.0  # at most, in which mouths are watched
 SPAN_LOOKS = 30  # looks between two pictures that the detector sees at least
+TURN_LOOKS = 5  # looks from one that tells whether a face is turned to the next
 CONTEXT_LOOKS = 4  # looks on either side that smooth a box
 CONTEXT_S = 0.45  # pictures on either side of one that tell whether it begins a shot
 FACE_SIDE = 48  # of the crops that the network reads, in pixels
-PORTRAIT_SIDE, PORTRAIT_MARGIN = 32, 0.6  # of the crops by which a person is known again
 MAX_STEP_S = 0.25  # between two pictures of a mouth that show its motion
 MAX_LOST_S = 1.0  # a face that comes back later, to the same place, may be another's
 MIN_CONFIDENCE = 0.5  # detections below it are no faces
-SECOND_CONFIDENCE = 0.2  # of the reduced network, from which on a second face may be one
-MOST_DOUBTFUL, NEARER_MARGIN = 4, 2.0  # faces of a picture that are looked at from nearer
-SAME_CHANGE = 0.5  # two boxes of a picture that differ less (`pair_boxes`) are of one face
 CHECKED_SPANS = 4  # one of so many spans, and the first of a shot, are looked at in full
 
 
@@ -51,7 +49,8 @@ class Track:
     changes: array = field(default_factory=_floats)  # mean change of grey since the look before
     mouth_times: array = field(default_factory=lambda: array("d"))  # between two pictures
     mouth_motions: array = field(default_factory=_floats)  # two each: `measure_mouth_motion`
-    portrait: np.ndarray | float = 0.0  # float (side, side, 3), sum of some looks
+    turns: array = field(default_factory=_floats)  # whether it is a profile; NaN where not looked
+    portrait: np.ndarray | float = 0.0  # sum of `cut_portrait` of some looks
     raw: dict = field(default_factory=dict)  # box by number of look, as long as it is needed
     last_mouth: tuple | None = None  # seconds and crop of the mouth last watched
     last_face: np.ndarray | None = None  # int16, the crop last read
@@ -79,56 +78,6 @@ class _Held:
         return frame, convert_once
 
 
-class _Once:
-    """A detector that looks at a picture once; pictures are known by their arrays.
-
-    Its reduced network finds nothing where there may be a second face, of which it is less sure:
-    for `follow_cheaply` that means to look in full.
-    """
-
-    def __init__(self, detector):
-        self.detector, self.known = detector, {}
-        if hasattr(detector, "detect_close"):
-            self.detect_close = self._detect_close
-
-    def detect(self, frame):
-        """Find faces; where one is in doubt, a part of the picture about it is looked at too."""
-        return self._detect(frame, self._detect_sure)
-
-    def _detect_sure(self, frame):
-        boxes = self.detector.detect(frame)
-        boxes = boxes[boxes[:, 4] >= SECOND_CONFIDENCE]
-        for i in np.flatnonzero(boxes[:, 4] < people.SURE_CONFIDENCE)[:MOST_DOUBTFUL]:
-            nearer = self._look_nearer(frame, boxes[i])
-            if nearer is not None:
-                boxes[i] = nearer
-        boxes = boxes[np.argsort(-boxes[:, 4], kind="stable")]
-        once = [i for i in range(len(boxes)) if not _pair(boxes[:i], boxes[i])]
-        return boxes[once]
-
-    def _look_nearer(self, frame, box):
-        """Return the surest box that lies about where one is, or None."""
-        square = square_boxes(box[None, :4], margin=NEARER_MARGIN)[0]
-        left, top = np.maximum(square[:2], 0).astype(int)
-        right, bottom = np.minimum(square[2:], frame.shape[1::-1]).astype(int)
-        if min(right - left, bottom - top) < 16:
-            return None
-        found = self.detector.detect(np.ascontiguousarray(frame[top:bottom, left:right]))
-        found[:, :4] += [left, top, left, top]
-        best = next((other for other in found if _pair(box[None], other)), None)
-        return best if best is not None and best[4] > box[4] else None
-
-    def _detect_close(self, frame):
-        found = self._detect(frame, self.detector.detect_close)
-        return found if (found[:, 4] >= SECOND_CONFIDENCE).sum() == 1 else found[:0]
-
-    def _detect(self, frame, detect):
-        key = id(frame), detect.__name__
-        if key not in self.known:
-            self.known[key] = frame, detect(frame)  # the frame too: its number stays its own
-        return self.known[key][1]
-
-
 class FaceReader:
     """Reads faces while pictures come: ``show`` each, then ``finish``.
 
@@ -142,7 +91,7 @@ class FaceReader:
     """
 
     def __init__(self, detector, look):
-        self.detector, self.look = _Once(detector), look
+        self.detector, self.look = Once(detector), look
         self.tracks, self.look_times, self.look_shots = [], array("d"), array("l")
         self._held, self._small = deque(), deque()
         self._next_look_s = self._next_watched_s = -np.inf
@@ -276,9 +225,12 @@ class FaceReader:
         track.boxes.extend([*(box * self._scale).tolist(), float(confidence)])
         track.changes.append(change)
         if len(track.times) % SPAN_LOOKS == 1:  # a portrait needs few
-            square = square_boxes(box[None], margin=PORTRAIT_MARGIN)[0]
-            portrait = crop_frame(*place, square, size=PORTRAIT_SIDE, grey=False)
-            track.portrait = track.portrait + portrait.astype(np.float32)
+            track.portrait = track.portrait + cut_portrait(*place, box)
+        track.turns.append(np.nan)
+        if len(track.times) % TURN_LOOKS == 1:
+            square = square_boxes(box[None], margin=turned.MARGIN)[0]
+            wide = crop_frame(*place, square, size=turned.SIDE, grey=True)
+            track.turns[-1] = turned.is_turned(wide)
         return face
 
     def _watch(self, track, frames, seen, boxes, stop):
@@ -324,11 +276,6 @@ class FaceReader:
                 track.raw = {k: v for k, v in track.raw.items() if k >= keep or k == newest}
             if not track.raw:  # it is over
                 track.last_face = track.last_mouth = None
-
-
-def _pair(boxes, box):
-    """Return whether one of some boxes is of the face that another is of."""
-    return bool(pair_boxes(boxes, box[None], max_change=SAME_CHANGE))
 
 
 def _step_on(next_s, time_s, rate_hz):

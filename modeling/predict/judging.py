@@ -13,6 +13,7 @@ from preprocessing.corpora import EMOTIONS
 
 FEW_LOOKS = 3  # a face seen in fewer pictures of a window is not read, but in a still picture
 FEW_SHARE = 0.5  # of the pictures; a face seen in fewer is named
+MOSTLY_TURNED = 0.5  # of the pictures that were asked; a face turned in so many is a profile
 LEAST_SIDE, SMALL_SIDE = 20, 40  # pixels of a face that is read, and of one that is not named small
 NOTHING = np.full(len(EMOTIONS), np.nan, np.float32)
 
@@ -99,6 +100,9 @@ def _read_face(reading, networks, person, window):
         remarks.append(f"small face ({side:.0f} pixels)")
     if n_looks < FEW_SHARE * (looked.stop - looked.start):
         remarks.append("face seen in few pictures")
+    turns = person.turns[own][np.isfinite(person.turns[own])]
+    if len(turns) and turns.mean() >= MOSTLY_TURNED:
+        remarks.append("profile")
     if reading.is_still:
         remarks.append("still picture: expression alone")
     elif n_looks < FEW_LOOKS:
@@ -117,8 +121,7 @@ def _list_remarks(sound):
     """Return what is to be said of a window's sound."""
     if sound is None:
         return []
-    remarks = ["sound is clipped"] * sound.is_clipped
-    return remarks + ["sound without speech"] * sound.is_other
+    return ["sound is clipped"] * sound.is_clipped + [sound.other] * bool(sound.other)
 
 
 def _make_row(window, person, sound, share, *, spoken=None, face=(None, None)):

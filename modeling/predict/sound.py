@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modeling.predict import windows
+from modeling.predict import tones, windows
 from modeling.predict.windows import CHUNK_S
 from preprocessing.voice import activity
 from preprocessing.voice.synchrony import ENERGY_S, GRID_HZ, measure_energy
@@ -19,6 +19,7 @@ RATE_HZ = activity.RATE_HZ
 WARM_S = 5.0  # sound before a stretch that the network of speech hears first
 SLACK_S = 6.0  # sound that is kept beyond what is surely read
 LOUD_DB = -45.0  # sound that is louder than this, relative to full scale, and no speech is named
+OTHER = "sound without speech"
 FULL, CLIPPED_SHARE = 0.985, 0.001  # samples at full scale, and the share of them that is named
 LONGEST_WINDOWS = 1.5  # of an utterance: one that fills more windows than this is cut
 
@@ -29,7 +30,7 @@ class Sound:
 
     speech_s: float  # seconds of speech in it
     is_clipped: bool
-    is_other: bool  # loud, and no speech: noise or music
+    other: str  # what sounds beside speech, or without it: see `_name_other`
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,9 @@ class SoundReader:
         is_loud = bool(power > 10 ** (LOUD_DB / 10))
         is_clipped = bool((np.abs(waveform) >= FULL).sum() > CLIPPED_SHARE * len(waveform))
         speech_s = min(float(n_sure * CHUNK_S), window[1] - window[0])
-        return Sound(speech_s, is_clipped, is_loud and _is_little(speech_s))
+        is_speech = not _is_little(speech_s)
+        other = _name_other(waveform, is_speech=is_speech) if is_loud else ""
+        return Sound(speech_s, is_clipped, other)
 
     def _cut_voice(self, span):
         """Return the samples of a stretch from its first voice to its last, float32 (samples,)."""
@@ -221,3 +224,9 @@ def _overlap(*spans):
     """Return how many seconds spans share; 0 for none."""
     starts, ends = zip(*spans, strict=True)
     return max(min(ends) - max(starts), 0.0)
+
+
+def _name_other(waveform, *, is_speech):
+    """Return what a loud window's sound is beside speech: music, noise, or unknown without any."""
+    named = tones.name_sound(waveform, is_speech=is_speech)
+    return named or ("" if is_speech else OTHER)
