@@ -152,7 +152,6 @@ class SoundReader:
         """Return the `Voice` of a window, and its speech as float32 (samples,) if it is enough."""
         first, stop = (round(edge / CHUNK_S) for edge in window)
         probabilities = np.array(self.probabilities[first:stop])
-        energies = np.array(self.energies[first:stop])
         waveform = self._cut(*window)
         speech_s = float((probabilities >= activity.SURE).sum() * CHUNK_S)
         power = np.square(waveform, dtype=np.float64).mean() if len(waveform) else 0.0
@@ -164,10 +163,15 @@ class SoundReader:
         )
         if not enough:
             return voice, None
-        voiced = activity.span_voice(probabilities, energies)
-        start_s, end_s = (window[0] + edge * CHUNK_S for edge in voiced)
+        return voice, self._cut(*self.find_speech(window))
+
+    def find_speech(self, window):
+        """Return the seconds since the start that are read of a window that holds speech."""
+        first, stop = (round(edge / CHUNK_S) for edge in window)
+        heard = np.array(self.probabilities[first:stop]), np.array(self.energies[first:stop])
+        start_s, end_s = (window[0] + edge * CHUNK_S for edge in activity.span_voice(*heard))
         start_s = max(start_s - activity.PAD_S, window[0])
-        return voice, self._cut(start_s, min(end_s + activity.PAD_S, window[1]))
+        return start_s, min(end_s + activity.PAD_S, window[1])
 
     def _cut(self, start_s, end_s):
         """Return the samples between two seconds since the start, float32 (samples,)."""
