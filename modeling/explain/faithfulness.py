@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 
 from modeling.explain.occlusion import list_cells
 
-STEPS = 16
+STEPS = 12
 """Points of a curve beside its first."""
 
 WAYS = {"deletion": -1, "insertion": 1}

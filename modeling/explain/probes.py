@@ -22,6 +22,13 @@ from modeling.training import inputs
 
 MOST_FOLDS = 5
 LOUDNESS = ("quiet", "middle", "loud")
+FAMILIES = ("mfcc", "chroma", "tonnetz", "f0", "rms", "voiced")
+STATISTICS = ("mean", "std", "range", "local", "db", "hz", "s")
+"""First words of named features that measure one thing, and words that end what others measure."""
+
+UNREADABLE = ("mfcc", "chroma", "tonnetz", "spectral contrast")
+"""Families of which a number tells a person nothing."""
+
 APART = {"actor": "statement"}
 """What the parts of a probe do not share, by what is probed; of everything else it is the actor."""
 
@@ -166,8 +173,18 @@ def group_features(names):
     families = {}
     for place, name in enumerate(names):
         words = name.split("_")
-        family = " ".join(words[:2]) if words[0] == "spectral" else words[0]
-        families.setdefault(family, []).append(place)
+        n_words = (
+            1
+            if words[0] in FAMILIES
+            else max(
+                next(
+                    (n for n, word in enumerate(words) if word in STATISTICS or word.isdigit()),
+                    len(words),
+                ),
+                1,
+            )
+        )
+        families.setdefault(" ".join(words[:n_words]), []).append(place)
     return families
 
 

@@ -3,9 +3,12 @@
 Red speaks for the emotion, blue against it; what is measured in nats of log-odds says so.
 """
 
+from io import BytesIO
+
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from preprocessing.plots.sound import lay_faces, plot_faces, plot_mel, plot_waveform
 from preprocessing.plots.style import ACCENT, ALARM, EMOTION_COLOURS, INK, open_axes, strip_spines
@@ -49,12 +52,12 @@ def plot_explained_clip(
     span, rows, shown = (0.0, end_s), {}, None
     if clip.faces is not None:
         shown, step_s, span = lay_faces(clip.times, end_s)
-        pictures = {"face": clip.faces}
-        pictures |= {name: overlay_maps(clip.faces, own) for name, own in (face_maps or {}).items()}
-        rows = dict.fromkeys(pictures, 10.5 * step_s / np.ptp(span))
-    rows |= {"waveform": 0.9} | ({"stretches": 1.0} if stretches else {}) | {"mel": 1.5}
-    rows |= {"mel map": 1.5} if mel_map else {}
-    figure = figure or plt.figure(figsize=(11, sum(rows.values()) + 1.2), layout="constrained")
+        drawn = {name: overlay_maps(clip.faces, own) for name, own in (face_maps or {}).items()}
+        pictures = drawn or {"face": clip.faces}
+        rows = dict.fromkeys(pictures, 8.4 * step_s / np.ptp(span))
+    rows |= {"waveform": 0.8} | ({"stretches": 0.9} if stretches else {}) | {"mel": 1.2}
+    rows |= {"mel map": 1.2} if mel_map else {}
+    figure = figure or plt.figure(figsize=(9, sum(rows.values()) + 1.2), layout="constrained")
     axes = figure.subplots(len(rows), 1, sharex=True, height_ratios=list(rows.values()))
     axes = dict(zip(rows, axes, strict=True))
     if shown is not None:
@@ -193,7 +196,7 @@ def plot_faithfulness(summary, *, title="", figure=None):
     ``summary`` is that of ``explain.faithfulness.summarise``; filled points hold, empty ones fail.
     """
     maps = list(dict.fromkeys(summary["map"]))
-    figure = figure or plt.figure(figsize=(11, 1.4 + 0.75 * len(maps)), layout="constrained")
+    figure = figure or plt.figure(figsize=(10, 1.3 + 0.55 * len(maps)), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     rivals = list(dict.fromkeys(summary["rival"]))
     for ax, way in zip(axes, ("deletion", "insertion"), strict=True):
@@ -265,16 +268,28 @@ def plot_importance(table, *, ax=None):
 
 
 def plot_tree(tree, names, emotions, *, ax=None):
-    """Draw a decision tree; each box is in the colour of the emotion that it names."""
+    """Draw a decision tree; each end is in the colour of the emotion that it names."""
     from sklearn.tree import plot_tree as draw_tree  # a second, which the other pictures save
 
     depth = tree.get_depth()
-    ax = open_axes(ax, min(2.0 * 2**depth, 16), 1.6 * (depth + 1))
+    ax = open_axes(ax, min(1.6 * 2**depth, 16), 0.95 * (depth + 1))
     options = {"feature_names": list(names), "class_names": list(emotions), "impurity": False}
-    boxes = draw_tree(tree, label="root", proportion=False, ax=ax, fontsize=7, **options)
+    boxes = draw_tree(tree, label="none", ax=ax, fontsize=8, **options)
     for box in boxes:
-        said = box.get_text().splitlines()[-1].removeprefix("class = ")
-        if (patch := box.get_bbox_patch()) is not None:
-            colour = EMOTION_COLOURS.get(said, INK)
-            patch.set(facecolor=(*to_rgb(colour), 0.3), edgecolor=colour)
+        if (patch := box.get_bbox_patch()) is None:  # the words beside an arrow
+            continue
+        *question, n_clips, _, said = box.get_text().splitlines()
+        box.set_text("\n".join([*question, f"{n_clips} clips", *[said] * (not question)]))
+        colour = "#A9B4C0" if question else EMOTION_COLOURS.get(said, INK)
+        patch.set(facecolor=0.3 * np.array(to_rgb(colour)) + 0.7, edgecolor=colour)
     return ax
+
+
+def shrink_figure(figure, *, n_colours=256):
+    """Return a figure as a PNG of few colours, bytes, and close it: a third of the room or less."""
+    whole, small = BytesIO(), BytesIO()
+    figure.savefig(whole, format="png")
+    plt.close(figure)
+    picture = Image.open(whole).convert("RGB")
+    picture.quantize(n_colours, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()
