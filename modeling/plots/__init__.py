@@ -17,6 +17,15 @@ from modeling.plots.analysis import (
     plot_mels,
     plot_weights,
 )
+from modeling.plots.explaining import (
+    plot_contributions,
+    plot_explained_clip,
+    plot_faithfulness,
+    plot_importance,
+    plot_probes,
+    plot_tree,
+    shrink_figure,
+)
 from modeling.plots.scores import (
     plot_by_actor,
     plot_confusion,

@@ -4,9 +4,10 @@
     python -m modeling.predict recordings/ --by utterance
     python -m modeling.predict talk.mp4 --json - > talk.json
 
-For each file NAME.csv, NAME.json, NAME.png and with --video NAME.mp4 are written. What is finished
-is not read again. Exit status: 0 when all went well; 2 when the arguments are wrong; 3 when some
-files could not be read (they are listed); 130 when it was stopped by Ctrl-C.
+For each file NAME.csv, NAME.json, NAME.png, with --explain NAME.explained.png and with --video
+NAME.mp4 are written. What is finished is not read again. Exit status: 0 when all went well; 2 when
+the arguments are wrong; 3 when some files could not be read (they are listed); 130 when it was
+stopped by Ctrl-C.
 """
 
 import argparse
@@ -64,6 +65,7 @@ def parse_arguments(arguments):
     add("--window", type=float, default=3.0, metavar="S", help="length of a window, seconds")
     add("--step", type=float, default=0.5, metavar="S", help="from window to window, seconds")
     add("--adapt", action="store_true", help="read each person anew, as one known from all of it")
+    add("--explain", action="store_true", help="say what each person's surest answer rests on")
     add("--video", action="store_true", help="write the film with boxes and timeline too")
     add("--json", choices=["-"], help="print the answers, a line each, instead of tables")
     add("--jobs", type=int, default=-1, metavar="N", help="files at a time; -1: one a core")
@@ -80,6 +82,7 @@ def answer_all(found, options, networks):
     failed, waiting = {}, {}
     how = {"window_s": options.window, "step_s": options.step, "by": options.by}
     how["adapt"] = options.adapt
+    how |= {"explain": True} if options.explain else {}
     checksums = dict((networks or load_networks()).checksums)
     for name, location in found.items():
         try:
@@ -201,6 +204,10 @@ def write_answer(answer, location, name, options):
     path = Path(options.folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     drawing.draw_timeline(answer, path.with_name(f"{path.name}.png"))
+    if answer.explanations:
+        from modeling.predict import explaining
+
+        explaining.draw_explanations(answer, path.with_name(f"{path.name}.explained.png"))
     if options.video and answer.facts["duration_s"]:
         report = drawing.draw_video(location, answer, path.with_name(f"{path.name}.mp4"))
         answer.facts["problems"] += [

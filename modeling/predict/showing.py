@@ -43,8 +43,16 @@ def choose_clip(corpus, *, chosen=""):
         return path, ""
     clips = arrays.read_clips(arrays.corpus_folder(corpus))
     (first,) = arrays.choose_examples(clips, 1)
-    own = clips.set_index("clip_id").loc[first]
-    return locations.join(index.read_base(corpus), own["video"] or own["audio"]), own["emotion"]
+    path = find_file(corpus, first)
+    return path, clips.set_index("clip_id").loc[first, "emotion"]
+
+
+def find_file(corpus, clip_id):
+    """Return the path or URL of a clip of a corpus, of its picture where it has one."""
+    clips = arrays.read_clips(arrays.corpus_folder(corpus)).set_index("clip_id")
+    return locations.join(
+        index.read_base(corpus), clips.loc[clip_id, "video"] or clips.loc[clip_id, "audio"]
+    )
 
 
 def take_frames(path, times):

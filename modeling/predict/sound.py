@@ -152,7 +152,7 @@ class SoundReader:
     def _read_utterances(self, spoken):
         """Read what is said in stretches of speech, without silence at their ends."""
         self.utterances += spoken
-        voiced = [self._cut_voice(utterance) for utterance in spoken]
+        voiced = [self._cut(*self.find_speech(utterance)) for utterance in spoken]
         posteriors, embeddings = self._listen(voiced) if voiced else ([], None)
         for row, (utterance, posterior) in enumerate(zip(spoken, posteriors, strict=True)):
             if np.isfinite(posterior).all():
@@ -200,14 +200,12 @@ class SoundReader:
         other = _name_other(waveform, is_speech=is_speech) if is_loud else ""
         return Sound(speech_s, is_clipped, other)
 
-    def _cut_voice(self, span):
-        """Return the samples of a stretch from its first voice to its last, float32 (samples,)."""
+    def find_speech(self, span):
+        """Return the seconds since the start that are read of a stretch that holds speech."""
         first, stop = (round(edge / CHUNK_S) for edge in span)
         chunks = np.array(self.probabilities[first:stop]), np.array(self.energies[first:stop])
         start_s, end_s = (span[0] + edge * CHUNK_S for edge in activity.span_voice(*chunks))
-        return self._cut(
-            max(start_s - activity.PAD_S, span[0]), min(end_s + activity.PAD_S, span[1])
-        )
+        return max(start_s - activity.PAD_S, span[0]), min(end_s + activity.PAD_S, span[1])
 
     def _cut(self, start_s, end_s):
         """Return the samples between two seconds since the start, float32 (samples,)."""

@@ -72,5 +72,6 @@ def is_answered(folder, name, expected, *, video):
     if not isinstance(stored, dict) or stored.get("schema") != SCHEMA:
         return False
     endings = [".csv", ".png", *[".mp4"] * bool(video and stored.get("duration_s"))]
+    endings += [".explained.png"] * bool(stored.get("explanations"))
     is_whole = all(Path(folder, f"{name}{ending}").is_file() for ending in endings)
     return is_whole and all(stored.get(key) == value for key, value in expected.items())

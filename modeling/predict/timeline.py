@@ -2,7 +2,7 @@
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Timeline:
     table: pd.DataFrame  # a row a window and person, of `COLUMNS`
     faces: pd.DataFrame  # a row a picture looked at and person, of `FACE_COLUMNS`
     facts: dict  # of the file, of what read it, and what this is not
+    explanations: list = field(default_factory=list)  # see `explaining`; empty where not asked for
 
     @property
     def summary(self):
@@ -109,6 +110,8 @@ def describe(timeline):
     """Return a timeline as JSON knows it, see the README; what is missing is None."""
     facts = {"schema": SCHEMA, **timeline.facts}
     facts = json.loads(json.dumps(facts, default=files.to_builtin))
+    told = [{k: own[k] for k in own if k != "shown"} for own in timeline.explanations]
+    facts |= {"explanations": told} if told else {}
     return facts | {
         "emotions": list(EMOTIONS),
         "summary": _list_rows(timeline.summary),
@@ -129,12 +132,13 @@ def read_timeline(path):
             raise ValueError(f"{path} is of schema {stored['schema']}; expected {SCHEMA}.")
         table = pd.DataFrame(stored.pop("windows"), columns=list(COLUMNS))
         faces = pd.DataFrame(stored.pop("faces"), columns=list(FACE_COLUMNS))
+        explanations = stored.pop("explanations", [])
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no timeline: {error}") from error
     numbers = [column for column in COLUMNS if column not in (*TEXT, "person")]
     table = table.astype(dict.fromkeys(numbers, float))
     facts = {key: stored[key] for key in stored if key not in ("schema", "summary", "emotions")}
-    return Timeline(table, faces, facts)
+    return Timeline(table, faces, facts, explanations)
 
 
 def _list_rows(table):

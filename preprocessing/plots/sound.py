@@ -65,12 +65,8 @@ def plot_clip(
     lengths_s += [len(mel) * hop_ms / 1000] if mel is not None else []
     end = max(lengths_s, default=0.0)
     if faces is not None:
-        shown = np.arange(0, len(faces), -(-len(faces) // MAX_FACES))
-        step = float(np.median(np.diff(face_times[shown]))) if len(shown) > 1 else 0.5
-        start = min(start, face_times[0] - step / 2)
-        end = max(end, face_times[shown[-1]] + step / 2)
-        step = min(step, 0.17 * (end - start))
-        panels["faces"] = 11.5 * step / (end - start)
+        shown, step_s, (start, end) = lay_faces(face_times, end)
+        panels["faces"] = 11.5 * step_s / (end - start)
     panels |= {"waveform": 1.1} if waveform is not None else {}
     panels |= {"mel": 2.0} if mel is not None else {}
     size = (11, sum(panels.values()) + 1.1)
@@ -79,14 +75,8 @@ def plot_clip(
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
     axes = dict(zip(panels, axes[:, 0], strict=True))
     if faces is not None:
-        options = {"aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 255}
         faces = blank_missing(np.asarray(faces))
-        for number in shown:
-            middle = face_times[number]
-            extent = (middle - 0.48 * step, middle + 0.48 * step, 0, 1)
-            axes["faces"].imshow(faces[number], extent=extent, **options)
-        axes["faces"].set(ylim=(0, 1), yticks=[], ylabel="face", box_aspect=step / (end - start))
-        strip_spines(axes["faces"])
+        plot_faces(faces[shown], face_times[shown], step_s, (start, end), ax=axes["faces"])
     if waveform is not None:
         plot_waveform(waveform, rate_hz, ax=axes["waveform"])
     if mel is not None:
@@ -96,6 +86,36 @@ def plot_clip(
     ax.set_xlabel("time (s)")
     figure.suptitle(title)
     return figure
+
+
+def lay_faces(times, end_s):
+    """Return which faces of a clip are drawn over its seconds, so that none hides another.
+
+    Args:
+        times: float (time,), seconds, ascending.
+        end_s: Where what is drawn beside them ends.
+
+    Returns:
+        int (shown,), the width of one in seconds, and the seconds at which the axis starts and
+        ends.
+    """
+    shown = np.arange(0, len(times), -(-len(times) // MAX_FACES))
+    step_s = float(np.median(np.diff(times[shown]))) if len(shown) > 1 else 0.5
+    start_s = min(0.0, times[0] - step_s / 2)
+    end_s = max(end_s, times[shown[-1]] + step_s / 2)
+    return shown, min(step_s, 0.17 * (end_s - start_s)), (start_s, end_s)
+
+
+def plot_faces(faces, times, step_s, span, *, ax):
+    """Draw faces, uint8 (time, height, width[, 3]), each at its second and ``step_s`` wide.
+
+    ``span`` are the seconds at which the axis of time starts and ends.
+    """
+    options = {"aspect": "auto", "cmap": "gray", "vmin": 0, "vmax": 255}
+    for face, middle in zip(faces, times, strict=True):
+        ax.imshow(face, extent=(middle - 0.48 * step_s, middle + 0.48 * step_s, 0, 1), **options)
+    ax.set(xlim=span, ylim=(0, 1), yticks=[], ylabel="face", box_aspect=step_s / np.ptp(span))
+    return strip_spines(ax)
 
 
 def _draw_rows(ax, rows, hop_ms, **options):

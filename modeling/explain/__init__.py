@@ -1,0 +1,1 @@
+"""What an answer rests on, and whether a map of that means anything. See the README beside this."""
