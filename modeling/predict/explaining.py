@@ -38,7 +38,7 @@ class _Wanted:
     """What the second reading of a file must bring of one row of the table."""
 
     row: dict
-    samples: tuple | None  # first and stop of the voice that was read, since the start
+    samples: tuple | None  # first and stop, since the start, of the utterance that has most of it
     times: np.ndarray  # float64 (look,), seconds of the file
     boxes: np.ndarray  # float (look, 4), pixels of the shown frame
     waveform: np.ndarray | None = None
@@ -79,8 +79,8 @@ def _want(row, reading):
     window = row["start_s"] - reading.start_s, row["end_s"] - reading.start_s
     samples, times, boxes = None, np.zeros(0), np.zeros((0, 4))
     if np.isfinite(row["voice_neutral"]):
-        known = min(reading.sound.voices, key=lambda own: np.abs(np.subtract(own, window)).max())
-        start_s, end_s = reading.sound.find_speech(known)
+        spoken = reading.sound.share_window(window, [])
+        start_s, end_s = reading.sound.find_speech(max(spoken, key=spoken.get))
         first = round(start_s * RATE_HZ)
         samples = first, first + max(round((end_s - start_s) * RATE_HZ), 1)
     if np.isfinite(row["face_neutral"]):
