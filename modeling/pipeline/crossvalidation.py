@@ -93,7 +93,9 @@ def _run_fold(fold, notebooks, chosen, corpus, home):
         for notebook in notebooks:
             own_copy = arguments.REPOSITORY / notebook.parent.name / notebook.name
             path = notebook if notebook.is_file() else own_copy
-            outcome, _ = execution.run_notebook(path, chosen[notebook] | {"FOLD": fold}, corpus)
+            own_choice = chosen[notebook] | {"FOLD": fold}
+            own_choice.pop("SCHEDULER", None)  # its workers are busy with folds
+            outcome, _ = execution.run_notebook(path, own_choice, corpus)
             outcomes[notebook.stem] = outcome
             if execution.any_failed(outcomes):
                 break

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from preprocessing.disk.arrays import list_versions
 from preprocessing.workers.isolation import (
+    ATTEMPTS,
     Children,
     Limits,
     LostError,
@@ -78,6 +79,27 @@ def collect_results(function, tasks, **options):
     """Return the results of ``stream_results`` in the order of the tasks."""
     results = dict(stream_results(function, tasks, **options))
     return [results[number] for number in sorted(results)]
+
+
+@contextmanager
+def open_callers(n_jobs, *, limits, scheduler=""):
+    """Yield how many calls may run at a time, and what makes one: for calls that come of others.
+
+    ``call(function, arguments)``, made in a thread, returns what a function of a module returns in
+    a child process, here or, with a ``scheduler``, in a worker of the cluster; it raises
+    as ``isolation.Children.call`` does. When the block ends, what is still running is lost.
+    """
+    if not scheduler:
+        with closing(Children(limits)) as children:
+            yield n_jobs, children.call
+        return
+    with _open_cluster(scheduler) as client:
+
+        def call(function, arguments):
+            options = {"pure": False, "retries": ATTEMPTS}
+            return client.submit(call_isolated, limits, function, arguments, **options).result()
+
+        yield sum(client.nthreads().values()), call
 
 
 def _call(function, lost, lists_errors, run, number, task):
