@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from preprocessing.plots.style import ACCENT, ALARM, INK, open_axes, strip_spines
 
 FAINT = "#C9D3DF"
-MAP = "viridis_r"
+MAP = "viridis"  # dark is good
 LOSS = "validation loss (nats)"
 
 
@@ -77,17 +77,17 @@ def plot_parallel(table, space, units, *, ax=None):
     """Draw each trial as a line across its parameters, on the scale on which each is drawn.
 
     Args:
-        table: Of the trials; failed ones are left out.
+        table: Of the trials, the best first; failed ones are left out.
         space: Optuna's distribution of each parameter by name, an axis each.
         units: Words for what each counts, by name.
     """
     ax = open_axes(ax, 2.2 + 1.35 * len(space), 4.4)
-    table = table.dropna(subset=["loss"]).sort_values("loss", ascending=False)
+    table, best = table.dropna(subset=["loss"]).sort_values("loss", ascending=False), table.index[0]
     colours = ScalarMappable(Normalize(table["loss"].min(), table["loss"].quantile(0.9)), MAP)
     places = np.arange(len(space))
     for number, row in table.iterrows():
         heights = [place_value(row[name], space[name]) for name in space]
-        is_best = number == table.index[-1]
+        is_best = number == best
         style = {"linestyle": "-" if row["state"] == "whole" else ":", "marker": "o"}
         style |= {"linewidth": 3, "color": ALARM} if is_best else {"linewidth": 1.2}
         colour = {} if is_best else {"color": colours.to_rgba(row["loss"])}
@@ -95,15 +95,10 @@ def plot_parallel(table, space, units, *, ax=None):
     for place, values in enumerate(space.values()):
         ax.axvline(place, color=INK, linewidth=0.8, zorder=0)
         for value in list_ticks(values):
-            height = place_value(value, values)
-            ax.annotate(
-                f"{value:g}" if not isinstance(value, (bool, str)) else str(value),
-                (place, height),
-                (4, 3),
-                textcoords="offset points",
-                fontsize=8,
-                color=INK,
-            )
+            text = str(value) if isinstance(value, bool | str) else f"{value:g}"
+            where = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
+            label = ax.annotate(text, (place, place_value(value, values)), fontsize=8, **where)
+            label.set_bbox({"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1})
     names = [f"{name}\n{units[name]}" + "\n(log)" * is_log(space[name]) for name in space]
     ax.set_xticks(places, names, fontsize=8)
     ax.set(ylim=(-0.06, 1.1), xlim=(-0.3, len(space) - 0.4), yticks=[])

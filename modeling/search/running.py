@@ -44,7 +44,8 @@ def run_trials(search, train, *, minutes, n_trials, n_jobs=2, scheduler=""):
         Exception: What ``train`` raises as long as no trial was finished; later a trial fails.
     """
     ends_s, packed = time.monotonic() + 60 * minutes, cloudpickle.dumps(train)
-    bar = open_bar(total=n_trials, initial=len(search.list_ended()), desc="trials", unit="trial")
+    n_ended = len(search.list_ended())
+    bar = open_bar(total=n_trials, initial=n_ended, desc="trials", unit="trial")
     with (
         lock_folder(search.folder, "searching"),
         ThreadPoolExecutor(MOST_AT_A_TIME) as pool,
@@ -52,6 +53,8 @@ def run_trials(search, train, *, minutes, n_trials, n_jobs=2, scheduler=""):
         closing(bar),
     ):
         search.put_back()  # of a search that was killed
+        if n_ended:
+            print(f"the study goes on after {n_ended} trials")
         running, n_threads = {}, share_cores(n_jobs, scheduler)
         try:
             while True:

@@ -148,6 +148,23 @@ def open_search(name, known, space, fixed, *, start, code, seed=7):
     return own
 
 
+def list_space(space, start, units):
+    """Return a table of the space, a row a parameter: ``today``, ``from``, ``to``, ``counts``.
+
+    Args:
+        space: Optuna's distribution of each parameter by name.
+        start: Values in use so far, by name.
+        units: Words for what each counts, by name.
+    """
+    rows = {}
+    for name, values in space.items():
+        choices = getattr(values, "choices", None)
+        ends = (choices[0], choices[-1]) if choices else (values.low, values.high)
+        scale = " (log)" if getattr(values, "log", False) else ""
+        rows[name] = (start[name], *ends, units[name] + scale)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["today", "from", "to", "counts"])
+
+
 def round_value(value):
     """Return a number of three digits, as it is tried and written into a recipe."""
     return float(f"{value:.3g}") if isinstance(value, float) else value
