@@ -184,9 +184,8 @@ def test_an_error_stops_the_first_trial_and_fails_a_later_one(home, here, capsys
     search = open_search(start=START | {"UNITS": 9})
     with pytest.raises(ArithmeticError, match="too many units"):
         search_on(search, made_search.refuse)
-    search = study.open_search(
-        "other", trials.read_known("ravdess", "mels"), SPACE, FIXED, start=START, code=()
-    )
+    search = open_search(code=(made_search.refuse,))  # corrected: nothing was finished
+    assert [trial.state for trial in search.list_trials()] == [TrialState.WAITING]
     search_on(search, made_search.refuse, n_trials=3)
     assert list(search.describe()["state"]) == ["whole", "failed", "failed"]
     assert "trial 1 failed: too many units" in capsys.readouterr().out
@@ -201,8 +200,8 @@ def test_an_error_stops_the_first_trial_and_fails_a_later_one(home, here, capsys
         ({"start": START | {"UNITS": 99}}, "UNITS = 99 is in use so far"),
     ],
 )
-def test_a_study_of_something_else_is_refused(home, changes, words):
-    open_search()
+def test_a_study_of_something_else_is_refused(home, here, changes, words):
+    search_on(open_search(), n_trials=1)
     with pytest.raises(ValueError, match=words):
         open_search(**changes)
 

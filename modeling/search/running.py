@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
 
 import cloudpickle
+import numpy as np
 import optuna
 import pandas as pd
 from optuna.trial import TrialState
@@ -108,16 +109,12 @@ def take_answer(search, trial, future):
     if answer["outcome"] == trials.PRUNED:
         search.study.tell(trial, state=TrialState.PRUNED)
         return
-    search.study.tell(trial, min(answer["losses"]))
+    loss = np.nanmin(answer["losses"])
+    search.study.tell(trial, loss)
     if search.find_best().number == trial.number:
         chosen = search.complete_settings(trial.params)
         words = ", ".join(f"{name} {chosen[name]}" for name in search.space)
-        print(f"trial {trial.number:3d}: validation loss {trial_loss(answer):.3f}  {words}")
-
-
-def trial_loss(answer):
-    """Return the least validation loss of a trial's answer, in nats."""
-    return min(answer["losses"])
+        print(f"trial {trial.number:3d}: validation loss {loss:.3f}  {words}")
 
 
 def repeat_settings(search, train, settings, seeds, *, n_jobs=2, scheduler=""):
@@ -142,9 +139,9 @@ def repeat_settings(search, train, settings, seeds, *, n_jobs=2, scheduler=""):
     answers = collect_results(trials.run_trial, tasks, lost=_raise_lost, title="seeds", **options)
     rows = []
     for (name, seed), answer in zip(pairs, answers, strict=True):
-        loss = trial_loss(answer)
-        accuracy = answer["accuracies"][answer["losses"].index(loss)]
-        rows.append({"settings": name, "seed": seed, "loss": loss, "accuracy": accuracy})
+        best = np.nanargmin(answer["losses"])
+        kept = {"loss": answer["losses"][best], "accuracy": answer["accuracies"][best]}
+        rows.append({"settings": name, "seed": seed} | kept)
     return pd.DataFrame(rows)
 
 

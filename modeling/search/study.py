@@ -7,7 +7,7 @@ what it was made for; another network, other arrays or another space are another
 import hashlib
 import inspect
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +87,7 @@ class Search:
 
     def _describe_trial(self, trial):
         losses = list(trial.intermediate_values.values())
-        best = int(np.argmin(losses)) if losses else None
+        best = int(np.nanargmin(losses)) if losses else None
         return {
             "trial": trial.number,
             "state": STATES[trial.state],
@@ -119,33 +119,53 @@ def open_search(name, known, space, fixed, *, start, code, seed=7):
     folder = runs.results_folder() / f"{origin['corpus']}-search" / place
     folder.mkdir(parents=True, exist_ok=True)
     first = {parameter: start[parameter] for parameter in space}
-    for parameter, value in first.items():
-        allowed = {parameter: space[parameter]}
-        try:
-            optuna.trial.create_trial(value=0, params={parameter: value}, distributions=allowed)
-        except ValueError as error:
-            raise ValueError(
-                f"{parameter} = {value!r} is in use so far; the space is {space[parameter]}. "
-                "Widen it: the search starts from what is in use."
-            ) from error
-    study = optuna.create_study(
-        study_name=place,
-        storage=f"sqlite:///{folder.resolve() / 'study.db'}",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=4),
-    )
-    study.sampler = optuna.samplers.TPESampler(
-        seed=seed + len(study.trials),  # a search that goes on does not draw the same again
+    _refuse_outside(first, space)
+    task = {key: origin[key] for key in ("corpus", "protocol", "fold")} | {"array": known.array}
+    own = Search(_load_study(folder, place), folder, task, space, fixed)
+    made_for, found = _describe_task(own, known, code), own.study.user_attrs.get("made for")
+    if (
+        found not in (None, made_for) and not own.list_ended()
+    ):  # such as a network that did not work
+        optuna.delete_study(study_name=place, storage=_name_storage(folder))
+        own, found = replace(own, study=_load_study(folder, place)), None
+    if found is None:
+        own.study.set_user_attr("made for", made_for)
+        own.study.enqueue_trial(first)
+    elif other := [part for part in made_for if found[part] != made_for[part]]:
+        raise ValueError(
+            f"The study in {arrays.shorten_path(folder)} was made with another state of "
+            f"{' and '.join(other)}. Set STUDY to a new name, or put back what was changed."
+        )
+    own.study.sampler = optuna.samplers.TPESampler(
+        seed=seed + len(own.study.trials),  # a search that goes on does not draw the same again
         n_startup_trials=N_RANDOM,
         multivariate=True,
         constant_liar=True,
     )
-    task = {key: origin[key] for key in ("corpus", "protocol", "fold")} | {"array": known.array}
-    own = Search(study, folder, task, space, fixed)
-    _check_same(own, known, code)
-    if not study.trials:
-        study.enqueue_trial(first)
     return own
+
+
+def _load_study(folder, name):
+    rule = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=4)
+    options = {"load_if_exists": True, "pruner": rule}
+    return optuna.create_study(study_name=name, storage=_name_storage(folder), **options)
+
+
+def _name_storage(folder):
+    return f"sqlite:///{folder.resolve() / 'study.db'}"
+
+
+def _refuse_outside(start, space):
+    """Raise ValueError where a value that is in use is none of the space."""
+    for name, value in start.items():
+        try:
+            allowed = {"params": {name: value}, "distributions": {name: space[name]}}
+            optuna.trial.create_trial(value=0, **allowed)
+        except ValueError as error:
+            raise ValueError(
+                f"{name} = {value!r} is in use so far; the space is {space[name]}. "
+                "Widen it: the search starts from what is in use."
+            ) from error
 
 
 def list_space(space, start, units):
@@ -170,22 +190,17 @@ def round_value(value):
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
-def _check_same(own, known, code):
-    """Write down what a new study is made for; refuse one that was made for something else."""
+def _describe_task(own, known, code):
+    """Return what a study is made for, by what a person may have changed, as JSON can hold it."""
+    stages = {stage: facts["digest"] for stage, facts in known.origin["inputs"].items()}
+    folder = arrays.corpus_folder(own.task["corpus"])
+    stages["augmented"] = arrays.compute_stage_digest(folder, "augmented")
     sources = "\n".join(inspect.getsource(function) for function in code)
     made_for = {
         "the task": own.task,
-        "the arrays": {stage: facts["digest"] for stage, facts in known.origin["inputs"].items()},
+        "the arrays": stages,
         "the space": {name: str(values) for name, values in own.space.items()},
         "the other parameters": own.fixed,
         "the network's cells": hashlib.sha256(sources.encode()).hexdigest(),
     }
-    made_for = json.loads(json.dumps(made_for))
-    found = own.study.user_attrs.get("made for")
-    if found is None:
-        own.study.set_user_attr("made for", made_for)
-    elif other := [part for part in made_for if found[part] != made_for[part]]:
-        raise ValueError(
-            f"The study in {arrays.shorten_path(own.folder)} was made with another state of "
-            f"{' and '.join(other)}. Set STUDY to a new name, or put back what was changed."
-        )
+    return json.loads(json.dumps(made_for))

@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from preprocessing.disk.arrays import list_versions
 from preprocessing.workers.isolation import (
-    ATTEMPTS,
     Children,
     Limits,
     LostError,
@@ -96,8 +95,7 @@ def open_callers(n_jobs, *, limits, scheduler=""):
     with _open_cluster(scheduler) as client:
 
         def call(function, arguments):
-            options = {"pure": False, "retries": ATTEMPTS}
-            return client.submit(call_isolated, limits, function, arguments, **options).result()
+            return client.submit(call_isolated, limits, function, arguments, pure=False).result()
 
         yield sum(client.nthreads().values()), call
 
