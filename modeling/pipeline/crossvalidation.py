@@ -14,11 +14,8 @@ from modeling.pipeline import arguments, execution
 from modeling.split.protocol import choose_protocol, count_folds
 from modeling.training import runs
 from preprocessing.disk import arrays
-from preprocessing.workers.isolation import Limits
+from preprocessing.workers.isolation import NO_LIMITS
 from preprocessing.workers.parallel import stream_results
-
-NO_LIMITS = Limits(time_s=7 * 86400, memory_gb=1e6)
-"""A training may take days, and TensorFlow reserves address space freely."""
 
 
 def run_folds(notebooks, options, chosen):

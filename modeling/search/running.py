@@ -14,12 +14,9 @@ from optuna.trial import TrialState
 from modeling.search import trials
 from preprocessing.disk import arrays
 from preprocessing.disk.lock import lock_folder
-from preprocessing.workers.isolation import Limits, LostError
+from preprocessing.workers.isolation import NO_LIMITS, LostError
 from preprocessing.workers.parallel import collect_results, open_callers
 from preprocessing.workers.progress import open_bar
-
-LIMITS = Limits(time_s=7 * 86400, memory_gb=1e6)
-"""A training may take days, and TensorFlow reserves address space freely."""
 
 MOST_AT_A_TIME = 256
 
@@ -50,7 +47,7 @@ def run_trials(search, train, *, minutes, n_trials, n_jobs=2, scheduler=""):
     with (
         lock_folder(search.folder, "searching"),
         ThreadPoolExecutor(MOST_AT_A_TIME) as pool,
-        open_callers(n_jobs, limits=LIMITS, scheduler=scheduler) as (n_places, call),
+        open_callers(n_jobs, limits=NO_LIMITS, scheduler=scheduler) as (n_places, call),
         closing(bar),
     ):
         search.put_back()  # of a search that was killed
@@ -135,7 +132,7 @@ def repeat_settings(search, train, settings, seeds, *, n_jobs=2, scheduler=""):
         (packed, home, search.task, settings[name] | {"SEED": seed}, n_threads)
         for name, seed in pairs
     ]
-    options = {"n_jobs": n_jobs, "scheduler": scheduler, "limits": LIMITS}
+    options = {"n_jobs": n_jobs, "scheduler": scheduler, "limits": NO_LIMITS}
     answers = collect_results(trials.run_trial, tasks, lost=_raise_lost, title="seeds", **options)
     rows = []
     for (name, seed), answer in zip(pairs, answers, strict=True):

@@ -123,9 +123,8 @@ def open_search(name, known, space, fixed, *, start, code, seed=7):
     task = {key: origin[key] for key in ("corpus", "protocol", "fold")} | {"array": known.array}
     own = Search(_load_study(folder, place), folder, task, space, fixed)
     made_for, found = _describe_task(own, known, code), own.study.user_attrs.get("made for")
-    if (
-        found not in (None, made_for) and not own.list_ended()
-    ):  # such as a network that did not work
+    if found not in (None, made_for) and not own.list_ended():
+        # The network did not work, and was corrected.
         optuna.delete_study(study_name=place, storage=_name_storage(folder))
         own, found = replace(own, study=_load_study(folder, place)), None
     if found is None:
