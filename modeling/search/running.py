@@ -139,7 +139,7 @@ def repeat_settings(search, train, settings, seeds, *, n_jobs=2, scheduler=""):
         best = np.nanargmin(answer["losses"])
         kept = {"loss": answer["losses"][best], "accuracy": answer["accuracies"][best]}
         rows.append({"settings": name, "seed": seed} | kept)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["settings", "seed", "loss", "accuracy"])
 
 
 def share_cores(n_jobs, scheduler=""):
