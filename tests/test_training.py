@@ -3,10 +3,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts, heads
-from modeling.training import inputs, judging, loop, networks, runs, starts
+from modeling.training import inputs, judging, logs, loop, networks, runs, starts
 from preprocessing.disk import arrays
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
@@ -68,6 +70,25 @@ def test_training_keeps_the_best_epoch(parts, capsys):
     kept = model.evaluate(inputs.make_batches(parts["val"]), verbose=0, return_dict=True)
     assert kept["loss"] == pytest.approx(history["val_loss"].min(), rel=1e-3)
     assert "kept epoch" in capsys.readouterr().out
+
+
+def test_curves_for_tensorboard_are_those_of_the_history(parts):
+    log = logs.open_log("tensorboard", "ravdess", "video")
+    for number in ("", "-2"):  # trained again, into a folder of its own
+        model = build_model(parts["train"])
+        batches = (inputs.make_batches(parts[name], seed=1) for name in ("train", "val"))
+        history = loop.train_model(model, *batches, epochs=3, patience=3, log=log)
+        for side, prefix in {"train": "", "validation": "val_"}.items():
+            events = EventAccumulator(str(log / f"model{number}" / side)).Reload()
+            for score in ("loss", "accuracy"):
+                tensors = events.Tensors(f"epoch_{score}")
+                written = [make_ndarray(own.tensor_proto).item() for own in tensors]
+                assert written == pytest.approx(history[f"{prefix}{score}"].tolist())
+    assert log.parent.parent == runs.results_folder() / "ravdess-video"
+    assert not runs.list_runs("ravdess")
+    assert logs.open_log("", "ravdess", "video") is None
+    with pytest.raises(ValueError, match="LOG = 'tensorbord'; expected one of '', 'tensorboard'"):
+        logs.open_log("tensorbord", "ravdess", "video")
 
 
 def test_a_run_is_whole_or_not_there(parts):

@@ -97,11 +97,15 @@ def list_parameters(notebook):
     return found
 
 
-def parse_parameters(text):
+def parse_parameters(text, *, files=True):
     """Return the parameters of a text such as ``EPOCHS=5 NAME='a b' FER2013=C:\\me\\fer2013.zip``.
 
+    A word ``@recipe.txt`` stands for what is written in that file (with ``files``); what is said
+    twice counts as said last.
+
     Raises:
-        ArgumentsError: A word is not of the form NAME=VALUE, or a quote is not closed.
+        ArgumentsError: A word is not of the form NAME=VALUE, a quote is not closed, or there is no
+            such file.
     """
     lexer, parameters = shlex.shlex(text, posix=True), {}
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
@@ -112,6 +116,9 @@ def parse_parameters(text):
             f"P holds a quote that is not closed: {text}. Close it, as in P=\"NAME='a b'\"."
         ) from error
     for word in words:
+        if files and word.startswith("@"):
+            parameters |= parse_parameters(_read_words(word[1:]), files=False)
+            continue
         name, equals, value = word.partition("=")
         if not equals or not name.isidentifier():
             raise ArgumentsError(f"P holds {word!r}; expected NAME=VALUE, as in P='EPOCHS=5'.")
@@ -120,6 +127,13 @@ def parse_parameters(text):
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             parameters[name] = value
     return parameters
+
+
+def _read_words(path):
+    try:
+        return Path(find_path(path)).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArgumentsError(f"P names @{path}, which cannot be read: {error}.") from error
 
 
 def fit_value(name, value, default):

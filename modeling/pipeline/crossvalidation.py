@@ -14,11 +14,8 @@ from modeling.pipeline import arguments, execution
 from modeling.split.protocol import choose_protocol, count_folds
 from modeling.training import runs
 from preprocessing.disk import arrays
-from preprocessing.workers.isolation import Limits
+from preprocessing.workers.isolation import NO_LIMITS
 from preprocessing.workers.parallel import stream_results
-
-NO_LIMITS = Limits(time_s=7 * 86400, memory_gb=1e6)
-"""A training may take days, and TensorFlow reserves address space freely."""
 
 
 def run_folds(notebooks, options, chosen):
@@ -93,7 +90,9 @@ def _run_fold(fold, notebooks, chosen, corpus, home):
         for notebook in notebooks:
             own_copy = arguments.REPOSITORY / notebook.parent.name / notebook.name
             path = notebook if notebook.is_file() else own_copy
-            outcome, _ = execution.run_notebook(path, chosen[notebook] | {"FOLD": fold}, corpus)
+            own_choice = chosen[notebook] | {"FOLD": fold}
+            own_choice.pop("SCHEDULER", None)  # its workers are busy with folds
+            outcome, _ = execution.run_notebook(path, own_choice, corpus)
             outcomes[notebook.stem] = outcome
             if execution.any_failed(outcomes):
                 break

@@ -39,3 +39,4 @@ from modeling.plots.scores import (
     plot_sides,
     plot_test,
 )
+from modeling.plots.search import plot_importance, plot_parallel, plot_trials

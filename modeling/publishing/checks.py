@@ -16,9 +16,9 @@ from preprocessing.disk import arrays
 SAID_APART = {"CORPUS", "PROTOCOL", "FOLD"}
 """Parameters that a run says as facts of its own, by which it was found."""
 
-PLACES = {"DATA", "FER2013", "POSTERIORS", "ACTION_UNITS", "N_JOBS", "SCHEDULER"}
-"""Parameters that say where files lie and what computes: what was read there is told by digests.
-They are not published."""
+PLACES = {"DATA", "FER2013", "POSTERIORS", "ACTION_UNITS", "N_JOBS", "SCHEDULER", "LOG"}
+"""Parameters that say where files lie, what computes and what is written beside a run: what was
+read is told by digests, and nothing that a run holds depends on them. They are not published."""
 
 SETTLED = {"DETECTOR", "WINDOW_S"}
 """Parameters of notebook 11 whose defaults leave the choice to it: "auto", the longest clip."""

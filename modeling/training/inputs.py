@@ -103,7 +103,7 @@ class Parts(dict):
         return self.describe().to_html()
 
 
-def read_parts(corpus, name, *, protocol="auto", fold=1):
+def read_parts(corpus, name, *, protocol="auto", fold=1, only=PARTS):
     """Return the training, validation and test parts of a fold for one array.
 
     Args:
@@ -111,6 +111,7 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         name: Name of the array, a key of ``arrays.AXES``.
         protocol: Name of a protocol, or ``auto`` for the corpus's own.
         fold: Number of the fold, from 1.
+        only: Names of the parts that are read: rows of others are never touched.
 
     Returns:
         ``Parts``. Clips without this modality are left out.
@@ -127,16 +128,16 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
         arrays.read_facts(folder, "faces")  # says what has not been run
     protocol = choose_protocol(clips, corpus, protocol)
     clips["part"] = split_clips(clips, protocol=protocol, fold=fold)
-    usable = _find_usable(clips, name, values)
     emotions = arrays.list_emotions(clips[clips["part"] != ""])
     parts = {}
-    for part in PARTS:
-        rows = np.flatnonzero(usable & (clips["part"] == part).to_numpy())
+    for part in only:
+        rows = np.flatnonzero(clips["part"] == part)
+        rows = rows[_find_usable(clips, name, values, rows)]
         chosen = clips.iloc[rows].reset_index(drop=True)
         labels = chosen["emotion"].map(emotions.index).to_numpy(np.int64)
         parts[part] = Part(part, values[rows], labels, chosen, emotions)
     kind = {"has_face": "a face", "has_voice": "a voice"}.get(NEEDS.get(name), name)
-    if empty := [part for part in PARTS if not len(parts[part])]:
+    if empty := [part for part in only if not len(parts[part])]:
         counts = [f"{p} {len(own)} of {(clips['part'] == p).sum()}" for p, own in parts.items()]
         raise arrays.NotEnoughClipsError(
             f"Clips with {kind}: {', '.join(counts)}; so {' and '.join(empty)} would be empty. "
@@ -155,11 +156,11 @@ def read_parts(corpus, name, *, protocol="auto", fold=1):
     return Parts(parts, origin=origin, array=name)
 
 
-def _find_usable(clips, name, values):
-    """Return which clips have a row of an array worth reading, bool (clip,): see ``NEEDS``."""
+def _find_usable(clips, name, values, rows):
+    """Return which of some rows of an array are worth reading, bool (row,): see ``NEEDS``."""
     if name in NEEDS:
-        return clips[NEEDS[name]].to_numpy(bool)
-    return values.reshape(len(values), -1).any(axis=1)
+        return clips[NEEDS[name]].to_numpy(bool)[rows]
+    return values[rows].reshape(len(rows), -1).any(axis=1)
 
 
 def read_examples(corpus, name):
@@ -169,7 +170,8 @@ def read_examples(corpus, name):
     """
     folder = arrays.corpus_folder(corpus)
     clips, values = arrays.read_clips(folder), arrays.read_array(folder, name)
-    ids = arrays.choose_examples(clips[_find_usable(clips, name, values)])
+    usable = _find_usable(clips, name, values, np.arange(len(clips)))
+    ids = arrays.choose_examples(clips[usable])
     chosen = clips[clips["clip_id"].isin(ids)]
     titles = chosen["clip_id"] + " (" + chosen["emotion"] + ")"
     return chosen.assign(title=titles).reset_index(drop=True), np.array(values[chosen.index])

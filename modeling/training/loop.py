@@ -8,7 +8,7 @@ import pandas as pd
 
 from data_augmentation.quiet_keras import keras
 from modeling.scores import metrics
-from modeling.training import starts
+from modeling.training import logs, starts
 from modeling.training.inputs import PARTS, Part, make_batches, split_by_clip
 from modeling.training.networks import run_network
 
@@ -95,6 +95,8 @@ def train_model(
     metric="accuracy",
     watch="val_loss",
     is_tuning=False,
+    log=None,
+    callbacks=(),
 ):
     """Train with early stopping on the validation actors; keep the best epoch's weights.
 
@@ -112,6 +114,8 @@ def train_model(
         watch: What decides which epoch is best: ``val_loss`` or ``loss``, least, or
             ``val_accuracy``, most.
         is_tuning: Start from the weights that there are, whatever was before.
+        log: Folder for TensorBoard's curves, of ``logs.open_log``, or None.
+        callbacks: Others of Keras, called after each epoch.
 
     Returns:
         DataFrame, one row an epoch: ``epoch`` from 1, losses and accuracies, ``best``. Where it was
@@ -134,6 +138,7 @@ def train_model(
                 f"{time.perf_counter() - started:4.0f} s"
             )
 
+    shown = keras.callbacks.LambdaCallback(on_epoch_end=show_progress)
     model.optimizer.build(model.trainable_variables)
     starts.rewind(model.optimizer)
     before, interrupted = model.get_weights(), False
@@ -145,7 +150,7 @@ def train_model(
             epochs=epochs,
             verbose=0,
             shuffle=False,
-            callbacks=[stop, keras.callbacks.LambdaCallback(on_epoch_end=show_progress)],
+            callbacks=[stop, shown, *logs.watch_training(log, model), *callbacks],
         )
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt) and stop.best_weights is not None
@@ -179,7 +184,7 @@ def train_parts(model, parts, *, n_clips, batch_size, seed, mix=None, first=None
         n_clips: Clips an epoch, drawn from all: those that there are without copies.
         batch_size, seed, mix: As for ``inputs.make_batches``.
         first: History of the training before.
-        **settings: ``epochs`` and ``patience``, as for ``train_model``.
+        **settings: ``epochs``, ``patience`` and ``log``, as for ``train_model``.
 
     Returns:
         DataFrame, one row an epoch; with ``first`` of both trainings in a row. Then the network has

@@ -49,6 +49,10 @@ class Limits:
                 raise ValueError(f"limit {name} = {value}; expected a positive number.")
 
 
+NO_LIMITS = Limits(time_s=7 * 86400, memory_gb=1e6)
+"""A training may take days, and TensorFlow reserves address space freely."""
+
+
 class LostError(RuntimeError):
     """A call gave no result; the message is a short reason for people."""
 

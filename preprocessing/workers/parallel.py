@@ -80,6 +80,26 @@ def collect_results(function, tasks, **options):
     return [results[number] for number in sorted(results)]
 
 
+@contextmanager
+def open_callers(n_jobs, *, limits, scheduler=""):
+    """Yield how many calls may run at a time, and what makes one: for calls that come of others.
+
+    ``call(function, arguments)``, made in a thread, returns what a function of a module returns in
+    a child process, here or, with a ``scheduler``, in a worker of the cluster; it raises
+    as ``isolation.Children.call`` does. When the block ends, what is still running is lost.
+    """
+    if not scheduler:
+        with closing(Children(limits)) as children:
+            yield n_jobs, children.call
+        return
+    with _open_cluster(scheduler) as client:
+
+        def call(function, arguments):
+            return client.submit(call_isolated, limits, function, arguments, pure=False).result()
+
+        yield sum(client.nthreads().values()), call
+
+
 def _call(function, lost, lists_errors, run, number, task):
     """Return a task's number and its result, or what stands in the place of one that was lost."""
     try:
