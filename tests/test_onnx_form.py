@@ -2,9 +2,9 @@
 
 import numpy as np
 import onnxruntime
+from modeling.publishing.onnx_form import write_onnx
 
 from data_augmentation.quiet_keras import keras
-from modeling.publishing.onnx_form import write_onnx
 
 
 def test_onnx_answers_as_keras_does_for_any_number_of_clips_and_frames(tmp_path):
