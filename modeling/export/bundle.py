@@ -5,7 +5,6 @@ model.onnx or model.tflite    facts.json    run.py    sound.py, mels.py, faces.p
 
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pooch
 
@@ -77,13 +76,8 @@ def write_model(source, path, *, int8=False, length=0):
     if path.suffix == ".tflite":
         lengths = dict.fromkeys(source.inputs, length) if length else {}
         litert_form.write_litert(source.model, path, lengths=lengths, int8=int8)
-    elif not int8:
-        onnx_form.write_onnx(source.model, path, halve=source.origin.startswith("shipped/"))
     else:
-        with TemporaryDirectory() as temporary:
-            whole = Path(temporary, "whole.onnx")
-            onnx_form.write_onnx(source.model, whole, halve=False, quiet=True)
-            onnx_form.quantize_onnx(whole, path)
+        onnx_form.write_onnx(source.model, path, int8=int8)
 
 
 def describe_source(source):

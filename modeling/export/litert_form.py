@@ -4,6 +4,7 @@ One clip at a time. A free axis of time stays free: who asks brings the length w
 """
 
 from contextlib import redirect_stderr, redirect_stdout
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,22 +39,31 @@ def convert_model(model, *, lengths, int8):
     """Return a Keras model as the bytes of a LiteRT model."""
     import tensorflow as tf
 
-    plain = rewrite_network(model)
-    signature = []
+    saved = _save_model(model, tuple(sorted(lengths.items())))
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved.name)
+    if int8:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        return converter.convert()
+
+
+@lru_cache(maxsize=1)
+def _save_model(model, lengths):
+    """Return the temporary folder of a model, of one clip, as TensorFlow saves it."""
+    import tensorflow as tf
+
+    plain, signature = rewrite_network(model), []
     for each in plain.inputs:
-        length = lengths.get(each.name)
+        length = dict(lengths).get(each.name)
         shape = (1, *(length if axis is None else axis for axis in each.shape[1:]))
         signature.append(tf.TensorSpec(shape, each.dtype, each.name))
-    with TemporaryDirectory() as folder:
-        archive = keras.export.ExportArchive(verbose=False)
-        archive.track(plain)
-        archive.add_endpoint("serve", lambda *x: name_outputs(plain, x), input_signature=signature)
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if int8:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            return converter.convert()
+    answer = tf.function(lambda *x: name_outputs(plain, x), autograph=False)
+    folder = TemporaryDirectory()
+    archive = keras.export.ExportArchive(verbose=False)
+    archive.track(plain)
+    archive.add_endpoint("serve", answer, input_signature=signature)
+    archive.write_out(folder.name, verbose=False)
+    return folder
 
 
 def list_operations(model):

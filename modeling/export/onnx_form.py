@@ -1,5 +1,7 @@
 """Keras networks as ONNX, which onnxruntime runs without TensorFlow."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from data_augmentation.quiet_keras import keras
@@ -10,32 +12,35 @@ OPSET = 18
 LEAST_HALVED = 1024
 """Weights of fewer numbers are kept in 32 bits."""
 
+MOST_LOST = 1e-6
+"""What 16 bits may change of a weight, as a share of the largest of its kind."""
 
-def write_onnx(model, path, *, halve=True, quiet=False):
+
+def write_onnx(model, path, *, int8=False):
     """Write a Keras model; clip axes stay free, and time axes where the model's are.
 
+    Weights that lose nothing by it, such as those shipped, are kept in 16 bits and read as 32.
     Outputs stand in the model's order, under their names in it where it has names.
 
     Args:
         model: A functional model with named inputs, one or several, or a dictionary of them.
         path: Of the file.
-        halve: Keep large weights in 16 bits, read as 32: nothing is lost of weights that were
-            rounded before, such as those shipped.
-        quiet: Do not say how large it is.
+        int8: Keep the weights of matrix products in 8 bits, by channel.
     """
     import onnx
 
-    graph = convert_model(model)
-    if halve:
+    graph = onnx.ModelProto.FromString(convert_model(model))
+    if not int8:
         halve_weights(graph)
     with arrays.replace_file(path) as temporary:
         onnx.save(graph, str(temporary))
-    if not quiet:
-        print(f"{path.name}: {path.stat().st_size:,} bytes")
+        if int8:
+            _quantize(temporary)
 
 
+@lru_cache(maxsize=1)
 def convert_model(model):
-    """Return a Keras model as an ONNX model, weights in 32 bits."""
+    """Return a Keras model as the bytes of an ONNX model, weights in 32 bits."""
     import tensorflow as tf
     import tf2onnx
 
@@ -49,7 +54,7 @@ def convert_model(model):
     handlers = {"Erfc": (_write_erfc, [])}
     options = {"input_signature": signature, "opset": OPSET, "custom_op_handlers": handlers}
     graph, _ = tf2onnx.convert.from_function(answer, **options)
-    return graph
+    return graph.SerializeToString()
 
 
 def name_outputs(model, values):
@@ -63,30 +68,33 @@ def name_outputs(model, values):
     return dict(zip(["posterior", "embedding"], found, strict=False))
 
 
-def quantize_onnx(path, target):
-    """Write an ONNX model with the weights of its matrix products in 8 bits, by channel."""
+def _quantize(path):
+    """Keep the weights of a file's matrix products in 8 bits, by channel."""
     import logging
 
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # else it advises to preprocess
     options = {"op_types_to_quantize": ["MatMul"], "per_channel": True}
-    level, logger = logging.getLogger().level, logging.getLogger()
-    logger.setLevel(logging.ERROR)  # it advises to preprocess
     try:
-        with arrays.replace_file(target) as temporary:
-            quantize_dynamic(path, temporary, weight_type=QuantType.QInt8, **options)
+        quantize_dynamic(path, path, weight_type=QuantType.QInt8, **options)
     finally:
         logger.setLevel(level)
 
 
 def halve_weights(model):
-    """Keep an ONNX model's large weights in 16 bits, read as 32."""
+    """Keep an ONNX model's large weights in 16 bits, read as 32, where nothing is lost by it."""
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []
     for weights in model.graph.initializer:
         values = numpy_helper.to_array(weights)
         if values.dtype != np.float32 or values.size < LEAST_HALVED:
+            continue
+        lost = np.abs(values.astype(np.float16) - values).max()
+        if not lost <= MOST_LOST * np.abs(values).max():
             continue
         name = weights.name
         half = numpy_helper.from_array(values.astype(np.float16), f"{name}_half")

@@ -2,13 +2,13 @@
 
 The same numbers come out (up to rounding); what is replaced:
 
-    ConvLSTM2D, GRU, LSTM           one step after the other, not a loop: a loop needs Flex in LiteRT;
-                                    of a ConvLSTM2D with one convolution a step, not eight
-    pooling over (1, rows, columns) of each frame by itself: LiteRT has no pooling in three dimensions
-    Normalization                   by constants: tf2onnx leaves those that Keras keeps as inputs
-    YamnetSpectrogram               its Fourier transform by convolutions: tf2onnx cannot write it
-    ops.add                         without its short cut, which LiteRT does not understand
-    bfloat16                        in float32
+    ConvLSTM2D, GRU, LSTM    a step after the other, not a loop: a loop needs Flex in LiteRT;
+                             of a ConvLSTM2D with one convolution a step, not eight
+    pooling over frames      of each frame by itself: LiteRT pools in two dimensions alone
+    Normalization            by constants: tf2onnx leaves those that Keras keeps as inputs
+    YamnetSpectrogram        its Fourier transform by convolutions: tf2onnx cannot write it
+    ops.add                  without its short cut, which LiteRT does not understand
+    bfloat16                 in float32
 """
 
 import numpy as np
@@ -77,22 +77,20 @@ def _step_through(layer):
     def step(x, mask=None):
         seen = ops.conv(ops.reshape(x, (-1, *x.shape[2:])), kernel, padding="same") + bias
         seen = ops.reshape(seen, (-1, x.shape[1], *seen.shape[1:]))
-        outputs = []
+        outputs, cell = [], None
         for time in range(x.shape[1]):
             gates = seen[:, time]
             if outputs:
                 gates = gates + ops.conv(outputs[-1], recurrent, padding="same")
             let_in, keep, new, let_out = ops.split(gates, 4, axis=-1)
-            fresh = ops.sigmoid(let_in) * ops.tanh(new)
-            state = ops.sigmoid(keep) * cell + fresh if outputs else fresh
+            state = ops.sigmoid(let_in) * ops.tanh(new)
+            state = state if cell is None else ops.sigmoid(keep) * cell + state
             output = ops.sigmoid(let_out) * ops.tanh(state)
             if mask is not None:  # a step that is not there leaves all as it was
                 there = ops.reshape(ops.cast(mask[:, time], "float32"), (-1, 1, 1, 1))
-                before = (cell, outputs[-1]) if outputs else (0.0, 0.0)
-                state, output = (
-                    there * now + (1 - there) * old
-                    for now, old in zip((state, output), before, strict=True)
-                )
+                before = (cell, outputs[-1]) if outputs else (0 * state, 0 * output)
+                state = there * state + (1 - there) * before[0]
+                output = there * output + (1 - there) * before[1]
             cell = state
             outputs.append(output)
         return ops.stack(outputs, axis=1) if layer.return_sequences else outputs[-1]
@@ -108,7 +106,7 @@ def _scale_by_constants(layer):
 
 
 def _pool_frames(pooling):
-    """Return an average over (1, rows, columns) of (clip, time, ...) as pooling of single frames."""
+    """Return an average over (1, rows, columns) of clips as an average of single frames."""
     size = tuple(np.atleast_1d(pooling.pool_size).tolist())
     if len(size) != 3 or size[0] != 1:
         return None
@@ -133,7 +131,7 @@ def _hear_by_convolutions(layer):
         sound = waveforms[..., None]
         real, imaginary = (ops.conv(sound, kernel, strides=HOP) for kernel in kernels)
         magnitudes = ops.sqrt(ops.square(real) + ops.square(imaginary))
-        return ops.log(ops.matmul(magnitudes, bands) + 0.001)
+        return ops.log(ops.conv(magnitudes, bands[None]) + 0.001)  # no product: stays in float
 
     return Computed(hear, name=layer.name)
 

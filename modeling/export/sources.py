@@ -135,15 +135,10 @@ def read_run(folder):
     named = {"name": facts["branch"], "facts": facts, "prepared": facts.get("prepared", {})}
     named["origin"] = "/".join(facts["folder"].resolve().parts[-2:])
     if not (facts["folder"] / "model.keras").is_file():
-        raise ValueError(
-            f"{named['origin']} holds no network. "
-            + (
-                "Run 40_audio_features.ipynb again: by now it saves one."
-                if facts["branch"] == "audio_features"
-                else "What it does is said by its notebook: products and regressions of posteriors, "
-                "and what adapts to a person, have none."
-            )
-        )
+        advice = "Products and regressions of posteriors, and adapted branches, have none."
+        if facts["branch"] == "audio_features":
+            advice = "Run 40_audio_features.ipynb again: by now it saves one."
+        raise ValueError(f"{named['origin']} holds no network. {advice}")
     model = heads.load_network(facts["folder"])
     if facts["branch"] == "expression":
         named["classes"] = {"fer2013": fer2013.CLASSES, "ferplus": fer2013.VOTED}

@@ -1,7 +1,7 @@
 """Run the network of this folder: ``python run.py voice.wav``, or ``faces.npy``, or both.
 
-A ``.wav`` is a voice; a ``.npy`` holds faces, uint8 (time, height, width), or an array that is named
-by its input, such as ``expressions.npy``; a ``.json`` holds numbers by name. Needs numpy, and
+A ``.wav`` is a voice; a ``.npy`` holds faces, uint8 (time, height, width), or an array that bears
+its input's name, such as ``expressions.npy``; a ``.json`` holds numbers by name. Needs numpy, and
 onnxruntime or ai-edge-litert.
 """
 

@@ -15,7 +15,7 @@ def read_wave(path, rate_hz):
             file.getnchannels(),
             file.getframerate(),
         )
-        data = np.frombuffer(file.readframes(file.getnframes()), np.uint8).reshape(-1, n_bytes)
+        data = np.frombuffer(file.readframes(n_frames), np.uint8).reshape(-1, n_bytes)
     if n_bytes == 1:  # the only width without a sign
         samples = (data[:, 0].astype(np.float64) - 128) / 128
     else:
