@@ -41,7 +41,8 @@ def measure_source(source, corpus, folder, *, n_clips, forms=tuple(FORMS), int8=
     Returns:
         DataFrame with ``network``, ``form``, ``MB``, ``ms`` (median of a clip), ``difference`` (the
         largest of a posterior), ``same`` (share of clips with the same answer), ``points``
-        (accuracy lost on the validation actors, in percent; NaN without such clips), ``length`` and ``seconds`` (that exporting took).
+        (accuracy lost on the validation actors, in percent; NaN without such clips), ``length``
+        and ``seconds`` (that exporting took).
     """
     rows, n_val, true = clips.choose_clips(source, corpus, n_clips)
     values = clips.read_inputs(source, corpus, rows)

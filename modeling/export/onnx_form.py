@@ -54,6 +54,9 @@ def convert_model(model):
     handlers = {"Erfc": (_write_erfc, [])}
     options = {"input_signature": signature, "opset": OPSET, "custom_op_handlers": handlers}
     graph, _ = tf2onnx.convert.from_function(answer, **options)
+    outputs = sorted(graph.graph.output, key=lambda own: own.name == "embedding")
+    del graph.graph.output[:]  # TensorFlow has sorted them
+    graph.graph.output.extend(outputs)
     return graph.SerializeToString()
 
 

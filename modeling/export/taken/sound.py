@@ -10,11 +10,7 @@ CHUNK_S, PAD_S, RANGE_DB = 0.032, 0.2, 35.0
 def read_wave(path, rate_hz):
     """Return a PCM file as float32 (sample,) in [-1, 1], mono, at a rate."""
     with wave.open(str(path)) as file:
-        n_bytes, n_channels, given_hz = (
-            file.getsampwidth(),
-            file.getnchannels(),
-            file.getframerate(),
-        )
+        n_channels, n_bytes, given_hz, n_frames = file.getparams()[:4]
         data = np.frombuffer(file.readframes(n_frames), np.uint8).reshape(-1, n_bytes)
     if n_bytes == 1:  # the only width without a sign
         samples = (data[:, 0].astype(np.float64) - 128) / 128
