@@ -44,7 +44,8 @@ def put_encoder(head, layer, faces):
         x = ops.squeeze(x @ np.array(expression_network.GREY, np.float32)[:, None], -1)
     if size != SIDE:
         smaller = make_resizer(size, SIDE)
-        x = ops.matmul(ops.matmul(smaller, x), smaller.T)
+        for _ in range(2):  # columns, then rows, as convolutions: 8 bits leave these alone
+            x = ops.transpose(ops.conv(x, smaller.T[None]), (0, 2, 1))
     x = reader(ops.expand_dims(x, -1))
     if layer == "maps":  # the mean of 2 x 2 places, as map_faces gives them
         x = layers.AveragePooling2D(2)(x)

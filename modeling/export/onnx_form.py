@@ -72,15 +72,24 @@ def name_outputs(model, values):
 
 
 def _quantize(path):
-    """Keep the weights of a file's matrix products in 8 bits, by channel."""
+    """Keep the weights of a file's matrix products in 8 bits, by channel.
+
+    Of products of more than two dimensions onnxruntime cannot read them so.
+    """
     import logging
 
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    graph = onnx.load(path).graph
+    flat = {own.name for own in graph.initializer if len(own.dims) == 2}
+    products = [own for own in graph.node if own.op_type == "MatMul" and own.input[1] in flat]
+    if not products:
+        return
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # else it advises to preprocess
-    options = {"op_types_to_quantize": ["MatMul"], "per_channel": True}
+    options = {"nodes_to_quantize": [own.name for own in products], "per_channel": True}
     try:
         quantize_dynamic(path, path, weight_type=QuantType.QInt8, **options)
     finally:

@@ -147,7 +147,8 @@ def read_run(folder):
     if facts.get("runs") and model.inputs[0].name == "embeddings":
         return _join_branches(model, facts, named)
     if facts["branch"] == "audio_features":
-        names = tuple(files.read_table(facts["folder"] / "features.csv", text=["name"])["name"])
+        table = files.read_table(facts["folder"] / "features.csv", text=["name"])
+        names = tuple(tell_apart(table["name"]))
         named |= {"names": names, "contains": HEAD_ALONE["features"]}
         return Source(model=model, both=joining.read_both(model), **named)
     below = find_encoder(model, facts)
@@ -160,6 +161,14 @@ def read_run(folder):
     both = joining.rename_input(both, "faces" if below else facts.get("array"))
     model = keras.Model(both.inputs, both.outputs[0], name=facts["branch"])
     return Source(model=model, contains=contains, both=both, **named)
+
+
+def tell_apart(names):
+    """Return names of features, each once: one that comes again is a functional of the spectra."""
+    met = set()
+    for name in names:
+        yield f"functional_{name}" if name in met else name
+        met.add(name)
 
 
 def find_encoder(model, facts):
