@@ -76,6 +76,7 @@ async function readPicture() {
   pen.lineWidth = 3;
   pen.strokeStyle = "#ffc506";
   pen.strokeRect(square.x, square.y, square.side, square.side);
+  $("shown").dataset.square = JSON.stringify(square);
   $("side").value = square.side / shorter();
   const seen = await reading.look(reading.cutFace(picture, square));
   const face = await reading.judge([seen]);
