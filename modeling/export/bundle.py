@@ -71,6 +71,12 @@ def write_bundle(source, folder, *, to, int8=False, length=0):
     return path
 
 
+def find_file(folder, source, form, *, int8=False):
+    """Return where ``measuring`` puts a network of a form, ``ONNX`` or ``LiteRT``."""
+    name = f"{source.name}_{form.lower()}{'int8' if int8 else ''}"
+    return Path(folder, name, FORMS[form.lower()])
+
+
 def write_model(source, path, *, int8=False, length=0):
     """Write a source's network as ``.onnx`` or ``.tflite``, by the ending of the path."""
     if path.suffix == ".tflite":

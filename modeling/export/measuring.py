@@ -5,7 +5,6 @@ validation actors alone. Times are of one clip after the other on one core.
 """
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,14 @@ from data_augmentation.quiet_keras import keras
 from modeling.export import bundle, clips, runtimes
 from modeling.training import networks
 
-FORMS = {"ONNX": "model.onnx", "LiteRT": "model.tflite"}
+FORMS = ("ONNX", "LiteRT")
 BITS = {"": False, " int8": True}
 N_TIMED = 25
+LEAST_SAME, MOST_POINTS = 0.95, 2.0
+"""What 8 bits must keep to be usable: share of the answers, and percentage points lost at most."""
+
+MOST_DIFFERENT = 1e-4
+"""What a float network may differ from Keras in a posterior."""
 
 
 def use_one_core():
@@ -27,7 +31,7 @@ def use_one_core():
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def measure_source(source, corpus, folder, *, n_clips, forms=tuple(FORMS), int8=True):
+def measure_source(source, corpus, folder, *, n_clips, forms=FORMS, int8=True):
     """Export a network in each form and compare it with Keras; return a row a form.
 
     Args:
@@ -52,11 +56,9 @@ def measure_source(source, corpus, folder, *, n_clips, forms=tuple(FORMS), int8=
     table = [describe("Keras", source, size, *said["Keras"], expected, true, n_val)]
     for form in forms:
         for bits, is_int8 in BITS.items() if int8 else [("", False)]:
-            started, own = (
-                time.perf_counter(),
-                Path(folder, f"{source.name}_{form.lower()}{bits[1:]}"),
-            )
-            path = bundle.write_bundle(source, own, to=form.lower(), int8=is_int8)
+            started = time.perf_counter()
+            path = bundle.find_file(folder, source, form, int8=is_int8)
+            bundle.write_bundle(source, path.parent, to=form.lower(), int8=is_int8)
             took = time.perf_counter() - started
             run = runtimes.open_exported(path)
             found = np.concatenate([first(run(one)) for one in split(values)])
@@ -118,7 +120,7 @@ def describe(form, source, size, found, ms, expected, true, n_val):
     right = [(np.array(emotions)[own.argmax(axis=1)] == true)[:n_val] for own in (expected, found)]
     free = any(None in shape[1:] for shape in source.inputs.values())
     return {
-        "network": source.name,
+        "network": source.name if source.facts else source.origin,
         "form": form,
         "MB": size,
         "ms": ms,
@@ -127,3 +129,17 @@ def describe(form, source, size, found, ms, expected, true, n_val):
         "points": 100 * float(right[0].mean() - right[1].mean()) if n_val else np.nan,
         "length": "any" if free else "fixed",
     }
+
+
+def find_unusable(table):
+    """Return the rows of 8 bits that lose too much: see ``LEAST_SAME`` and ``MOST_POINTS``."""
+    table = table[table["form"].str.endswith("int8")]
+    return table[(table["same"] < LEAST_SAME) | (table["points"] > MOST_POINTS)]
+
+
+def show_forms(table, forms, columns):
+    """Return columns of a table of measurements, a row a network, some forms side by side."""
+    own = table[table["form"].isin(forms)].set_index(["network", "form"])[columns]
+    order = list(dict.fromkeys(table["network"]))
+    wide = own.unstack().swaplevel(axis=1).reindex(order)
+    return wide[[(form, column) for form in forms for column in columns if (form, column) in wide]]

@@ -18,6 +18,12 @@ from preprocessing.corpora import EMOTIONS
 from preprocessing.disk import files
 from preprocessing.disk.folders import find_home
 
+BRANCHES = (
+    *("video_convlstm", "video_expression", "audio_features", "audio_conv2d", "audio_vgg19"),
+    *("audio_yamnet", "audio_moonshine", "fusion_dense", "fusion_gated", "fusion_attention"),
+)
+"""Those of notebooks 30 to 50 that hold a network."""
+
 SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 SHIPPED_WINDOW_S, RATE_HZ = 3.0, 16000
 HEAD_ALONE = {
@@ -102,6 +108,21 @@ def _list_folders(name):
     """Return where a run of this name may lie, the newest of several first."""
     roots = [Path(name), Path(find_home(), name), runs.results_folder() / name]
     return [folder for root in roots for folder in (root, *sorted(root.glob("2*"))[::-1])]
+
+
+def list_sources(corpus, branches, shipped):
+    """Return the ``Source`` of each branch's newest run and of shipped networks, by name.
+
+    Names have spaces between them; ``all`` branches are ``BRANCHES``. Those that have no run, or
+    none with a network, are named.
+    """
+    found = {}
+    for name in BRANCHES if branches == "all" else branches.split():
+        try:
+            found[name] = read_run(runs.find_run(corpus, name)["folder"])
+        except (FileNotFoundError, ValueError) as error:
+            print(f"without {name}: {str(error).partition('. ')[0]}")
+    return found | {f"shipped/{name}": read_shipped(name) for name in shipped.split()}
 
 
 def read_shipped(name):

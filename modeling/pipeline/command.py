@@ -47,6 +47,7 @@ READS = {
     "60": ("3", "4", "5"),
     "61": ("3", "4"),
     "70": ("10",),
+    "72": ("3", "4", "5"),
 }
 """What each notebook reads files of, by the first digits of their numbers."""
 

@@ -17,6 +17,7 @@ from modeling.plots.analysis import (
     plot_mels,
     plot_weights,
 )
+from modeling.plots.exports import plot_exports
 from modeling.plots.scores import (
     plot_by_actor,
     plot_confusion,
