@@ -48,6 +48,7 @@ READS = {
     "61": ("3", "4"),
     "70": ("10",),
     "71": ("3", "4"),
+    "72": ("3", "4", "5"),
     "73": ("21",),
 }
 """What each notebook reads files of, by the first digits of their numbers."""

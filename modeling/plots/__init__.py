@@ -26,6 +26,7 @@ from modeling.plots.explaining import (
     plot_tree,
     shrink_figure,
 )
+from modeling.plots.exports import plot_exports
 from modeling.plots.scores import (
     plot_by_actor,
     plot_confusion,

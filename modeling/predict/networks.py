@@ -43,6 +43,7 @@ class Networks:
         emotions: Names of the eight emotions of posteriors.
         expressions: Names of the seven expressions of single faces.
         unsure_below: Confidence below which an answer is *unsure*.
+        temperatures: At which the log-posteriors of voice and face are fused, by name.
         checksums: SHA-256 of each file by its name.
     """
 
@@ -60,7 +61,7 @@ class Networks:
         facts = json.loads((folder / "networks.json").read_text("utf-8"))
         self.emotions, self.expressions = tuple(facts["emotions"]), CLASSES
         self.unsure_below = facts["unsure"]["below"]
-        self._temperatures = facts["temperatures"]
+        self.temperatures = facts["temperatures"]
         self.checksums = {f"{n}.onnx": hashlib.sha256(data).hexdigest() for n, data in read.items()}
         self._folder, self._adapters = folder, {}
 
@@ -142,7 +143,7 @@ class Networks:
         nothing = np.ones(len(logs), bool)
         for name, posteriors in given.items():
             there = np.isfinite(posteriors).all(axis=1)
-            own = np.log(np.maximum(posteriors[there], FLOOR)) / self._temperatures[name]
+            own = np.log(np.maximum(posteriors[there], FLOOR)) / self.temperatures[name]
             logs[there] += own
             nothing &= ~there
         fused = np.exp(logs - logs.max(axis=1, keepdims=True))

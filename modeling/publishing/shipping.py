@@ -19,9 +19,10 @@ import numpy as np
 
 from data_augmentation.quiet_keras import keras
 from modeling.adaptation.adapter import build_adapter, list_arrays
+from modeling.export import onnx_form
 from modeling.expressions import fer2013
 from modeling.fusion import experts, heads
-from modeling.publishing import final, onnx_form, questions
+from modeling.publishing import final, questions
 from modeling.publishing.experiments import EXPERIMENTS, SHIPPED, find_newest
 from modeling.training import layers, provenance, runs  # noqa: F401  (Keras has to know the layers)
 from preprocessing.corpora import EMOTIONS

@@ -206,7 +206,7 @@ class RotaryAttention(keras.layers.Layer):
         weights = ops.einsum("bqhc,bkhc->bhqk", query, key) / width**0.5
         if mask is not None:
             hidden = 1 - ops.cast(mask, weights.dtype)
-            weights = weights - 1e9 * hidden[:, None, None]
+            weights = weights - 1e9 * ops.expand_dims(hidden, (1, 2))  # LiteRT knows this one
         mixed = ops.einsum("bhqk,bkhc->bqhc", ops.softmax(weights), cut(self.value))
         return ops.reshape(mixed, (-1, n_times, n_channels)) @ self.merge
 

@@ -1,0 +1,1 @@
+"""A network taken along: as LiteRT or ONNX, in a folder that needs nothing of this repository."""

@@ -1,0 +1,145 @@
+"""What an exported network costs and whether it says the same: size, time, difference, points.
+
+Clips are of training and validation actors of a corpus; what 8 bits cost is measured on the
+validation actors alone. Times are of one clip after the other on one core.
+"""
+
+import time
+
+import numpy as np
+import pandas as pd
+
+from data_augmentation.quiet_keras import keras
+from modeling.export import bundle, clips, runtimes
+from modeling.training import networks
+
+FORMS = ("ONNX", "LiteRT")
+BITS = {"": False, " int8": True}
+N_TIMED = 25
+LEAST_SAME, MOST_POINTS = 0.95, 2.0
+"""What 8 bits must keep to be usable: share of the answers, and percentage points lost at most."""
+
+MOST_DIFFERENT = 1e-4
+"""What a float network may differ from Keras in a posterior."""
+
+
+def use_one_core():
+    """Let TensorFlow compute on one core; only before anything was computed."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def measure_source(source, corpus, folder, *, n_clips, forms=FORMS, int8=True):
+    """Export a network in each form and compare it with Keras; return a row a form.
+
+    Args:
+        source: ``sources.Source``.
+        corpus: Whose clips are read.
+        folder: Where the bundles go, one a form.
+        n_clips: So many clips at most.
+        forms: Of ``FORMS``.
+        int8: Measure them with weights in 8 bits too.
+
+    Returns:
+        DataFrame with ``network``, ``form``, ``MB``, ``ms`` (median of a clip), ``difference`` (the
+        largest of a posterior), ``same`` (share of clips with the same answer), ``points``
+        (accuracy lost on the validation actors, in percent; NaN without such clips), ``length``
+        and ``seconds`` (that exporting took).
+    """
+    rows, n_val, true = clips.choose_clips(source, corpus, n_clips)
+    values = clips.read_inputs(source, corpus, rows)
+    expected = ask_keras(source.model, values)
+    said = {"Keras": (expected, time_calls(compile_keras(source.model, values), values))}
+    size = source.model.count_params() * 4 / 1e6
+    table = [describe("Keras", source, size, *said["Keras"], expected, true, n_val)]
+    for form in forms:
+        for bits, is_int8 in BITS.items() if int8 else [("", False)]:
+            started = time.perf_counter()
+            path = bundle.find_file(folder, source, form, int8=is_int8)
+            bundle.write_bundle(source, path.parent, to=form.lower(), int8=is_int8)
+            took = time.perf_counter() - started
+            run = runtimes.open_exported(path)
+            found = np.concatenate([first(run(one)) for one in split(values)])
+            facts = found, time_calls(run, values), expected, true, n_val
+            size = path.stat().st_size / 1e6
+            table.append(describe(form + bits, source, size, *facts) | {"seconds": took})
+    return pd.DataFrame(table)
+
+
+def ask_keras(model, values):
+    """Return a Keras model's first output for clips, float32 (clip, class)."""
+    given = keras.tree.map_structure(lambda own: values[own.name], model.input)
+    return first(networks.run_network(model, given))
+
+
+def compile_keras(model, values):
+    """Return a Keras model as a compiled function of one clip, its quickest form."""
+    import tensorflow as tf
+
+    shapes = {own.name: (1, *values[own.name].shape[1:]) for own in model.inputs}
+    specs = {name: tf.TensorSpec(shape, tf.float32, name) for name, shape in shapes.items()}
+
+    @tf.function(input_signature=[specs])
+    def answer(given):
+        return model(keras.tree.map_structure(lambda own: given[own.name], model.input))
+
+    return lambda one: keras.tree.map_structure(np.asarray, answer(one))
+
+
+def time_calls(run, values):
+    """Return the median time of a call with one clip, in milliseconds."""
+    ones = split(values)[:N_TIMED]
+    run(ones[0])
+    times = []
+    for one in ones:
+        started = time.perf_counter()
+        run(one)
+        times.append(time.perf_counter() - started)
+    return 1000 * float(np.median(times))
+
+
+def split(values):
+    """Return arrays of clips by input as a list, a clip each, (1, ...)."""
+    n_clips = len(next(iter(values.values())))
+    return [{name: own[n : n + 1] for name, own in values.items()} for n in range(n_clips)]
+
+
+def first(found):
+    """Return the first of outputs, in the order of a model or by name; or the only one."""
+    if isinstance(found, dict):
+        return np.asarray(found.get("posterior", found.get("fer2013")))
+    return np.asarray(found[0] if isinstance(found, list) else found)
+
+
+def describe(form, source, size, found, ms, expected, true, n_val):
+    """Return one row of ``measure_source``."""
+    emotions = next(iter(source.classes.values()))
+    same = found.argmax(axis=1) == expected.argmax(axis=1)
+    right = [(np.array(emotions)[own.argmax(axis=1)] == true)[:n_val] for own in (expected, found)]
+    free = any(None in shape[1:] for shape in source.inputs.values())
+    return {
+        "network": source.name if source.facts else source.origin,
+        "form": form,
+        "MB": size,
+        "ms": ms,
+        "difference": float(np.abs(found - expected).max()),
+        "same": float(same.mean()),
+        "points": 100 * float(right[0].mean() - right[1].mean()) if n_val else np.nan,
+        "length": "any" if free else "fixed",
+    }
+
+
+def find_unusable(table):
+    """Return the rows of 8 bits that lose too much: see ``LEAST_SAME`` and ``MOST_POINTS``."""
+    table = table[table["form"].str.endswith("int8")]
+    return table[(table["same"] < LEAST_SAME) | (table["points"] > MOST_POINTS)]
+
+
+def show_forms(table, forms, columns):
+    """Return columns of a table of measurements, a row a network, some forms side by side."""
+    own = table[table["form"].isin(forms)].set_index(["network", "form"])[columns]
+    order = list(dict.fromkeys(table["network"]))
+    wide = own.unstack().swaplevel(axis=1).reindex(order)
+    return wide[[(form, column) for form in forms for column in columns if (form, column) in wide]]
