@@ -134,7 +134,7 @@ class Notebook:
                 for (const output of document.querySelectorAll('.jp-OutputArea-output')) {
                     const kind = output.dataset.mimeType;
                     counts[kind] = (counts[kind] || 0) + 1;
-                    if (/displaying widget|Loading widget|avascript [Ee]rror/.test(output.innerText))
+                    if (/displaying widget|Loading widget|script error/i.test(output.innerText))
                         broken.push(output.innerText);
                 }
                 for (const image of document.querySelectorAll('.jp-OutputArea img'))
@@ -146,7 +146,7 @@ class Notebook:
         return counts[0]
 
     def play_media(self):
-        """Play each video and each sound, muted, until it moves; return their lengths in seconds."""
+        """Play each video and sound, muted, until it moves; return their lengths in seconds."""
         return self.page.evaluate(
             """async () => {
                 const lengths = [];

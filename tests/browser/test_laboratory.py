@@ -73,10 +73,11 @@ def test_notebooks_run_in_order_and_are_whole_when_opened_again(
 
 
 def keep_known(numbers):
-    """Return the small parameters that at least one of these notebooks has."""
+    """Return, as the command line takes them, the small parameters that these notebooks have."""
     paths = arguments.find_notebooks(numbers)
     known = {name for path in paths for name in arguments.list_parameters(path)}
-    return " ".join(f"{n}={v!r}" for n, v in arguments.parse_parameters(SMALL).items() if n in known)
+    given = arguments.parse_parameters(SMALL)
+    return " ".join(f"{name}={value!r}" for name, value in given.items() if name in known)
 
 
 @pytest.mark.parametrize("path", PLAYING, ids=lambda path: path.stem)
