@@ -425,3 +425,19 @@ def test_a_network_to_go_on_from_is_a_file_or_the_newest_run(network, tmp_path, 
             np.testing.assert_array_equal(own, other)
     with pytest.raises(FileNotFoundError, match="is no file; name a .keras file or 'newest'"):
         expression_network.load_network("nowhere.keras")
+
+
+def test_parts_of_fer2013_are_joined_row_by_row():
+    parts = [
+        fer2013.Faces(
+            np.full((n, 48, 48), n, np.uint8),
+            np.full(n, n),
+            np.full((n, 8), n, np.float32),
+            np.full(n, -n),
+        )
+        for n in (2, 3)
+    ]
+    joined = parts[0].join(parts[1])
+    assert joined.x[:, 0, 0].tolist() == joined.labels.tolist() == [2, 2, 3, 3, 3]
+    assert joined.votes[:, 0].tolist() == [2, 2, 3, 3, 3]
+    assert joined.majority.tolist() == [-2, -2, -3, -3, -3]

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -187,6 +189,17 @@ def test_the_most_accurate_epoch_can_be_kept_instead(parts):
     assert history.loc[history["best"], "val_accuracy"].item() == history["val_accuracy"].max()
     _, accuracy = model.evaluate(inputs.make_batches(parts["val"]), verbose=0)
     assert accuracy == pytest.approx(history["val_accuracy"].max())
+
+
+def test_the_epoch_of_least_training_loss_can_be_kept_whatever_validation_says(parts):
+    """Where validation clips are learned from too, they can no longer choose."""
+    model = build_model(parts["train"])
+    train = inputs.make_batches(parts["train"], seed=1)
+    n_classes = len(parts["val"].emotions)
+    wrong = dataclasses.replace(parts["val"], labels=(parts["val"].labels + 1) % n_classes)
+    settings = {"epochs": 6, "patience": 6, "watch": "loss"}
+    history = loop.train_model(model, train, inputs.make_batches(wrong), **settings)
+    assert history.loc[history["best"], "loss"].item() == history["loss"].min()
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,11 @@ class Faces:
         """Return some of the faces."""
         return Faces(self.x[rows], self.labels[rows], self.votes[rows], self.majority[rows])
 
+    def join(self, others):
+        """Return these faces and others after them."""
+        pairs = zip(vars(self).values(), vars(others).values(), strict=True)
+        return Faces(*(np.concatenate(own) for own in pairs))
+
 
 def find_source(source=""):
     """Return the path of FER2013: the one named, or that of ``EMOTION_FER2013``; None without."""

@@ -109,7 +109,8 @@ def train_model(
         steps: Batches an epoch, where that is not all of them.
         lines: About how many lines of progress to print.
         metric: Name of the model's accuracy; of several outputs one has it.
-        watch: What decides which epoch is best: ``val_loss``, least, or ``val_accuracy``, most.
+        watch: What decides which epoch is best: ``val_loss`` or ``loss``, least, or
+            ``val_accuracy``, most.
         is_tuning: Start from the weights that there are, whatever was before.
 
     Returns:
@@ -118,8 +119,8 @@ def train_model(
     """
     if not is_tuning:
         starts.rewind(model)
-    watched = {"val_loss": "val_loss", "val_accuracy": f"val_{metric}"}[watch]
-    mode = "min" if watch == "val_loss" else "max"
+    watched = f"val_{metric}" if watch == "val_accuracy" else watch
+    mode = "max" if watch == "val_accuracy" else "min"
     stop = keras.callbacks.EarlyStopping(
         monitor=watched, mode=mode, patience=patience, restore_best_weights=True
     )
