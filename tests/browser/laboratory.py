@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.browser.conftest import find_free_port, wait_for
 from tests.conftest import REPOSITORY
@@ -51,17 +52,23 @@ def serve_laboratory(folder, settings, environment):
 
 @contextmanager
 def open_notebook(browser, address, path):
-    """Yield a notebook that is open in a tab of its own; where that fails, keep a picture of it."""
+    """Yield a notebook, open in a tab of its own; when it fails there, keep a picture of the page.
+
+    Args:
+        browser: Of playwright.
+        address: As `serve_laboratory` gives it.
+        path: Of the notebook, within the served folder.
+    """
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     try:
-        page.goto(f"{address}/tree/{path.name}?reset")
+        page.goto(f"{address}/tree/{path}?reset")
         page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=PATIENCE_MS)
         notebook = Notebook(page)
         notebook.wait_until_idle()
         yield notebook
     except BaseException:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        picture = SCREENSHOTS / f"{path.stem}.png"
+        picture = SCREENSHOTS / f"{Path(path).stem}.png"
         page.screenshot(path=picture)
         print(f"what the browser shows: {picture}")
         raise

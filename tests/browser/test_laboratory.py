@@ -33,34 +33,37 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(home, tmp_path_factory):
-    """Serve copies of the notebooks, whose runs are written elsewhere too."""
+def served(home, tmp_path_factory):
+    """Serve a folder for copies of notebooks; return its address and the folder."""
     folder = tmp_path_factory.mktemp("notebooks")
-    for path in NOTEBOOKS:
-        shutil.copy(path, folder)
     environment = {"EMOTION_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
-    with serve_laboratory(folder, tmp_path_factory.mktemp("lab"), environment) as url:
-        yield url, folder
+    with serve_laboratory(folder, tmp_path_factory.mktemp("lab"), environment) as address:
+        yield address, folder
 
 
-def make_small(path, target):
-    """Write a copy of a notebook that has the small parameters below its own."""
+def find_small(*paths):
+    """Return those of the small parameters that one of the notebooks has."""
+    known = {name for path in paths for name in arguments.list_parameters(path)}
     given = arguments.parse_parameters(SMALL)
-    own = arguments.list_parameters(path)
-    given = {name: value for name, value in given.items() if name in own}
-    nbformat.write(parameterize_notebook(load_notebook_node(str(path)), given), target)
+    return {name: value for name, value in given.items() if name in known}
 
 
-def test_notebooks_run_in_order_and_are_whole_when_opened_again(
-    browser, address, home, monkeypatch
-):
+def run_before(numbers):
+    """Run notebooks without a browser."""
+    small = find_small(*arguments.find_notebooks(numbers))
+    words = " ".join(f"{name}={value!r}" for name, value in small.items())
+    assert command.main(["--only", numbers, "--parameters", words]) == 0
+
+
+def test_notebooks_run_in_order_and_are_whole_when_opened_again(browser, served, home, monkeypatch):
     monkeypatch.setenv("EMOTION_HOME", str(home))
-    url, folder = address
+    address, folder = served
     for path in RUN:
         if numbers := BEFORE.get(path.name[:2]):
-            assert command.main(["--only", numbers, "--parameters", keep_known(numbers)]) == 0
-        make_small(path, folder / path.name)
-        with open_notebook(browser, url, path) as notebook:
+            run_before(numbers)
+        small = parameterize_notebook(load_notebook_node(str(path)), find_small(path))
+        nbformat.write(small, folder / path.name)
+        with open_notebook(browser, address, path.name) as notebook:
             notebook.restart()
             plot_s, end_s = notebook.run_all(most_s=120)
             print(f"{path.name}: first plot after {plot_s:.1f} s, the end after {end_s:.1f} s")
@@ -72,16 +75,11 @@ def test_notebooks_run_in_order_and_are_whole_when_opened_again(
             assert plot_s < PLOT_S
 
 
-def keep_known(numbers):
-    """Return, as the command line takes them, the small parameters that these notebooks have."""
-    paths = arguments.find_notebooks(numbers)
-    known = {name for path in paths for name in arguments.list_parameters(path)}
-    given = arguments.parse_parameters(SMALL)
-    return " ".join(f"{name}={value!r}" for name, value in given.items() if name in known)
-
-
 @pytest.mark.parametrize("path", PLAYING, ids=lambda path: path.stem)
-def test_what_was_committed_plays_before_anything_is_run(browser, address, path):
-    with open_notebook(browser, address[0], path) as notebook:
+def test_what_was_committed_plays_before_anything_is_run(browser, served, path):
+    address, folder = served
+    (folder / "cloned").mkdir(exist_ok=True)
+    shutil.copy(path, folder / "cloned")
+    with open_notebook(browser, address, f"cloned/{path.name}") as notebook:
         lengths = notebook.play_media()
-    assert lengths and all(lengths)
+        assert lengths and all(lengths)
