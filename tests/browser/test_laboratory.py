@@ -65,7 +65,7 @@ def test_notebooks_run_in_order_and_are_whole_when_opened_again(browser, served,
         nbformat.write(small, folder / path.name)
         with open_notebook(browser, address, path.name) as notebook:
             notebook.restart()
-            plot_s, end_s = notebook.run_all(most_s=120)
+            plot_s, end_s = notebook.run_all(most_s=300)
             print(f"{path.name}: first plot after {plot_s:.1f} s, the end after {end_s:.1f} s")
             assert not notebook.list_failures()
             counts, lengths = notebook.count_outputs(), notebook.play_media()
