@@ -20,6 +20,7 @@ BEFORE = {"30": "11", "50": "12,41"}
 """What is run without a browser before each."""
 SMALL = (
     "N_ACTORS=6 N_TAKES=1 N_FRAMES=4 FACE_SIZE=32 N_MELS=32 N_COPIES=0 EPOCHS=2 RESAMPLES=100 "
+    "N_CLIPS=2 N_RANDOM=1 N_SHUFFLES=2 "
     """BRANCHES='video_convlstm audio_conv2d' HEADS="['dense']" """
 )
 PLOT_S = 20
