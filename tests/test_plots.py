@@ -1,5 +1,6 @@
 """The pictures: each returns what it drew on, labelled, without a window and without a warning."""
 
+import base64
 import itertools
 import warnings
 
@@ -220,3 +221,11 @@ def test_frames_without_a_face_are_light_in_pictures_of_faces(faces):
     np.testing.assert_array_equal(drawn[: faces.shape[2], : width - 1], faces[0, 0])
     figure = plots.plot_clip(faces[0], TIMES)
     assert (np.asarray(figure.axes[0].images[2].get_array()) == 225).all()
+
+
+def test_a_sound_is_embedded_where_an_unread_notebook_may_keep_it():
+    player = plots.embed_sound(2 * WAVEFORM / np.abs(WAVEFORM).max(), RATE_HZ).data
+    head, data = player.split("base64,")
+    assert head.startswith("<audio controls src=") and "<source" not in player
+    samples = np.frombuffer(base64.b64decode(data.split('"')[0]), dtype="<i2")[22:]
+    assert len(samples) == len(WAVEFORM) and np.abs(samples).max() == 32767

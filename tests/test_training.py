@@ -9,6 +9,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from data_augmentation.quiet_keras import keras
 from modeling.fusion import experts, heads
 from modeling.training import inputs, judging, logs, loop, networks, runs, starts
+from modeling.training.layers import FusedBatchNormalization
 from preprocessing.disk import arrays
 from tests.made_corpus import EMOTIONS, write_made_corpus
 
@@ -318,6 +319,19 @@ def test_every_layer_is_listed_inside_networks_and_for_every_frame(parts):
     short = networks.list_layers(model, inside, longest=3)
     assert short["weights"].iloc[-1] == model.count_params() + 420
     assert short["layer"].str.startswith("…").any()
+
+
+def test_no_name_of_a_layer_is_cut_in_a_notebook():
+    start = keras.Input((4,))
+    model = keras.Model(start, FusedBatchNormalization(name="fused_batch_normalization_1")(start))
+    table = networks.list_layers(model)
+    assert table["layer"][1] == "fused_batch_normalization_1"
+    assert "..." not in table.to_html()
+
+
+def test_clips_are_counted_in_whole_numbers():
+    scores = pd.DataFrame({"accuracy": [0.5, 0.125], "n_clips": [48.0, np.nan]})
+    assert judging.tidy_scores(scores).to_numpy().tolist() == [["0.500", "48"], ["0.125", ""]]
 
 
 def test_networks_with_several_outputs_run_in_batches(parts):

@@ -21,7 +21,7 @@ from modeling.plots.explaining import (
     plot_contributions,
     plot_explained_clip,
     plot_faithfulness,
-    plot_importance,
+    plot_lost_without,
     plot_probes,
     plot_tree,
     shrink_figure,

@@ -253,7 +253,7 @@ def plot_probes(table, *, ax=None):
     return strip_spines(ax)
 
 
-def plot_importance(table, *, ax=None):
+def plot_lost_without(table, *, ax=None):
     """Draw what each family of features is worth, of ``explain.probes.measure_importance``."""
     ax = open_axes(ax, 7, 1.1 + 0.26 * len(table))
     rows, points = np.arange(len(table)), 100 * table["loss"]

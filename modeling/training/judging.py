@@ -70,6 +70,7 @@ def judge_predictions(predictions, parts, **facts):
 
 def tidy_scores(scores):
     """Return a table of scores as text: three digits, and nothing where nothing was measured."""
+    scores = scores.astype({"n_clips": "Int64"}) if "n_clips" in scores else scores
 
     def write(value):
         if pd.isna(value):

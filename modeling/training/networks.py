@@ -50,7 +50,9 @@ def _list_rows(layers, longest):
 
 
 def _name_layer(layer):
-    return f"{layer.name} ({type(layer).__name__})"
+    """Return a layer's name and class; pandas cuts what is longer, so then the name alone."""
+    name = f"{layer.name} ({type(layer).__name__})"
+    return name if len(name) < pd.get_option("display.max_colwidth") - len(INDENT) else layer.name
 
 
 def _name_row(layer, n_weights, *shapes):

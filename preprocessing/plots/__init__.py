@@ -17,5 +17,5 @@ from preprocessing.plots.faces import (
     plot_frames,
     plot_sampling,
 )
-from preprocessing.plots.sound import plot_clip, plot_mel, plot_mfcc, plot_waveform
+from preprocessing.plots.sound import embed_sound, plot_clip, plot_mel, plot_mfcc, plot_waveform
 from preprocessing.plots.style import EMOTION_COLOURS

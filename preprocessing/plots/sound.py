@@ -19,6 +19,19 @@ def plot_waveform(waveform, rate_hz, *, ax=None):
     return strip_spines(ax)
 
 
+def embed_sound(waveform, rate_hz):
+    """Return a player of a waveform, float (samples,), as HTML; beyond [-1, 1] it is quieter.
+
+    IPython's own names its data in a ``<source>``, which JupyterLab takes out of a notebook that
+    was run elsewhere, such as one just cloned: it would stay silent.
+    """
+    from IPython.display import HTML, Audio
+
+    waveform = np.asarray(waveform) / np.abs(waveform).max(initial=1.0)
+    data = Audio(waveform, rate=rate_hz, normalize=False).src_attr()
+    return HTML(f'<audio controls src="{data}"></audio>')
+
+
 def plot_mel(mel, hop_ms, *, rate_hz=None, bar=True, ax=None):
     """Draw a log-mel spectrogram, (time, mel) in dB, over seconds, its colours from -100 to -20 dB.
 

@@ -33,8 +33,6 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
 @pytest.fixture(scope="session")
 def browser():
     """Return a Chromium with a made camera and microphone; skip where there is none."""
-    for package in ("starlette", "uvicorn"):
-        pytest.importorskip(package, reason="the page needs requirements-demo.txt")
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
@@ -45,22 +43,35 @@ def browser():
         opened.close()
 
 
+def find_free_port():
+    """Return a port of this machine that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_for(url, *, most_s=60):
+    """Wait until a server answers."""
+    for _ in range(10 * most_s):
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer")
+
+
 @pytest.fixture(scope="session")
 def address():
     """Serve the page with a made predictor; return its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    for package in ("starlette", "uvicorn"):
+        pytest.importorskip(package, reason="the page needs requirements-demo.txt")
+    port = find_free_port()
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-c", SERVE, str(port), "3000000"]
     server = subprocess.Popen(command, env=environment, cwd=REPOSITORY)
     url = f"http://127.0.0.1:{port}/"
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.1)
+    wait_for(url)
     yield url
     server.terminate()
     server.wait(10)
