@@ -1,5 +1,7 @@
 """Branch notebooks stay thin: what two of them do alike is a function of a module."""
 
+import re
+
 import nbformat
 import pytest
 
@@ -13,14 +15,17 @@ MOST_LINES = 80
 TRIVIAL = 10
 """Characters of a line, such as a closing bracket, that says nothing by itself."""
 
+IMPORT = re.compile(r"^(?:import|from) .*?(?:\([^)]*\))?$", re.MULTILINE)
+"""An import, on one line or in brackets on several."""
+
 
 def list_lines(path):
     """Return a notebook's lines of code, without imports and parameters: those only declare."""
     cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
     code = [cell.source for cell in code if "parameters" not in cell.metadata.get("tags", [])]
-    lines = [line for source in code for line in source.splitlines()]
-    lines = [line.strip() for line in lines if not line.startswith(("import ", "from "))]
+    sources = [IMPORT.sub("", source) for source in code]
+    lines = [line.strip() for source in sources for line in source.splitlines()]
     return [line for line in lines if len(line) > TRIVIAL]
 
 
