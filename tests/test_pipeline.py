@@ -272,7 +272,7 @@ def test_one_job_runs_one_notebook_after_the_other(notebooks, capsys):
 def test_sorted_order_is_the_order_of_running():
     numbers = [path.name[:2] for path in arguments.find_notebooks()]
     assert numbers == sorted(numbers)
-    assert numbers[-3:] == ["60", "61", "70"]
+    assert numbers[-4:] == ["60", "61", "70", "71"]
     voices = [path.name[:2] for path in arguments.find_notebooks("4")]
     assert voices == ["40", "41", "42", "43", "44"]
 
