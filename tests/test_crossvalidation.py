@@ -24,6 +24,7 @@ FUSE = """
 from modeling.training import runs
 found = runs.find_run(CORPUS, "first", fold=FOLD)
 if FOLD == FAIL_AT: raise KeyError("broken")
+if SCHEDULER: raise KeyError("its workers are busy with folds")
 facts = {"modality": "voice", "parameters": {}}
 run = runs.Run("second", corpus=CORPUS, protocol="luna5", fold=FOLD, **facts)
 run.finish({"score": 2 * found["scores"]["score"]})
@@ -36,7 +37,7 @@ def home(tmp_path, monkeypatch):
     write_made_corpus(tmp_path)
     parameters = 'CORPUS = "ravdess"\nBRANCH = "first"\nFOLD = 1\nEPOCHS = 2'
     write_made_notebook(tmp_path / "modeling/30_first.ipynb", parameters, TRAIN)
-    parameters = 'CORPUS = "ravdess"\nFOLD = 1\nFAIL_AT = 0'
+    parameters = 'CORPUS = "ravdess"\nFOLD = 1\nFAIL_AT = 0\nSCHEDULER = ""'
     write_made_notebook(tmp_path / "modeling/34_second.ipynb", parameters, FUSE)
     monkeypatch.setattr(arguments, "REPOSITORY", tmp_path)
     monkeypatch.setenv("EMOTION_HOME", str(tmp_path))

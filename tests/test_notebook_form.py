@@ -48,6 +48,13 @@ def test_a_branch_is_no_longer_than_its_own_idea(number):
     assert "keras.Model(" in source, "the network is visible in the notebook"
 
 
+def test_every_training_can_be_watched():
+    sources = {path.name: "\n".join(list_lines(path)) for path in PATHS}
+    trained = {name for name, source in sources.items() if "loop.train_" in source}
+    assert trained >= {path.name for path in BRANCHES if path.name[:2] not in ("44",)}
+    assert all("logs.open_log(LOG, " in sources[name] for name in trained)
+
+
 @pytest.mark.parametrize(
     ("number", "save", "then"),
     [

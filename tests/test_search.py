@@ -229,7 +229,8 @@ def test_the_searched_network_is_that_of_notebook_41(home):
     settings = {"FILTERS": 8, "DROPOUT": 0.1, "EPOCHS": 1, "N_COPIES": 1, "MIXUP": 0.3}
     settings |= {"BATCH_SIZE": 8, "LEARNING_RATE": 0.0123, "SPEC_AUGMENT": False}
     keras.backend.clear_session()  # numbers layers from the first
-    theirs = run_cells("41", CORPUS="ravdess", **settings)
+    theirs = run_cells("41", CORPUS="ravdess", LOG="tensorboard", **settings)
+    assert list((home / "results").glob("ravdess-audio_conv2d/tensorboard/*/*/train/events*"))
     (path,) = arguments.find_notebooks("73")
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     ours = {}
