@@ -85,3 +85,21 @@ def test_benchmark_of_an_answer_measures_all_contenders(tmp_path):
     rounds = [benchmark.measure_round(short, short, tmp_path, shipped)]
     found = benchmark.summarise(rounds, 1.0)
     assert found["answer / floor"] > 1 and found["film / length"] > 0 and found["start_s"] > 0
+
+
+@pytest.mark.real_data
+def test_adapting_helps_a_long_recording_of_a_stranger(real_data, tmp_path):
+    from benchmarks import long_recordings as benchmark
+    from modeling.predict import predict_clip
+
+    sentences = benchmark.find_sentences(real_data / "tess")
+    own = sentences[sentences["actor"] == "YAF"]
+    chosen = benchmark.choose_sentences(own, "mixed", 40, np.random.default_rng(8))
+    path = tmp_path / "recording.wav"
+    spans = benchmark.join_sentences(chosen, path)
+    plain, adapted = (
+        benchmark.score_windows(predict_clip(path, adapt=adapt).table, spans)
+        for adapt in (False, True)
+    )
+    assert plain > 2 / 7
+    assert adapted > plain + 0.1

@@ -28,7 +28,7 @@ EXPRESSION_TABLES = EXPERIMENTS["expression"].tables
 
 
 def test_every_experiment_is_published():
-    assert len(ON_RAVDESS) == 18
+    assert len(ON_RAVDESS) == 16
     for name in STRANGERS:
         scores = pd.read_csv(PUBLISHED / name / "scores.csv")
         assert set(scores["fold"]) == {1, 2, 3, 4, 5}
@@ -55,7 +55,9 @@ def test_published_folds_hold_every_clip_once_and_share_no_actor(name):
     assert list(table["true"]) == [words[part] for part in table["clip_id"].str.split("-").str[1]]
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "name", [n for n, own in EXPERIMENTS.items() if own.tables or n in STRANGERS]
+)
 def test_published_recipe_is_the_one_in_the_code(name):
     own = EXPERIMENTS[name]
     for row in own.tables or [name]:
@@ -118,7 +120,7 @@ def test_rows_that_heard_whom_they_test_stand_apart():
     split = report.split_scores(pd.DataFrame(index=["chance", *ON_RAVDESS]))
     names = {kind: list(own.index) for kind, own in split.items()}
     assert names["adapted"] == [n for n in ON_RAVDESS if "_adapted" in EXPERIMENTS[n].branch]
-    assert len(names["adapted"]) == 6
+    assert len(names["adapted"]) == 4
     assert names["fusion"] == ["fusion_nested", "fusion_shipped"]
     assert sum(names.values(), [])[0] == "chance"
     assert sorted(sum(names.values(), [])) == sorted(["chance", *ON_RAVDESS])

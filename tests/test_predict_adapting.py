@@ -1,9 +1,10 @@
-"""A person of whom many windows were read is read anew: which windows, and what becomes of rows."""
+"""A person of whom much was read is read anew: known by what, and what becomes of rows."""
 
 import numpy as np
 import pytest
 
 from modeling.predict import adapting, predict_clip
+from modeling.predict.sound import SoundReader, Voice
 from preprocessing.corpora import EMOTIONS
 from preprocessing.corpora.drawn import clip as drawn
 from tests.broken_media import write_wav
@@ -17,9 +18,9 @@ class Listener(Networks):
         super().__init__()
         self.asked = []
 
-    def adapt(self, name, posteriors, embeddings, heard):
+    def adapt(self, name, posteriors, embeddings, heard=slice(None)):
         assert len(posteriors) == len(embeddings) and np.isfinite(posteriors).all()
-        self.asked.append((name, len(posteriors), list(heard)))
+        self.asked.append((name, len(posteriors), len(np.arange(len(posteriors))[heard])))
         return np.tile(lean_to("calm"), (len(posteriors), 1))
 
 
@@ -50,8 +51,9 @@ def test_both_sides_are_read_anew_and_fused(film):
     found = predict_clip(film, networks=listener, window_s=1.5, adapt=True)
     assert found.facts["parameters"]["adapt"] is True
     assert [name for name, _, _ in listener.asked] == ["voice", "face"]
-    for name, n_rows, heard in listener.asked:
-        assert n_rows == plain[f"{name}_calm"].notna().sum() > len(heard) >= 3
+    (_, n_spoken, n_heard), (_, n_seen, n_apart) = listener.asked
+    assert n_spoken == n_heard >= 4  # utterances, which do not overlap
+    assert n_seen == plain["face_calm"].notna().sum() > n_apart >= 3
     both = found.table.state == "face and voice"
     assert both.sum() > 5 and (found.table.emotion[both] == "calm").all()
     assert not (plain.emotion == "calm").any()
@@ -69,10 +71,28 @@ def test_lone_voice_is_one_person_and_voices_off_screen_are_not(tmp_path):
     path = write_wav(tmp_path / "voice.wav", waveform, RATE_HZ)
     found = predict_clip(path, networks=Listener(), window_s=1.0, adapt=True).table
     assert (found.emotion[found.state == "voice"] == "calm").all()
-    rows = [
-        {"person": 0, "start_s": k, "end_s": k + 1, "voice_embedding": np.zeros(5)}
-        for k in range(9)
-    ]
-    rows = [row | {f"voice_{name}": 0.125 for name in EMOTIONS} for row in rows]
-    adapting.adapt_rows(rows, Listener(), is_seen=True)
-    assert rows[0]["voice_calm"] == 0.125 and "voice_embedding" not in rows[0]
+    spans = [(float(k), k + 1.0) for k in range(9)]
+    rows = [{"person": 0, "utterances": {span: 1.0}, "voice_calm": 0.125} for span in spans]
+    voices = {span: Voice(lean_to("angry"), np.zeros(5)) for span in spans}
+    adapting.adapt_voices(rows, voices, Listener(), is_seen=True)
+    assert rows[0]["voice_calm"] == 0.125
+
+
+def test_window_has_the_mean_of_its_utterances_by_their_seconds():
+    first, second = (0.0, 2.0), (2.5, 4.0)
+    rows = [{"utterances": {first: 1.5, second: 0.5}}, {"utterances": {}}]
+    adapting.mix_voices(rows, {first: lean_to("happy"), second: lean_to("sad")})
+    expected = 0.75 * lean_to("happy") + 0.25 * lean_to("sad")
+    found = [rows[0][f"voice_{emotion}"] for emotion in EMOTIONS]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert rows[1] == {"utterances": {}}
+
+
+def test_of_an_utterance_only_what_the_speaker_says_counts():
+    reader = SoundReader(None, by="window", window_s=3.0, step_s=0.5)
+    reader.voices = {(0.0, 2.0): None, (2.5, 4.0): None, (9.0, 9.5): None}
+    assert reader.share_window((1.0, 4.0), []) == {(0.0, 2.0): 1.0, (2.5, 4.0): 1.5}
+    assert reader.share_window((1.0, 4.0), [(0.0, 1.5), (3.0, 3.2), (5.0, 9.0)]) == {
+        (0.0, 2.0): pytest.approx(0.5),
+        (2.5, 4.0): pytest.approx(0.2),
+    }

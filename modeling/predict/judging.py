@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from modeling.predict import timeline
-from modeling.predict.adapting import adapt_rows
+from modeling.predict.adapting import adapt_faces, adapt_voices, mix_voices, name_columns
 from modeling.predict.people import STILL_CHANGE
 from modeling.predict.speakers import attribute_phrases, find_speaker
 from modeling.predict.timeline import COLUMNS, FACE_COLUMNS, Timeline, name_answer, name_state
+from modeling.predict.windows import LEAST_SPEECH_S
 from preprocessing.corpora import EMOTIONS
 
 FEW_LOOKS = 3  # a face seen in fewer pictures of a window is not read, but in a still picture
@@ -24,8 +25,11 @@ def tell(reading, networks):
         edges = tuple(float(edge) for edge in window)
         near = [own for own in phrases if own.start_s < edges[1] and own.end_s > edges[0]]
         rows += _list_rows(reading, networks, edges, near)
+    voices = reading.sound.voices
+    mix_voices(rows, {utterance: voice.posterior for utterance, voice in voices.items()})
     if reading.adapts:
-        adapt_rows(rows, networks, is_seen=bool(reading.people))
+        adapt_voices(rows, voices, networks, is_seen=bool(reading.people))
+        adapt_faces(rows, networks)
     _fuse(rows, networks)
     for row in rows:
         row["start_s"] += reading.start_s
@@ -43,27 +47,28 @@ def _list_rows(reading, networks, window, phrases):
     times = reading.look_times - reading.start_s
     looked = _find_rows(times, window, reading.is_still)
     n_looks = looked.stop - looked.start
-    voice = reading.sound.voices.get(window)
+    sound, spoken = reading.sound.sounds.get(window), {}
     shown = [person for person in reading.people if _count(reading, person, window) > 0]
     faces = {person.number: _read_face(reading, networks, person, window) for person in shown}
     speaker, remark = 0, ""
-    if voice is not None and voice.posterior is not None:
-        speaker, remark = find_speaker(phrases, window)
-        if all(person.number != speaker for person in shown):
-            speaker = 0
-    common = [*[remark] * bool(remark), *_list_remarks(voice)]
+    if sound is not None and sound.speech_s >= LEAST_SPEECH_S:
+        said, remark = find_speaker(phrases, window)
+        spans = [(own.start_s, own.end_s) for own in phrases if own.speaker == said]
+        spoken = reading.sound.share_window(window, spans)
+        speaker = said if any(person.number == said for person in shown) else 0
+    common = [*[remark] * bool(spoken and remark), *_list_remarks(sound)]
     rows = []
     for person in shown:
         face, remarks = faces[person.number]
         share = _count(reading, person, window) / max(n_looks, 1)
-        is_heard = person.number == speaker and voice is not None
-        rows.append(_make_row(window, person.number, voice, share, is_heard=is_heard, face=face))
+        own = spoken if person.number == speaker else {}
+        rows.append(_make_row(window, person.number, sound, share, spoken=own, face=face))
         rows[-1]["remarks"] = "; ".join([*remarks, *common])
-    if voice is not None and voice.posterior is not None and speaker == 0:
-        rows.insert(0, _make_row(window, 0, voice, 0.0, is_heard=True))
+    if spoken and speaker == 0:
+        rows.insert(0, _make_row(window, 0, sound, 0.0, spoken=spoken))
         rows[0]["remarks"] = "; ".join(common)
     if not rows:
-        rows.append(_make_row(window, 0, voice, 0.0))
+        rows.append(_make_row(window, 0, sound, 0.0))
         rows[-1]["remarks"] = "; ".join(common)
     return rows
 
@@ -108,33 +113,32 @@ def _read_face(reading, networks, person, window):
     return (np.asarray(networks.judge(person.expressions[own], times), np.float32), None), remarks
 
 
-def _list_remarks(voice):
+def _list_remarks(sound):
     """Return what is to be said of a window's sound."""
-    if voice is None:
+    if sound is None:
         return []
-    remarks = ["sound is clipped"] * voice.is_clipped
-    return remarks + ["sound without speech"] * voice.is_other
+    remarks = ["sound is clipped"] * sound.is_clipped
+    return remarks + ["sound without speech"] * sound.is_other
 
 
-def _make_row(window, person, voice, share, *, is_heard=False, face=(None, None)):
-    """Return a row without its fused posterior, with embeddings beside the columns.
+def _make_row(window, person, sound, share, *, spoken=None, face=(None, None)):
+    """Return a row without what voice and both say, with "utterances" and "embedding" beside.
 
     Args:
         window, person: Its seconds, and the number of whom it is of.
-        voice: The window's `sound.Voice`, or None; the row has its posterior if ``is_heard``.
+        sound: The window's `sound.Sound`, or None.
         share: Of the window's pictures that show the face.
+        spoken: Seconds of the person's utterances in it; None or empty where none is read.
         face: Its posterior and embedding, or None each.
     """
-    heard, posterior = voice.posterior if is_heard else None, face[0]
+    posterior, embedding = face
     row = {"start_s": window[0], "end_s": window[1], "person": person}
-    there = {"is_heard": heard is not None, "is_seen": posterior is not None}
-    row["state"] = name_state(**there)
+    row["state"] = name_state(is_heard=bool(spoken), is_seen=posterior is not None)
     row |= {"emotion": "", "confidence": np.nan}
-    for side, values in (("both", None), ("voice", heard), ("face", posterior)):
-        values = NOTHING if values is None else values
-        row |= {f"{side}_{name}": float(p) for name, p in zip(EMOTIONS, values, strict=True)}
-    row |= {"voice_embedding": voice.embedding if is_heard else None, "face_embedding": face[1]}
-    row |= {"speech_s": voice.speech_s if voice else 0.0, "face_share": float(share)}
+    for side, values in (("both", None), ("voice", None), ("face", posterior)):
+        row |= name_columns(side, (NOTHING if values is None else values).tolist())
+    row |= {"utterances": spoken or {}, "embedding": embedding}
+    row |= {"speech_s": sound.speech_s if sound else 0.0, "face_share": float(share)}
     return row
 
 

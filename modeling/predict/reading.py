@@ -114,7 +114,7 @@ def _find_span(stream):
 def _plan(sound, length_s, by, window_s, step_s):
     """Return the windows of a file, float64 (window, 2), seconds since its start."""
     if by == "utterance":
-        return windows.fill_pauses(np.array(sorted(sound.voices)).reshape(-1, 2), 0.0, length_s)
+        return windows.fill_pauses(np.array(sorted(sound.utterances)).reshape(-1, 2), 0.0, length_s)
     return windows.list_windows(0.0, length_s, window_s=window_s, step_s=step_s)
 
 

@@ -44,14 +44,15 @@ def count_whole(length_s, window_s, step_s):
     return max(int(np.floor((length_s - window_s + 1e-6) / step_s)) + 1, 0)
 
 
-def find_utterances(probabilities):
+def find_utterances(probabilities, longest_s=LONGEST_S):
     """Return stretches of speech between pauses, int64 (utterance, 2): chunks, first and stop.
 
     Each is as wide as the speech and `PAD_S` on either side, where there is room; one longer than
-    `LONGEST_S` is cut where speech is least likely.
+    ``longest_s`` is cut where speech is least likely.
 
     Args:
         probabilities: float (chunk,), of speech, see `activity.measure_speech`.
+        longest_s: Seconds.
     """
     is_possible = probabilities >= POSSIBLE
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_possible, [False]])))
@@ -62,7 +63,7 @@ def find_utterances(probabilities):
             joined[-1][1] = stop
         else:
             joined.append([first, stop])
-    pad, longest, found = round(PAD_S / CHUNK_S), int(LONGEST_S / CHUNK_S), []
+    pad, longest, found = round(PAD_S / CHUNK_S), int(longest_s / CHUNK_S), []
     for first, stop in joined:
         spoken = (probabilities[first:stop] >= SURE).sum() * CHUNK_S
         if spoken < LEAST_SPEECH_S:

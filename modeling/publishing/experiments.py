@@ -221,7 +221,7 @@ def publish_experiment(name):
         validated = pool_parts(found, last.get("out_of_fold", ["val"]), source)
         if len(validated) and not own.needs:
             write_predictions(PUBLISHED / row / "out_of_fold.csv", validated)
-    if (last["folder"] / "curve.csv").is_file():
+    if own.tables and (last["folder"] / "curve.csv").is_file():
         curves = [read_table(run["folder"] / "curve.csv").assign(fold=run["fold"]) for run in found]
         arrays.write_table(PUBLISHED / name / "curve.csv", pd.concat(curves).round(DECIMALS))
     if own.branch == "strangers":

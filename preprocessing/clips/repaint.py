@@ -15,7 +15,6 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from preprocessing.clips import display
 from preprocessing.clips.containers import (
-    DECODER_ERRORS,
     MediaError,
     find_origin,
     find_stream,
@@ -23,6 +22,7 @@ from preprocessing.clips.containers import (
 )
 from preprocessing.clips.joined import continue_packets
 from preprocessing.clips.pictures import decode_packets
+from preprocessing.clips.sound_copy import SoundCopy
 from preprocessing.clips.tones import LIGHT_OF
 
 MOST_PIXELS = 1920  # of the longer side; larger pictures are made smaller
@@ -30,9 +30,6 @@ LEAST_PIXELS = 320  # of the width; smaller pictures are made larger, for text t
 MOST_FPS = 60.5  # frames above are left out
 SOUND_FPS = 10  # of the pictures beside sound that has none
 SOUND_WIDTH = 1280
-COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
-"""Codecs of sound that both MP4 and players of it know."""
-
 SMALL_SCREENS = (Colorspace.FCC, Colorspace.ITU601, 6)  # colour matrices of standard definition
 ENCODER = {"preset": "ultrafast", "crf": "21", "threads": "2"}
 """Superfast makes files half as large and takes half as long again."""
@@ -76,7 +73,7 @@ def repaint_clip(source, target, open_canvas, *, comment=""):
         if video is None and audio is None:
             raise MediaError("holds neither video nor audio")
         output.metadata["comment"] = comment
-        sound = _Sound(audio, output) if audio is not None else None
+        sound = SoundCopy(audio, output) if audio is not None else None
         origin_s = find_origin(container)
         if video is None:
             pictures = _Blank(output, open_canvas, problems)
@@ -268,61 +265,6 @@ class _Blank:
     def finish(self):
         self.continue_to(1 / SOUND_FPS)
         return self.writer.finish(self.problems)
-
-
-class _Sound:
-    """Hands on packets of sound as they are, or encodes what MP4 cannot hold."""
-
-    def __init__(self, stream, output):
-        self.stream, self.output, self.failures = stream, output, []
-        self.codec = stream.codec_context.name.removesuffix("float").removeprefix("lib")
-        self.codec = {"mp3float": "mp3"}.get(stream.codec_context.name, self.codec)
-        self.is_copied = self.codec in COPIED
-        if self.is_copied:
-            self.copy = output.add_stream_from_template(stream)
-        else:
-            self._open_encoder()
-
-    def _open_encoder(self):
-        context = self.stream.codec_context
-        known = sorted(av.Codec("aac", "w").audio_rates)
-        rate_hz = next((hz for hz in known if hz >= context.sample_rate), known[-1])
-        layout = "mono" if context.layout.nb_channels == 1 else "stereo"
-        self.copy = self.output.add_stream("aac", rate=rate_hz, layout=layout)
-        self.copy.bit_rate = 96000 * self.copy.codec_context.layout.nb_channels
-        self.copy.codec_context.open()
-        size = self.copy.codec_context.frame_size
-        self.resampler = av.AudioResampler("fltp", layout, rate_hz, size)
-
-    def add(self, packet, origin_s):
-        origin = round(origin_s / packet.time_base)
-        if not self.is_copied:
-            for frame in decode_packets([packet], self.stream, self.failures):
-                if frame.pts is not None:
-                    frame.pts -= round(origin_s / frame.time_base)
-                self._encode(frame)
-            return
-        packet.pts = None if packet.pts is None else packet.pts - origin
-        packet.dts = None if packet.dts is None else packet.dts - origin
-        packet.stream = self.copy
-        self.output.mux(packet)
-
-    def _encode(self, frame):
-        try:
-            for piece in self.resampler.resample(frame):
-                self.output.mux(self.copy.encode(piece))
-        except DECODER_ERRORS as error:
-            self.failures.append(error)
-
-    def finish(self):
-        """Return in words what became of the sound."""
-        if self.is_copied:
-            return f"copied: {self.codec}"
-        for frame in decode_packets([None], self.stream, self.failures):
-            self._encode(frame)
-        self._encode(None)
-        self.output.mux(self.copy.encode(None))
-        return f"encoded as AAC: players of MP4 know no {self.codec}"
 
 
 def view_planes(frame):
