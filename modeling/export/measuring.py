@@ -20,6 +20,8 @@ N_TIMED = 25
 LEAST_SAME, MOST_POINTS = 0.95, 2.0
 """What 8 bits must keep to be usable: share of the answers, and percentage points lost at most."""
 
+FORMATS = {"MB": "{:.3g}", "ms": "{:.3g}", "difference": "{:.0e}"}
+FORMATS |= {"same": "{:.0%}", "points": "{:+.1f}", "length": "{}"}
 MOST_DIFFERENT = 1e-4
 """What a float network may differ from Keras in a posterior."""
 
@@ -161,8 +163,10 @@ def find_unusable(table):
 
 
 def show_forms(table, forms, columns):
-    """Return columns of a table of measurements, a row a network, some forms side by side."""
+    """Return columns of a table of measurements as text, a row a network, forms side by side."""
     own = table[table["form"].isin(forms)].set_index(["network", "form"])[columns]
     order = list(dict.fromkeys(table["network"]))
     wide = own.unstack().swaplevel(axis=1).reindex(order)
-    return wide[[(form, column) for form in forms for column in columns if (form, column) in wide]]
+    shown = [(form, column) for form in forms for column in columns if (form, column) in wide]
+    texts = {own: wide[own].map(FORMATS[own[1]].format, na_action="ignore") for own in shown}
+    return pd.DataFrame(texts).fillna("")
