@@ -1,6 +1,7 @@
 """Bundles in a Python that has NumPy and a runtime, and nothing of this repository."""
 
 import json
+import os
 import subprocess
 import venv
 
@@ -21,7 +22,7 @@ def python(tmp_path_factory):
     """Return a Python with NumPy, onnxruntime and ai-edge-litert alone."""
     folder = tmp_path_factory.mktemp("alone")
     venv.create(folder, with_pip=True)
-    path = next(folder.glob("*/python*"))
+    path = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     wanted = ["numpy", "onnxruntime", "ai-edge-litert"]
     install = [path, "-m", "pip", "install", "--quiet", *wanted]
     done = subprocess.run(install, capture_output=True, text=True)

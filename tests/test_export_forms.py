@@ -61,11 +61,10 @@ NETWORKS = [build_convlstm, build_recurrent, build_yamnet, build_branches, build
 
 
 def make_clips(model, rng, lengths=(9, 30)):
-    """Return clips, one by one, of any length where that is free; of one the first step is zeros."""
-    shape = model.input_shape[1:]
-    clips = [
-        rng.normal(0, 1, (1, *(n if axis is None else axis for axis in shape))) for n in lengths
-    ]
+    """Return clips, one by one, of several lengths where that is free; one begins with zeros."""
+    axes = model.input_shape[1:]
+    shapes = [tuple(n if axis is None else axis for axis in axes) for n in lengths]
+    clips = [rng.normal(0, 1, (1, *shape)) for shape in shapes]
     clips[0][:, 0] = 0
     return [clip.astype(np.float32) for clip in clips]
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from modeling.export.joining import make_resizer
 from modeling.expressions.fer2013 import SIDE
-from modeling.predict import networks
 from modeling.split.protocol import choose_protocol, split_clips
 from modeling.training import functionals
 from preprocessing.disk import arrays
@@ -61,6 +60,8 @@ def _read_input(source, corpus, name, rows):
 
 def _ask_shipped(folder, name, rows):
     """Return posteriors of the shipped voice or face for clips; zeros where nothing is read."""
+    from modeling.predict import networks  # brings what prepares clips along
+
     shipped = networks.load_networks()
     array = arrays.read_array(folder, "waveforms" if name == "voice" else "expressions")
     clips = [np.asarray(array[row], np.float32) for row in rows]

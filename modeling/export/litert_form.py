@@ -3,7 +3,9 @@
 One clip at a time. A free axis of time stays free: who asks brings the length with the clip.
 """
 
-from contextlib import redirect_stderr, redirect_stdout
+import os
+import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
@@ -80,4 +82,21 @@ def open_interpreter(model):
     from ai_edge_litert.interpreter import Interpreter
 
     data = Path(model).read_bytes() if isinstance(model, (str, Path)) else model
-    return Interpreter(model_content=data, num_threads=1)
+    with _hush():
+        interpreter = Interpreter(model_content=data, num_threads=1)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+@contextmanager
+def _hush():
+    """Let native code write nothing to the terminal: LiteRT names what it computes with."""
+    sys.stderr.flush()
+    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(nowhere)
+        os.close(before)

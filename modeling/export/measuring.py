@@ -8,9 +8,10 @@ import time
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from data_augmentation.quiet_keras import keras
-from modeling.export import bundle, clips, runtimes
+from modeling.export import bundle, clips, runtimes, sources
 from modeling.training import networks
 
 FORMS = ("ONNX", "LiteRT")
@@ -19,6 +20,8 @@ N_TIMED = 25
 LEAST_SAME, MOST_POINTS = 0.95, 2.0
 """What 8 bits must keep to be usable: share of the answers, and percentage points lost at most."""
 
+FORMATS = {"MB": "{:.3g}", "ms": "{:.3g}", "difference": "{:.0e}"}
+FORMATS |= {"same": "{:.0%}", "points": "{:+.1f}", "length": "{}"}
 MOST_DIFFERENT = 1e-4
 """What a float network may differ from Keras in a posterior."""
 
@@ -31,40 +34,62 @@ def use_one_core():
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def measure_source(source, corpus, folder, *, n_clips, forms=FORMS, int8=True):
-    """Export a network in each form and compare it with Keras; return a row a form.
+def export_sources(found, folder, *, forms=FORMS, int8=True, n_jobs=2):
+    """Write sources in each form, a bundle each, several side by side.
+
+    Args:
+        found: List of ``sources.Source``.
+        folder: Where the bundles go; ``bundle.find_file`` says where each is.
+        forms, int8: Which forms, and whether with weights in 8 bits too.
+        n_jobs: Processes.
+
+    Returns:
+        Seconds that each took, by origin.
+    """
+    largest = sorted(found, key=lambda own: -own.model.count_params())
+    tasks = [delayed(_export)(own.origin, folder, forms, int8) for own in largest]
+    took = Parallel(n_jobs=n_jobs)(tasks) if n_jobs > 1 else [task(*own) for task, own, _ in tasks]
+    return dict(zip([own.origin for own in largest], took, strict=True))
+
+
+def _export(origin, folder, forms, int8):
+    started, source = time.perf_counter(), sources.find_source(origin)
+    for form in forms:
+        for is_int8 in (False, True) if int8 else (False,):
+            path = bundle.find_file(folder, source, form, int8=is_int8)
+            bundle.write_bundle(source, path.parent, to=form.lower(), int8=is_int8)
+    return time.perf_counter() - started
+
+
+def compare_source(source, corpus, folder, *, n_clips):
+    """Compare what was exported of a source with Keras; return a row a form.
 
     Args:
         source: ``sources.Source``.
         corpus: Whose clips are read.
-        folder: Where the bundles go, one a form.
+        folder: As for ``export_sources``.
         n_clips: So many clips at most.
-        forms: Of ``FORMS``.
-        int8: Measure them with weights in 8 bits too.
 
     Returns:
         DataFrame with ``network``, ``form``, ``MB``, ``ms`` (median of a clip), ``difference`` (the
         largest of a posterior), ``same`` (share of clips with the same answer), ``points``
-        (accuracy lost on the validation actors, in percent; NaN without such clips), ``length``
-        and ``seconds`` (that exporting took).
+        (accuracy lost on the validation actors, in percent; NaN without such clips) and ``length``.
     """
     rows, n_val, true = clips.choose_clips(source, corpus, n_clips)
     values = clips.read_inputs(source, corpus, rows)
     expected = ask_keras(source.model, values)
-    said = {"Keras": (expected, time_calls(compile_keras(source.model, values), values))}
+    own = expected, time_calls(compile_keras(source.model, values), values)
     size = source.model.count_params() * 4 / 1e6
-    table = [describe("Keras", source, size, *said["Keras"], expected, true, n_val)]
-    for form in forms:
-        for bits, is_int8 in BITS.items() if int8 else [("", False)]:
-            started = time.perf_counter()
+    table = [describe("Keras", source, size, *own, expected, true, n_val)]
+    for form in FORMS:
+        for bits, is_int8 in BITS.items():
             path = bundle.find_file(folder, source, form, int8=is_int8)
-            bundle.write_bundle(source, path.parent, to=form.lower(), int8=is_int8)
-            took = time.perf_counter() - started
+            if not path.is_file():
+                continue
             run = runtimes.open_exported(path)
             found = np.concatenate([first(run(one)) for one in split(values)])
-            facts = found, time_calls(run, values), expected, true, n_val
-            size = path.stat().st_size / 1e6
-            table.append(describe(form + bits, source, size, *facts) | {"seconds": took})
+            own = found, time_calls(run, values), expected, true, n_val
+            table.append(describe(form + bits, source, path.stat().st_size / 1e6, *own))
     return pd.DataFrame(table)
 
 
@@ -114,7 +139,7 @@ def first(found):
 
 
 def describe(form, source, size, found, ms, expected, true, n_val):
-    """Return one row of ``measure_source``."""
+    """Return one row of ``compare_source``."""
     emotions = next(iter(source.classes.values()))
     same = found.argmax(axis=1) == expected.argmax(axis=1)
     right = [(np.array(emotions)[own.argmax(axis=1)] == true)[:n_val] for own in (expected, found)]
@@ -138,8 +163,10 @@ def find_unusable(table):
 
 
 def show_forms(table, forms, columns):
-    """Return columns of a table of measurements, a row a network, some forms side by side."""
+    """Return columns of a table of measurements as text, a row a network, forms side by side."""
     own = table[table["form"].isin(forms)].set_index(["network", "form"])[columns]
     order = list(dict.fromkeys(table["network"]))
     wide = own.unstack().swaplevel(axis=1).reindex(order)
-    return wide[[(form, column) for form in forms for column in columns if (form, column) in wide]]
+    shown = [(form, column) for form in forms for column in columns if (form, column) in wide]
+    texts = {own: wide[own].map(FORMATS[own[1]].format, na_action="ignore") for own in shown}
+    return pd.DataFrame(texts).fillna("")

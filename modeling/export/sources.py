@@ -20,9 +20,9 @@ from preprocessing.disk.folders import find_home
 
 BRANCHES = (
     *("video_convlstm", "video_expression", "audio_features", "audio_conv2d", "audio_vgg19"),
-    *("audio_yamnet", "audio_moonshine", "fusion_dense", "fusion_gated", "fusion_attention"),
+    *("audio_yamnet", "audio_moonshine", "fusion_dense"),
 )
-"""Those of notebooks 30 to 50 that hold a network."""
+"""Of notebooks 30 to 50, those that hold a network; the other joint heads are asked for by name."""
 
 SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 SHIPPED_WINDOW_S, RATE_HZ = 3.0, 16000

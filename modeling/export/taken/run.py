@@ -20,7 +20,8 @@ def main(paths):
     facts = json.loads((FOLDER / "facts.json").read_text("utf-8"))
     given = {own["name"]: prepare(own, facts, paths) for own in facts["inputs"]}
     for name, values in open_network(FOLDER / facts["file"])(given).items():
-        said = dict(zip(facts["classes"].get(name, []), values[0].tolist(), strict=False))
+        shares = [round(float(share), 6) for share in values[0]]
+        said = dict(zip(facts["classes"].get(name, []), shares, strict=False))
         if said:
             print(json.dumps({name: said, "largest": max(said, key=said.get)}))
 

@@ -17,7 +17,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from modeling.borrowed.weights import fetch_weights
-from modeling.predict import networks
 from opencv_model.weights import DetectorError
 from preprocessing.disk import arrays
 from preprocessing.disk.folders import find_home
@@ -73,6 +72,8 @@ def gather_site(folder):
         OSError: onnxruntime-web cannot be fetched.
         ValueError: What arrived is not what Microsoft published.
     """
+    from modeling.predict import networks  # brings what prepares clips along
+
     folder.mkdir(parents=True, exist_ok=True)
     for path in PAGE.iterdir():
         if path.suffix in (".html", ".css", ".js"):
