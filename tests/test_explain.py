@@ -141,7 +141,7 @@ def test_a_true_map_beats_random_and_centre_and_a_false_one_is_caught(faces):
     assert held.loc["true", "all"] and not held.loc["false", "any"]
     passing, failing = faithfulness.list_verdicts(summary, {"true": 0.1, "false": 0.1})
     assert passing == "true: passes"
-    assert failing.startswith("false: FAILS, deletion no better than random")
+    assert failing.startswith("false: FAILS, deletion worse than random")
     (line, _) = faithfulness.list_verdicts(summary, {"true": 0.9})
     assert line == "true: FAILS, hardly changes when the weights are drawn anew (0.90)"
 

@@ -176,7 +176,8 @@ def list_verdicts(summary, likeness):
     lines = []
     for name, own in summary.groupby("map", sort=False):
         faults = [
-            f"{row.way} no better than {row.rival} ({row.low:+.3f} to {row.high:+.3f})"
+            f"{row.way} {'worse' if row.high < 0 else 'not surely better'} than {row.rival} "
+            f"({row.low:+.3f} to {row.high:+.3f})"
             for row in own.itertuples()
             if not row.holds
         ]
