@@ -8,6 +8,7 @@ from modeling.predict.adapting import adapt_rows
 from modeling.predict.people import STILL_CHANGE
 from modeling.predict.speakers import attribute_phrases, find_speaker
 from modeling.predict.timeline import COLUMNS, FACE_COLUMNS, Timeline, name_answer, name_state
+from modeling.predict.windows import LEAST_SPEECH_S
 from preprocessing.corpora import EMOTIONS
 
 FEW_LOOKS = 3  # a face seen in fewer pictures of a window is not read, but in a still picture
@@ -116,7 +117,9 @@ def _list_remarks(voice):
     """Return what is to be said of a window's sound."""
     if voice is None:
         return []
-    return ["sound is clipped"] * voice.is_clipped + [voice.other] * bool(voice.other)
+    is_soft = voice.posterior is None and voice.speech_s >= LEAST_SPEECH_S
+    remarks = ["sound is clipped"] * voice.is_clipped + ["voice is too soft"] * is_soft
+    return remarks + [voice.other] * bool(voice.other)
 
 
 def _make_row(window, person, voice, share, *, is_heard=False, face=(None, None)):
