@@ -122,7 +122,7 @@ def _list_remarks(sound, spoken):
     if sound is None:
         return []
     is_soft = not spoken and sound.speech_s >= LEAST_SPEECH_S
-    remarks = ["sound is clipped"] * sound.is_clipped + ["voice is too soft"] * is_soft
+    remarks = ["sound is clipped"] * sound.is_clipped + ["voice is too soft or short"] * is_soft
     return remarks + [sound.other] * bool(sound.other)
 
 
