@@ -148,3 +148,17 @@ def test_wrong_names_are_refused_in_words(capsys, tmp_path, monkeypatch):
         assert command.main([name, "--to", "onnx", "--out", str(tmp_path / "x")]) == 2
         assert name.split("/")[-1] in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_fusion_bears_that_one_side_is_missing(tmp_path):
+    shares = np.random.default_rng(4).dirichlet(np.ones(8)).astype(np.float32)
+    np.save(tmp_path / "voice.npy", shares)
+    source = sources.read_shipped("fusion")
+    bundle.write_bundle(source, tmp_path / "fusion", to="onnx")
+    command = [sys.executable, "-I", "fusion/run.py", "voice.npy"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout)["posterior"]
+    nothing = np.zeros((1, 8), np.float32)
+    expected = np.asarray(source.model({"voice": shares[None], "face": nothing}))[0]
+    np.testing.assert_allclose(list(said.values()), expected, atol=1e-5)
+    assert (tmp_path / "fusion" / "CARD.md").read_text("utf-8").startswith("# fusion")

@@ -13,8 +13,8 @@ from tests.broken_media import write_clip
 
 SMALL = (
     "N_FRAMES=6 FACE_SIZE=32 N_MELS=32 N_COPIES=1 EPOCHS=2 PATIENCE=2 FINE_TUNE_EPOCHS=1 "
-    "N_SEEDS=1 PIXEL_FRAMES=4 RESAMPLES=100 PRETRAINED=False N_TRIALS=2 N_CLIPS=2 N_RANDOM=1 "
-    "N_SHUFFLES=2"
+    "N_SEEDS=1 PIXEL_FRAMES=4 RESAMPLES=100 PRETRAINED=False N_TRIALS=2 N_CLIPS=4 N_RANDOM=1 "
+    "N_SHUFFLES=2 INT8=False"
 )
 VOICES = ("audio_conv2d", "audio_vgg19", "audio_yamnet", "audio_features", "audio_moonshine")
 MODELING = arguments.REPOSITORY / "modeling"

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from modeling.predict import detecting, people, portraits, tones
+from modeling.predict import detecting, faces, people, portraits, tones
 from preprocessing.corpora.drawn import clip as drawn
 from preprocessing.corpora.drawn import voice
 from preprocessing.faces import turned
@@ -61,6 +61,11 @@ def test_box_within_a_box_is_of_the_same_face():
     beside = (200, 100, 280, 210, 0.9)
     found = detecting.Once(Finds(whole, part, beside)).detect(np.zeros((300, 400, 3), np.uint8))
     np.testing.assert_allclose(found, np.array([whole, beside], np.float32))
+
+
+def test_faces_that_appear_at_once_are_two_tracks():
+    first, second = (faces.Track(0, raw={3: np.zeros(5)}) for _ in range(2))
+    assert second not in [first]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def put_encoder(head, layer, faces):
     """Return a head of notebook 32 on the expression network: from faces to posteriors.
 
     It does what ``expression_network.describe_faces`` or ``map_faces`` and the head do; faces are
-    brought to size by products of matrices, which every runtime knows.
+    brought to size by convolutions, which every runtime knows.
 
     Args:
         head: Keras model that reads what the network makes of a clip's frames.

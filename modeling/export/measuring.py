@@ -17,7 +17,7 @@ from modeling.training import networks
 FORMS = ("ONNX", "LiteRT")
 BITS = {"": False, " int8": True}
 N_TIMED = 25
-LEAST_SAME, MOST_POINTS = 0.95, 2.0
+LEAST_SAME, MOST_POINTS = 0.95, 2.5
 """What 8 bits must keep to be usable: share of the answers, and percentage points lost at most."""
 
 FORMATS = {"MB": "{:.3g}", "ms": "{:.3g}", "difference": "{:.0e}"}
@@ -48,7 +48,7 @@ def export_sources(found, folder, *, forms=FORMS, int8=True, n_jobs=2):
     """
     largest = sorted(found, key=lambda own: -own.model.count_params())
     tasks = [delayed(_export)(own.origin, folder, forms, int8) for own in largest]
-    took = Parallel(n_jobs=n_jobs)(tasks) if n_jobs > 1 else [task(*own) for task, own, _ in tasks]
+    took = Parallel(n_jobs=n_jobs)(tasks) if n_jobs != 1 else [task(*own) for task, own, _ in tasks]
     return dict(zip([own.origin for own in largest], took, strict=True))
 
 

@@ -26,6 +26,7 @@ BRANCHES = (
 
 SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 SHIPPED_WINDOW_S, RATE_HZ = 3.0, 16000
+SINGLE_FACE = {"size": fer2013.SIDE, "margin": 0.0, "grey": True}
 HEAD_ALONE = {
     "expressions": "the head alone: it reads the posteriors of the expression network, by frame",
     "expression_summary": "the head alone: it reads statistics of expressions over a clip",
@@ -74,7 +75,10 @@ class Source:
         """Return under what the network may be used."""
         if not self.facts:
             return "see CARD.md, section Licence"
-        return f"its corpus {self.facts['corpus']}: {corpora.get(self.facts['corpus']).licence}"
+        corpus = self.facts["corpus"]
+        if corpus not in corpora.NAMES:
+            return f"{corpus}'s photographs are from the web: clear that before commercial use"
+        return f"its corpus {corpus}: {corpora.get(corpus).licence}"
 
     @property
     def window_s(self):
@@ -138,7 +142,7 @@ def read_shipped(name):
     prepared = {"waveforms": {"window_s": SHIPPED_WINDOW_S, "trim": True, "rate_hz": RATE_HZ}}
     if name == "expression":
         classes = {"fer2013": fer2013.CLASSES, "ferplus": fer2013.VOTED}
-        prepared = {"faces": {"size": fer2013.SIDE, "margin": 0.0, "grey": True}}
+        prepared = {"faces": dict(SINGLE_FACE)}
     elif name == "face":
         contains, prepared = HEAD_ALONE["expressions"], {}
     elif name == "fusion":
@@ -163,6 +167,7 @@ def read_run(folder):
     model = heads.load_network(facts["folder"])
     if facts["branch"] == "expression":
         named["classes"] = {"fer2013": fer2013.CLASSES, "ferplus": fer2013.VOTED}
+        named["prepared"] = {"faces": dict(SINGLE_FACE)}
         return Source(model=model, contains="all of it, encoder and head", **named)
     named["classes"] = {"posterior": _read_emotions(facts)}
     if facts.get("runs") and model.inputs[0].name == "embeddings":

@@ -26,15 +26,15 @@ def plot_exports(table, *, figure=None):
     height = 1.6 + 0.34 * len(names)
     figure = figure or plt.figure(figsize=(11, height), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    words = {"MB": "size (MB)", "ms": "time of a clip on one core (ms)"}
-    for ax, (column, label) in zip(axes, words.items(), strict=True):
+    words = {"MB": ("size (MB)", "Files"), "ms": ("time of a clip (ms)", "One core")}
+    for ax, (column, (label, title)) in zip(axes, words.items(), strict=True):
         for form, (colour, marker) in FORMS.items():
             own = table[(table["form"] == form) & (table[column] > 0)]
             places = [names.index(name) for name in own["network"]]
             face = "none" if form.endswith("int8") else colour
             style = {"color": face, "edgecolors": colour, "marker": marker, "s": 36}
             ax.scatter(own[column], places, label=form, zorder=3, **style)
-        ax.set(xscale="log", xlabel=label)
+        ax.set(xscale="log", xlabel=label, title=title)
         ax.set_yticks(np.arange(len(names)), names)
         ax.grid(axis="y", color="#DDDDDD", linewidth=0.8)
         ax.grid(axis="x", color="#EEEEEE", linewidth=0.8)

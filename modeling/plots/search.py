@@ -29,7 +29,7 @@ def plot_trials(table, curves, *, figure=None):
     whole, pruned = (own[own["state"] == state] for state in ("whole", "pruned"))
     axes[0].plot(whole.index, whole["loss"], "o", color=ACCENT, label="trained to the end")
     axes[0].plot(pruned.index, pruned["loss"], "o", color=INK, mfc="none", label="pruned")
-    best = whole["loss"].cummin()
+    best = whole["loss"].reindex(own.index).cummin().ffill()
     axes[0].step(best.index, best, where="post", color=ALARM, label="best so far")
     axes[0].set(xlabel="trial (0: the notebook's own settings)", ylabel=LOSS)
     axes[0].set_title("Trials", loc="left")
@@ -47,9 +47,11 @@ def plot_trials(table, curves, *, figure=None):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.legend(frameon=False, fontsize=8, loc="upper right")
         strip_spines(ax)
-    values = np.concatenate([[0.0], *map(list, curves.values())])
-    high = 1.15 * np.nanquantile(values, 0.98) if len(values) > 1 else 1  # not what diverged
-    axes[0].set_ylim(0, max(high, 1.1 * own["loss"].max(skipna=True)) if len(own) else 1)
+    reached = own["loss"].dropna()
+    if len(reached):
+        values = np.concatenate([list(losses) for losses in curves.values()])
+        high = max(1.05 * np.nanquantile(values, 0.98), 1.1 * reached.max())  # not what diverged
+        axes[0].set_ylim(0.8 * reached.min(), high)
     return figure
 
 

@@ -38,7 +38,7 @@ def _floats():
     return array("f")
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One face within a shot, a row a look; boxes are pixels of the shown frame."""
 

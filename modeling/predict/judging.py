@@ -57,7 +57,7 @@ def _list_rows(reading, networks, window, phrases):
         spans = [(own.start_s, own.end_s) for own in phrases if own.speaker == said]
         spoken = reading.sound.share_window(window, spans)
         speaker = said if any(person.number == said for person in shown) else 0
-    common = [*[remark] * bool(spoken and remark), *_list_remarks(sound)]
+    common = [*[remark] * bool(spoken and remark), *_list_remarks(sound, spoken)]
     rows = []
     for person in shown:
         face, remarks = faces[person.number]
@@ -117,11 +117,13 @@ def _read_face(reading, networks, person, window):
     return (np.asarray(networks.judge(person.expressions[own], times), np.float32), None), remarks
 
 
-def _list_remarks(sound):
-    """Return what is to be said of a window's sound."""
+def _list_remarks(sound, spoken):
+    """Return what is to be said of a window's sound, of which utterances ``spoken`` are read."""
     if sound is None:
         return []
-    return ["sound is clipped"] * sound.is_clipped + [sound.other] * bool(sound.other)
+    is_soft = not spoken and sound.speech_s >= LEAST_SPEECH_S
+    remarks = ["sound is clipped"] * sound.is_clipped + ["voice is too soft or short"] * is_soft
+    return remarks + [sound.other] * bool(sound.other)
 
 
 def _make_row(window, person, sound, share, *, spoken=None, face=(None, None)):

@@ -16,7 +16,7 @@ HELD = 7  # spectra in which a tone stands still: 0.2 s
 FOR_GOOD = 0.9  # of a window, in which a tone is a hum
 MUSIC_SHARE, MUSIC_TONES = 0.4, 12  # of spectra that hold two tones or more; tones in all
 SPOKEN_SHARE = 0.6  # the same where somebody speaks, and holds a vowel: 0.5% of TESS reach it
-NOISE_SHARE, NOISE_PEAKS = 0.05, 7.0  # at most; peaks of a spectrum, held or not
+NOISE_HELD, NOISE_PEAKS = 0.1, 7.0  # tones that a spectrum holds, and its peaks, at most
 MUSIC, NOISE = "music", "noise"
 
 
@@ -29,15 +29,19 @@ def name_sound(waveform, *, is_speech):
     """
     if len(waveform) < SIZE + HELD * HOP:
         return ""
-    share, n_tones, n_peaks = measure_tones(waveform)
+    share, n_tones, n_held, n_peaks = measure_tones(waveform)
     if share >= (SPOKEN_SHARE if is_speech else MUSIC_SHARE) and n_tones >= MUSIC_TONES:
         return MUSIC
-    is_noise = share <= NOISE_SHARE and n_peaks <= NOISE_PEAKS
+    is_noise = n_held <= NOISE_HELD and n_peaks <= NOISE_PEAKS
     return NOISE if is_noise and not is_speech else ""
 
 
 def measure_tones(waveform):
-    """Return the share of spectra that hold two tones or more, tones in all, peaks a spectrum."""
+    """Return how tones are held.
+
+    They are the share of spectra that hold two tones or more which are not held for good, the
+    number of tones in all, and the mean number of tones held, and of peaks, in a spectrum.
+    """
     frames = np.lib.stride_tricks.sliding_window_view(waveform, SIZE)[::HOP]
     spectra = np.abs(np.fft.rfft(frames * np.hanning(SIZE).astype(np.float32)))[:, BAND]
     levels = 20 * np.log10(spectra + 1e-7)
@@ -48,4 +52,5 @@ def measure_tones(waveform):
     held = is_peak & (uniform_filter1d(near, HELD, axis=0) > 1 - 0.5 / HELD)
     changing = held & (near.mean(axis=0) <= FOR_GOOD)
     share = (changing.sum(axis=1) >= 2).mean()
-    return float(share), int(held.any(axis=0).sum()), float(is_peak.sum(axis=1).mean())
+    n_held, n_peaks = (float(own.sum(axis=1).mean()) for own in (held, is_peak))
+    return float(share), int(held.any(axis=0).sum()), n_held, n_peaks

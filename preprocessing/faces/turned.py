@@ -14,6 +14,7 @@ FRONTAL = ("haarcascade_frontalface_default.xml", "haarcascade_frontalface_alt2.
 PROFILE = "haarcascade_profileface.xml"  # faces that look to the picture's left
 LEAST_SIDE = 48  # pixels of a face in the crop
 STEP, FEW, SOME = 1.1, 1, 2  # from size to size; finds that make a frontal face, and a profile
+TILTS = (0, -25, 25)  # degrees; a head that is tilted is seen from the front for all that
 
 
 def is_turned(face):
@@ -23,9 +24,16 @@ def is_turned(face):
         face: uint8 (`SIDE`, `SIDE`), grey, cropped with `MARGIN`.
     """
     face = cv2.equalizeHist(face)
-    if any(_sees(name, face, FEW) for name in FRONTAL):
+    if any(_sees(name, _tilt(face, degrees), FEW) for degrees in TILTS for name in FRONTAL):
         return False
     return any(_sees(PROFILE, own, SOME) for own in (face, np.ascontiguousarray(face[:, ::-1])))
+
+
+def _tilt(face, degrees):
+    if not degrees:
+        return face
+    matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), degrees, 1.0)
+    return cv2.warpAffine(face, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
 
 
 def _sees(name, face, n_finds):

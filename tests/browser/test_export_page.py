@@ -133,6 +133,7 @@ def test_the_square_moves_by_keys_and_the_answer_with_it(page, picture):
         page.keyboard.press("ArrowLeft")
     page.wait_for_timeout(500)
     assert np.abs(read_shares(page, "face") - before).max() > 1e-4
+    assert page.evaluate("document.activeElement.id") == "shown"
 
 
 @pytest.mark.parametrize("button", ["of the microphone", "of camera and microphone"])

@@ -32,19 +32,23 @@ def prepare(own, facts, paths):
     kind, how, shape = own["kind"], own["prepare"], own["shape"][1:]
     of_kind = {"waveforms": ".wav", "mels": ".wav", "present": "", "features": ".json"}
     ending = of_kind.get(kind, ".npy")
-    path = next((p for p in map(Path, paths) if p.suffix == ending), None)
+    of_ending = [path for path in map(Path, paths) if path.suffix == ending]
+    path = next((own_path for own_path in of_ending if own_path.stem == own["name"]), None)
+    if path is None and of_ending and kind != "posteriors":
+        path = of_ending[0]
     if kind == "present":
         there = {Path(p).suffix for p in paths}
         values = [of_kind.get(heard, ".npy") in there for heard in how["of"]]
     elif path is None:
-        if "present" not in [other["kind"] for other in facts["inputs"]]:
+        if not {"present", "posteriors"} & {other["kind"] for other in facts["inputs"]}:
             raise SystemExit(f"{own['name']} is read from a {ending} file: {own['what']}")
         values = np.zeros([length or 1 for length in shape])
     elif ending == ".wav":
         sound = importlib.import_module("sound")
         samples = sound.read_wave(path, how["rate_hz"])
         samples = sound.cut_silence(samples, how["rate_hz"]) if how["cut_silence"] else samples
-        values = sound.cut_middle(samples, how["most_samples"])
+        fixed = shape[0] if kind == "waveforms" else 0
+        values = sound.cut_middle(samples, fixed or how["most_samples"])
         if kind == "mels":
             mels = importlib.import_module("mels")
             values = mels.fit_times(mels.log_mel(values, **how["log_mel"]), shape[0])
@@ -59,8 +63,7 @@ def prepare(own, facts, paths):
         found = json.loads(path.read_text("utf-8"))
         values = [found[name] for name in how["names"]]
     else:
-        named = [p for p in map(Path, paths) if p.stem == own["name"]]
-        values = np.load((named or [path])[0], allow_pickle=False)
+        values = np.load(path, allow_pickle=False)
     return np.asarray(values, np.float32)[None]
 
 

@@ -167,16 +167,15 @@ async function watch(stream, expressions, isOver) {
 
 function show({ voice = null, face = null }, remark = "") {
   if (!face || voice) $("face").hidden = true;
-  const sides = { voice, face };
-  if (voice && face) sides.both = reading.fuse(voice, face);
-  const there = Object.entries(sides).filter(([, own]) => own);
   $("answer").hidden = false;
-  if (!there.length) {
+  if (!voice && !face) {
     $("said").textContent = "Nothing to read: no voice and no face.";
     $("shares").hidden = true;
     return;
   }
-  const last = reading.fuse(voice, face), sure = Math.max(...last);
+  const last = reading.fuse(voice, face);  // calibrated, so of one side too
+  const there = Object.entries({ voice, face, answer: last }).filter(([, own]) => own);
+  const sure = Math.max(...last);
   const name = reading.facts.emotions[last.indexOf(sure)];
   const unsure = sure < reading.facts.unsure_below;
   $("said").textContent = (unsure ? `unsure (most likely ${name}, ` : `${name} (`) +
@@ -197,7 +196,8 @@ function show({ voice = null, face = null }, remark = "") {
   $("shares").tHead.replaceChildren(head);
   $("shares").tBodies[0].replaceChildren(...rows);
   $("shares").hidden = false;
-  $("answer-title").focus();
+  if (document.activeElement !== $("shown") && document.activeElement !== $("side"))
+    $("answer-title").focus();
 }
 
 function cell(tag, text) {
