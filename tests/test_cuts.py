@@ -56,6 +56,13 @@ def test_pan_is_no_cut(speed):
     assert find(pictures) == []
 
 
+def test_cut_between_tall_pictures_in_a_wide_one_is_found():
+    face = cv2.GaussianBlur(np.full((144, 80), 140, np.uint8), (5, 5), 0)
+    scenes = [face // 2 + paint(number, width=80) // 4 for number in (1, 2)]
+    wide = [np.pad(scene, ((0, 0), (88, 88)), constant_values=16) for scene in scenes]
+    assert find([wide[0]] * 10 + [wide[1]] * 10) == [10]
+
+
 def test_light_switched_on_for_good_is_no_cut():
     assert find([paint(1) // 3] * 10 + [paint(1)] * 10) == []
 

@@ -5,6 +5,7 @@ from itertools import product
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 
@@ -171,6 +172,14 @@ def test_a_still_picture_is_drawn_although_it_has_no_length(tmp_path):
     draw_timeline(timeline, tmp_path / "a.png")
     picture = (255 * imread(tmp_path / "a.png")[:-120, :, :3]).round()
     assert (picture == [0x00, 0x25, 0x7A]).all(axis=2).mean() > 0.1
+
+
+def test_box_stays_within_its_shot():
+    faces = pd.DataFrame({"time_s": [1.1, 1.2, 1.3, 1.4, 1.5], "person": 1, "x": 10.0, "y": 20.0})
+    faces = faces.assign(width=30.0, height=40.0, confidence=1.0)
+    boxes = Boxes(faces, 1, [1.04, 1.24, 1.52])
+    seen = [time_s for time_s in np.arange(0.96, 1.6, 0.04) if boxes.find(time_s)]
+    np.testing.assert_allclose(seen, np.arange(1.04, 1.5, 0.04))
 
 
 def test_boxes_glide_between_looks_and_leap_at_cuts():

@@ -5,6 +5,7 @@ import pytest
 
 from data_augmentation.quiet_keras import keras
 from modeling.export import detector, joining, litert_form, onnx_form, runtimes
+from modeling.export.plain import rewrite_network
 from modeling.expressions import expression_network
 from modeling.training.layers import (
     ClipNormalization,
@@ -143,3 +144,18 @@ def test_detector_finds_the_face_that_opencv_finds(tmp_path):
     box = found["boxes"][best] * [width, height, width, height]
     np.testing.assert_allclose(box, expected[:4], atol=0.1)
     assert found["faces"][best] == pytest.approx(expected[4], abs=1e-4)
+
+
+def test_what_was_trained_in_bfloat16_is_exported_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        start = keras.Input((6,), name="mels")
+        x = layers.Dense(5, activation="relu", name="embedding")(start)
+        model = keras.Model(start, layers.Dense(3, "softmax", dtype="float32")(x))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    plain = rewrite_network(model)
+    assert {own.dtype_policy.name for own in plain.layers[1:]} == {"float32"}
+    row = np.random.default_rng(1).normal(size=(4, 6)).astype(np.float32)
+    np.testing.assert_allclose(np.asarray(plain(row)), np.asarray(model(row)), atol=0.02)
+    assert plain.get_layer("embedding").output.dtype == "float32"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data_augmentation.quiet_keras import keras
 from modeling.export import joining
+from modeling.export.plain import rewrite_network
 from modeling.expressions import fer2013, stored
 from modeling.fusion import experts, heads
 from modeling.training import networks, runs
@@ -165,6 +166,8 @@ def read_run(folder):
             advice = "Run 40_audio_features.ipynb again: by now it saves one."
         raise ValueError(f"{named['origin']} holds no network. {advice}")
     model = heads.load_network(facts["folder"])
+    if any(own.dtype_policy.name != "float32" for own in model.layers):
+        model = rewrite_network(model)  # in float32: the runtimes compute in nothing less
     if facts["branch"] == "expression":
         named["classes"] = {"fer2013": fer2013.CLASSES, "ferplus": fer2013.VOTED}
         named["prepared"] = {"faces": dict(SINGLE_FACE)}

@@ -5,6 +5,7 @@ import numpy as np
 from preprocessing.corpora import EMOTIONS
 
 MOST_GAP_S = 1.0  # between two looks at a face, for its box to be drawn on the way
+ROUNDED_S = 1e-3  # by which written times may differ from a picture's
 SMOOTHING = (0.25, 0.5, 0.25)  # weights of a box and its neighbours
 LEAST_S = 0.1  # that an answer is drawn for; one on a still picture has no length
 OFF_SCREEN = 0  # number of a voice whose person is not in the picture
@@ -72,40 +73,45 @@ class Answers:
 class Boxes:
     """Where a person's face is at any time, from the frames that were looked at."""
 
-    def __init__(self, faces, person):
-        """Take the rows of a person from a timeline's faces."""
+    def __init__(self, faces, person, cuts_s=()):
+        """Take the rows of a person from a timeline's faces, and when shots begin, ascending."""
         rows = faces[faces["person"] == person].sort_values("time_s", kind="stable")
         times = rows["time_s"].to_numpy(np.float64)
         boxes = rows[["x", "y", "width", "height"]].to_numpy(np.float64).reshape(-1, 4)
         step_s = min(float(np.median(np.diff(times))), MOST_GAP_S) if len(times) > 1 else 0.5
+        cuts_s = np.asarray(cuts_s, np.float64) - ROUNDED_S
         self.stretches = []
-        for part in np.split(np.arange(len(times)), _find_breaks(times, boxes)):
+        for part in np.split(np.arange(len(times)), _find_breaks(times, boxes, cuts_s)):
             if len(part):
-                self.stretches.append((times[part], _smooth(boxes[part]), step_s / 2))
-        self.starts = [own[0] for own, _, _ in self.stretches]
+                span = _widen(times[part[0]], times[part[-1]], step_s, cuts_s)
+                self.stretches.append((times[part], _smooth(boxes[part]), span))
+        self.starts = [span[0] for _, _, span in self.stretches]
 
     def find(self, time_s):
         """Return (x, y, width, height) in pixels of the shown frame, or None without a face."""
-        following = np.searchsorted(self.starts, time_s, side="right")
-        near = [k for k in (following - 1, following) if 0 <= k < len(self.stretches)]
-        distances = [self._measure(k, time_s) for k in near]
-        if not near or min(distances) > self.stretches[near[0]][2] + 1e-6:
+        own = np.searchsorted(self.starts, time_s, side="right") - 1
+        if own < 0 or time_s >= self.stretches[own][2][1]:
             return None
-        times, boxes, _ = self.stretches[near[int(np.argmin(distances))]]
+        times, boxes, _ = self.stretches[own]
         return tuple(float(np.interp(time_s, times, column)) for column in boxes.T)
 
-    def _measure(self, number, time_s):
-        """Return how far an instant lies outside of a stretch, in seconds."""
-        times = self.stretches[number][0]
-        return max(times[0] - time_s, time_s - times[-1], 0.0)
+
+def _widen(first_s, last_s, step_s, cuts_s):
+    """Return when a box is shown: half a step more than it was seen, to a cut that is near."""
+    before = cuts_s[cuts_s <= first_s].max(initial=-np.inf)
+    after = cuts_s[cuts_s > last_s].min(initial=np.inf)
+    start_s = before if first_s - before <= step_s else first_s - step_s / 2
+    end_s = after if after - last_s <= step_s else last_s + step_s / 2 + ROUNDED_S
+    return start_s, end_s
 
 
-def _find_breaks(times, boxes):
-    """Return before which boxes a face was away for long, or has leapt, as over a cut."""
+def _find_breaks(times, boxes, cuts_s):
+    """Return before which boxes a face was away for long, or has leapt, or the picture cuts."""
     centres = boxes[:, :2] + boxes[:, 2:] / 2
     leaps = np.abs(np.diff(centres, axis=0)).max(axis=1, initial=0) > boxes[:-1, 2:].max(axis=1)
     grows = np.abs(np.log(boxes[1:, 3].clip(1) / boxes[:-1, 3].clip(1))) > np.log(1.6)
-    return np.flatnonzero((np.diff(times) > MOST_GAP_S) | leaps | grows) + 1
+    is_cut = np.diff(np.searchsorted(cuts_s, times, side="right")) > 0
+    return np.flatnonzero((np.diff(times) > MOST_GAP_S) | leaps | grows | is_cut) + 1
 
 
 def _smooth(boxes):

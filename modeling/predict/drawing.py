@@ -73,13 +73,20 @@ def draw_timeline(timeline, target):
         name = name_person(person, is_sound=timeline.facts.get("width") == 0)
         ax.set_ylabel(name.replace(" off", "\noff"), color=INK, fontweight="bold")
     if not shown:
-        axes[0].text(0.5, 0.5, "nothing to read", ha="center", transform=axes[0].transAxes)
+        text = ": ".join(["nothing to read", *list_reasons(timeline)])
+        axes[0].text(0.5, 0.5, text, ha="center", va="center", transform=axes[0].transAxes)
         axes[0].set_yticks([])
     finish_axes(axes[-1], end_s)
     label_figure(figure, timeline, columns, len(people) - len(shown))
     with replace_file(target) as temporary:
         metadata = {"Description": timeline.facts.get("statement", "")}
         figure.savefig(temporary, format="png", dpi=DPI, metadata=metadata)
+
+
+def list_reasons(timeline):
+    """Return in a list what remarks there are, each once; an empty one where there are none."""
+    remarks = [own for text in timeline.table["remarks"] if text for own in text.split("; ")]
+    return [", ".join(dict.fromkeys(remarks))] if remarks else []
 
 
 def find_end(timeline):

@@ -83,7 +83,8 @@ class FaceReader:
 
     Attributes:
         tracks: List of `Track`.
-        look_times, look_shots: Seconds and shot of each picture looked at.
+        look_times: Seconds of each picture looked at.
+        cuts_s: Seconds of the pictures that begin a shot.
 
     Args:
         detector: See `opencv_model.resnet_ssd`.
@@ -92,10 +93,10 @@ class FaceReader:
 
     def __init__(self, detector, look):
         self.detector, self.look = Once(detector), look
-        self.tracks, self.look_times, self.look_shots = [], array("d"), array("l")
+        self.tracks, self.look_times, self.cuts_s = [], array("d"), array("d")
         self._held, self._small = deque(), deque()
         self._next_look_s = self._next_watched_s = -np.inf
-        self._shot, self._live, self._scale = 0, [], 1.0
+        self._live, self._scale = [], 1.0
         self._numbered_s = -np.inf
         self._checked_shot, self._is_crowded, self._n_spans = None, False, 0
         self._n_followed = self._n_read = 0  # looks with boxes, looks that are read
@@ -162,10 +163,8 @@ class FaceReader:
         last_s = self._numbered_s
         for held in own:
             if held.time_s > last_s:
-                self._shot += int(((starts > last_s) & (starts <= held.time_s)).sum())
-                held.shot, last_s = self._shot, held.time_s
-                if held.look is not None:
-                    self.look_shots.append(held.shot)
+                self.cuts_s.extend(starts[(starts > last_s) & (starts <= held.time_s)].tolist())
+                held.shot, last_s = len(self.cuts_s), held.time_s
         self._numbered_s = last_s
         while self._small and self._small[0][0] < last_s - CONTEXT_S:
             self._small.popleft()

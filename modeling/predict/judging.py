@@ -37,6 +37,7 @@ def tell(reading, networks):
         row["end_s"] += reading.start_s
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     facts = dict(reading.facts)
+    facts["cuts_s"] = [round(float(cut_s), 4) for cut_s in reading.cuts_s]
     facts["networks"] = dict(networks.checksums)
     facts["versions"] = timeline.list_versions()
     facts["statement"] = timeline.STATEMENT

@@ -74,7 +74,8 @@ class Canvas:
         self.answers = {person: Answers(timeline.table, person) for person in people}
         faces = timeline.faces
         numbers = sorted({int(n) for n in faces["person"]}) if self.shown_height else []
-        self.boxes = {person: Boxes(faces, person) for person in numbers}
+        cuts_s = timeline.facts.get("cuts_s", ())
+        self.boxes = {person: Boxes(faces, person, cuts_s) for person in numbers}
         self.strip = Strip(self.answers, self.width, self.font_size, large=not self.shown_height)
         self.height = self.shown_height + self.strip.height
 

@@ -88,8 +88,7 @@ def read_file(
     spans = _plan(sound, end_s - start_s, by, window_s, step_s)
     facts = _list_facts(location, stream, start_s, end_s)
     people = join_tracks(faces.tracks, len(faces.look_times))
-    times, shots = np.array(faces.look_times), np.array(faces.look_shots)
-    cuts_s = times[1:][np.diff(shots) > 0].tolist()
+    times, cuts_s = np.array(faces.look_times), list(faces.cuts_s)
     return Reading(people, times, sound, spans, start_s, cuts_s, adapts=adapt, facts=facts)
 
 

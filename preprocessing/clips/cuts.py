@@ -20,6 +20,7 @@ different scenes, and from which on they do when one is moved to fit the other. 
 second is at most 0.21 (close-ups of RAVDESS at 5 frames a second, heads moving), between scenes and
 drawn actors it begins at 0.3."""
 FLASH_S = 0.3  # how long a flash may last: the picture after it is that from before it
+BLACK = 20.0  # luma of a cell up to which it may be one of a bar
 REACH = 4, 6  # rows and columns of cells by which a picture may move from frame to frame
 
 
@@ -76,11 +77,31 @@ def _measure_moved(before, after, rows, columns):
 def measure_changes(before, after):
     """Return how much pairs of pictures, (pair, height, width), differ, light and motion forgiven.
 
-    Each is standardised; each cell is compared with the nine about its place in the other one, the
-    differences are averaged, and the larger mean of the two directions counts.
+    Black bars are left out, and each is standardised; each cell is compared with the nine about its
+    place in the other one, the differences are averaged, and the larger mean of the two directions
+    counts.
     """
-    before, after = _standardise(before), _standardise(after)
+    before, after = (_standardise(own) for own in _leave_out_bars(before, after))
     return np.maximum(_measure_misfit(before, after), _measure_misfit(after, before))
+
+
+def _leave_out_bars(before, after):
+    """Return pairs of pictures without the black bars that both have, stretched to their size.
+
+    A tall picture in a wide one would be told from the next by a third of the cells alone.
+    """
+    is_lit = np.maximum(before, after) > BLACK
+    rows, columns = (_choose_lit(is_lit.any(axis=axis)) for axis in (2, 1))
+    pairs = np.arange(len(before))[:, None, None]
+    return [own[pairs, rows[:, :, None], columns[:, None]] for own in (before, after)]
+
+
+def _choose_lit(is_lit):
+    """Return as many lines as there are, int (pair, line), from the first lit one to the last."""
+    n_lines = is_lit.shape[1]
+    first, last = is_lit.argmax(axis=1), n_lines - 1 - is_lit[:, ::-1].argmax(axis=1)
+    shares = np.linspace(0, 1, n_lines)
+    return np.rint(first[:, None] + (last - first)[:, None] * shares).astype(int)
 
 
 def _standardise(pictures):
