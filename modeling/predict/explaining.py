@@ -246,4 +246,4 @@ def draw_explanations(timeline, target):
         part.suptitle(f"{name}, {span}: {told['emotion']}", color=INK, fontsize=10)
     with replace_file(target) as temporary:
         metadata = {"Description": timeline.facts.get("statement", "")}
-        figure.savefig(temporary, format="png", dpi=120, metadata=metadata)
+        figure.savefig(temporary, format="png", dpi=100, metadata=metadata)
