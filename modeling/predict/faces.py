@@ -24,7 +24,7 @@ from preprocessing.faces.frames import Frames, crop_frame
 LOOKS_HZ = 10.0  # pictures a second that are looked at
 WATCHED_HZ = 16.0  # at most, in which mouths are watched
 SPAN_LOOKS = 30  # looks between two pictures that the detector sees at least
-TURN_LOOKS = 5  # looks from one that tells whether a face is turned to the next
+TURN_LOOKS = 10  # looks from one that tells whether a face is turned to the next
 CONTEXT_LOOKS = 4  # looks on either side that smooth a box
 CONTEXT_S = 0.45  # pictures on either side of one that tell whether it begins a shot
 FACE_SIDE = 48  # of the crops that the network reads, in pixels
