@@ -3,7 +3,7 @@
 Arithmetic on numbers that were kept: motions of mouths, probability of speech, loudness.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ STILL_MOUTH = -2.2
 """Mean logarithm of that motion, and half of how it goes with the voice, below which a mouth does
 not speak. Of drawn people 98% of speakers reach it and 2% of listeners whose heads sway; of actor
 05 of RAVDESS all speakers, and a third of his own silent seconds played to and fro."""
+DOUBT = 0.4  # below it, in which a mouth may have spoken if it speaks just before or after
 STILLEST_MOUTH, SURE_MATCH = -3.4, 0.7
 """Of a blurred or distant face: one that moves at least so much speaks if it goes with the voice so
 well. Of drawn listeners nine in ten go with it by 0.4 at most, and all by less than 0.7."""
@@ -73,13 +74,31 @@ def attribute_phrases(people, sound, start_s, cuts_s=()):
         start_s: Second of the file at which its clock starts.
         cuts_s: Seconds of the file at which the picture cuts.
     """
-    phrases, cuts_s = [], np.subtract(cuts_s, start_s)
+    phrases, doubts, cuts_s = [], [], np.subtract(cuts_s, start_s)
     for first_s, last_s in find_phrases(sound.probabilities, cuts_s).tolist():
         span = first_s - AROUND_S, last_s + AROUND_S
         there = [person for person in people if _is_there(person, span, start_s)]
         scores = [judge_mouth(person, span, sound, start_s) for person in there]
         phrases.append(Phrase(first_s, last_s, _choose(there, scores)))
-    return phrases
+        pairs = zip(there, scores, strict=True)
+        doubts.append({own.number for own, score in pairs if _may_move(score)})
+    return _settle(phrases, doubts, cuts_s)
+
+
+def _settle(phrases, doubts, cuts_s):
+    """Return phrases, each of nobody's given to who says the one next to it and may say it too.
+
+    ``doubts`` are sets of persons, one a phrase. Next to it: without a pause or cut between them.
+    """
+    settled = list(phrases)
+    for place, own in enumerate(phrases):
+        for other in phrases[max(place - 1, 0) : place + 2]:
+            first, second = sorted((own, other), key=lambda phrase: phrase.start_s)
+            is_cut = any(first.end_s <= cut_s <= second.start_s for cut_s in cuts_s)
+            is_near = second.start_s - first.end_s < PAUSE_S and not is_cut
+            if own.speaker == 0 and is_near and other.speaker in doubts[place]:
+                settled[place] = replace(own, speaker=other.speaker)
+    return settled
 
 
 def judge_mouth(person, span, sound, start_s):
@@ -131,6 +150,10 @@ def _choose(there, scores):
 def _is_moving(moves, match):
     is_sure = moves >= STILLEST_MOUTH and match >= SURE_MATCH
     return is_sure or moves + match / 2 >= STILL_MOUTH
+
+
+def _may_move(score):
+    return score is not None and score[0] + score[1] / 2 >= STILL_MOUTH - DOUBT
 
 
 def find_speaker(phrases, window):
