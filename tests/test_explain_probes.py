@@ -94,7 +94,7 @@ def test_importance_and_tree_find_the_one_feature_that_decides():
     ax = plots.plot_tree(tree, list("abcd"), ["happy", "sad", "angry"])
     words = "\n".join(text.get_text() for text in ax.texts)
     assert "40 clips\nsad" in words and "value" not in words
-    assert plots.plot_importance(table).get_yticklabels()[0].get_text() == "decides (2)"
+    assert plots.plot_lost_without(table).get_yticklabels()[0].get_text() == "decides (2)"
 
 
 @pytest.mark.parametrize("way", ["pca", "tsne"])

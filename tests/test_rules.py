@@ -1,7 +1,6 @@
 """The rules of the house: who imports whom, who owns which library, how notebooks look."""
 
 import ast
-import importlib.util
 import re
 import subprocess
 import sys
@@ -126,8 +125,14 @@ def test_first_stage_starts_without_tensorflow():
 
 def test_no_module_hides_a_library():
     """In Jupyter a module beside the notebook would be imported instead of the library."""
-    stems = {path.stem for path in MODULES if not path.stem.startswith("__")}
-    assert not [stem for stem in stems if importlib.util.find_spec(stem)]
+    stems = sorted({path.stem for path in MODULES if not path.stem.startswith("__")})
+    code = (
+        "import importlib.util, sys\n"
+        "print([stem for stem in sys.argv[1:] if importlib.util.find_spec(stem)])\n"
+    )
+    command = [sys.executable, "-c", code, *stems]  # anew: other tests may have loaded anything
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_notebooks_are_committed_executed_in_order():
