@@ -123,7 +123,7 @@ def test_first_stage_starts_without_tensorflow():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_no_module_hides_a_library():
+def test_no_module_hides_a_library(tmp_path):
     """In Jupyter a module beside the notebook would be imported instead of the library."""
     stems = sorted({path.stem for path in MODULES if not path.stem.startswith("__")})
     code = (
@@ -131,7 +131,7 @@ def test_no_module_hides_a_library():
         "print([stem for stem in sys.argv[1:] if importlib.util.find_spec(stem)])\n"
     )
     command = [sys.executable, "-c", code, *stems]  # anew: other tests may have loaded anything
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.strip() == "[]"
 
 
