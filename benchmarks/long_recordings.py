@@ -23,6 +23,7 @@ import pandas as pd  # noqa: E402
 import soundfile  # noqa: E402
 
 from modeling.predict import networks, predict_clip  # noqa: E402
+from modeling.predict.windows import measure_overlap  # noqa: E402
 from preprocessing.corpora import EMOTIONS, tess  # noqa: E402
 from preprocessing.disk import arrays  # noqa: E402
 
@@ -72,7 +73,7 @@ def score_windows(table, spans):
     for row in table[table["voice_neutral"].notna()].itertuples():
         shares = dict.fromkeys(EMOTIONS, 0.0)
         for start_s, end_s, emotion in spans:
-            shares[emotion] += max(min(end_s, row.end_s) - max(start_s, row.start_s), 0.0)
+            shares[emotion] += measure_overlap((start_s, end_s), (row.start_s, row.end_s))
         said = {emotion: getattr(row, f"voice_{emotion}") for emotion in EMOTIONS}
         said["neutral"] += said.pop("calm")
         right.append(max(said, key=said.get) == max(shares, key=shares.get))

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from modeling.training import inputs
+from modeling.training import inputs, runs
 
 MOST_FOLDS = 5
 LOUDNESS = ("quiet", "middle", "loud")
@@ -240,8 +240,7 @@ def count_errors(tables):
     said, true = {}, {}
     for run, table in tables.items():
         test = table[table["part"] == "test"].set_index("clip_id")
-        posteriors = test[[name for name in test if name.startswith("p_")]]
-        said[run] = posteriors.idxmax(axis=1).str[2:]
+        said[run] = pd.Series(runs.name_predicted(test), index=test.index)
         true |= test["true"].to_dict()
     answers = pd.DataFrame(said)
     answers.insert(0, "true", answers.index.map(true))

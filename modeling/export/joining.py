@@ -8,6 +8,7 @@ from data_augmentation.quiet_keras import keras
 from modeling.expressions import expression_network
 from modeling.expressions.fer2013 import SIDE
 from modeling.fusion import experts
+from modeling.training import networks
 
 ops, layers = keras.ops, keras.layers
 
@@ -52,13 +53,8 @@ def put_encoder(head, layer, faces):
     seen = ops.cast(ops.reshape(seen, (-1, *[1] * (len(x.shape) - 1))), "float32")
     n_times = ops.shape(start)[1] if n_times is None else n_times
     x = ops.reshape(x * seen, (-1, n_times, *x.shape[1:]))
-    posterior, embedding = read_both(head)(x)
+    posterior, embedding = networks.read_both(head)(x)
     return keras.Model(start, [posterior, embedding], name=head.name)
-
-
-def read_both(model):
-    """Return a model from the same inputs to its posterior and its layer ``embedding``."""
-    return keras.Model(model.inputs, [model.output, model.get_layer("embedding").output])
 
 
 def rename_input(model, name):

@@ -11,7 +11,7 @@ from pathlib import Path
 from data_augmentation.quiet_keras import keras
 from modeling.export import joining
 from modeling.export.plain import rewrite_network
-from modeling.expressions import fer2013, stored
+from modeling.expressions import expression_network, fer2013
 from modeling.fusion import experts, heads
 from modeling.training import networks, runs
 from preprocessing import corpora
@@ -179,13 +179,13 @@ def read_run(folder):
         table = files.read_table(facts["folder"] / "features.csv", text=["name"])
         names = tuple(tell_apart(table["name"]))
         named |= {"names": names, "contains": HEAD_ALONE["features"]}
-        return Source(model=model, both=joining.read_both(model), **named)
+        return Source(model=model, both=networks.read_both(model), **named)
     below = find_encoder(model, facts)
     if below:
         both = joining.put_encoder(model, below, named["prepared"]["faces"])
         contains = "all of it: the shipped expression network, frame by frame, and the head"
     else:
-        both = joining.read_both(model)
+        both = networks.read_both(model)
         contains = HEAD_ALONE.get(facts.get("array"), "all of it, encoder and head")
     both = joining.rename_input(both, "faces" if below else facts.get("array"))
     model = keras.Model(both.inputs, both.outputs[0], name=facts["branch"])
@@ -211,7 +211,7 @@ def find_encoder(model, facts):
     layer = {"expression_embeddings": "embedding", "expressions": "fer2013"}
     layer = "maps" if len(model.input_shape) == 5 else layer.get(facts.get("array"), "")
     network = joining.load_expressions()
-    weights = stored.sign_bytes(b"".join(own.tobytes() for own in network.get_weights()))
+    weights = expression_network.sign_weights(network)
     return layer if weights == made["weights"] else ""
 
 

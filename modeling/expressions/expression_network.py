@@ -77,11 +77,16 @@ def look_at_corpus(network, corpus):
     expressions, embeddings = describe_faces(network, arrays.read_array(folder, "faces"))
     source = {
         "network": "ours, trained on FER2013",
-        "weights": sign_bytes(b"".join(weights.tobytes() for weights in network.get_weights())),
+        "weights": sign_weights(network),
         "faces": facts["digest"],
     }
     times = np.array(arrays.read_array(folder, "face_times"))
     return Seen(expressions, times, source, embeddings, detector=facts["detector"])
+
+
+def sign_weights(network):
+    """Return the digest of a network's weights, by which it is known again."""
+    return sign_bytes(b"".join(weights.tobytes() for weights in network.get_weights()))
 
 
 def map_faces(network, faces):

@@ -56,7 +56,7 @@ def adapt_faces(rows, networks):
         networks: See `networks.load_networks`.
     """
     for own in group_people([row for row in rows if row["embedding"] is not None]):
-        posteriors = [[row[name] for name in name_columns("face", EMOTIONS)] for row in own]
+        posteriors = [[row[f"face_{emotion}"] for emotion in EMOTIONS] for row in own]
         embeddings = np.stack([row["embedding"] for row in own])
         heard = find_apart([(row["start_s"], row["end_s"]) for row in own])
         if len(heard) >= LEAST_READ:

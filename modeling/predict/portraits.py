@@ -6,7 +6,7 @@ What lies beyond the picture is not compared, so that a person is known from wid
 import numpy as np
 
 from preprocessing.faces.boxes import square_boxes
-from preprocessing.faces.crop import crop_frame
+from preprocessing.faces.frames import crop_frame
 
 SIDE, MARGIN = 32, 0.6  # of the crop, in pixels, and about the box
 CELLS = 8  # on a side of what is compared

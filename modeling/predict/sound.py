@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modeling.predict import tones, windows
-from modeling.predict.windows import CHUNK_S
+from modeling.predict.windows import CHUNK_S, measure_overlap
 from preprocessing.voice import activity
 from preprocessing.voice.synchrony import ENERGY_S, GRID_HZ, measure_energy
 
@@ -123,7 +123,7 @@ class SoundReader:
                 of these counts. Empty: all that it has in the window.
         """
         seconds = {
-            utterance: sum(_overlap(utterance, window, span) for span in spans or [window])
+            utterance: sum(measure_overlap(utterance, window, span) for span in spans or [window])
             for utterance in self._find_near(window)
         }
         return {utterance: own for utterance, own in seconds.items() if own > 0}
@@ -216,12 +216,6 @@ class SoundReader:
 
 def _is_little(speech_s):
     return speech_s < windows.LEAST_SPEECH_S
-
-
-def _overlap(*spans):
-    """Return how many seconds spans share; 0 for none."""
-    starts, ends = zip(*spans, strict=True)
-    return max(min(ends) - max(starts), 0.0)
 
 
 def _name_other(waveform, *, is_speech):

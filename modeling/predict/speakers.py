@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modeling.predict.windows import CHUNK_S
+from modeling.predict.windows import CHUNK_S, measure_overlap
 from preprocessing.faces import speaker
 from preprocessing.voice.activity import SURE
 
@@ -165,7 +165,7 @@ def find_speaker(phrases, window):
     """
     spoken = {}
     for phrase in phrases:
-        seconds = min(phrase.end_s, window[1]) - max(phrase.start_s, window[0])
+        seconds = measure_overlap((phrase.start_s, phrase.end_s), window)
         if seconds > 0:
             spoken[phrase.speaker] = spoken.get(phrase.speaker, 0.0) + seconds
     if not spoken:

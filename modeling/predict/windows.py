@@ -44,6 +44,12 @@ def count_whole(length_s, window_s, step_s):
     return max(int(np.floor((length_s - window_s + 1e-6) / step_s)) + 1, 0)
 
 
+def measure_overlap(*spans):
+    """Return how many seconds spans, (start, end) each, share; 0 for none."""
+    starts, ends = zip(*spans, strict=True)
+    return max(min(ends) - max(starts), 0.0)
+
+
 def find_utterances(probabilities, longest_s=LONGEST_S):
     """Return stretches of speech between pauses, int64 (utterance, 2): chunks, first and stop.
 

@@ -25,6 +25,7 @@ from modeling.fusion import experts, heads
 from modeling.publishing import final, questions
 from modeling.publishing.experiments import EXPERIMENTS, SHIPPED, find_newest
 from modeling.training import layers, provenance, runs  # noqa: F401  (Keras has to know the layers)
+from modeling.training.networks import read_both
 from preprocessing.corpora import EMOTIONS
 from preprocessing.disk import arrays
 
@@ -103,8 +104,7 @@ def pack_voice_and_face():
     product = experts.fit_product(tables, EMOTIONS, {name: [name] for name in made})
     for name, own in made.items():
         pack_model(own.model, FOLDER / f"{name}.keras")
-        answers = [own.model.output, own.model.get_layer("embedding").output]
-        onnx_form.write_onnx(keras.Model(own.model.inputs, answers), FOLDER / f"{name}.onnx")
+        onnx_form.write_onnx(read_both(own.model), FOLDER / f"{name}.onnx")
         numbers = {n: np.float32(v) for n, v in list_arrays(own.adapter).items()}
         path = FOLDER / f"{name}_adapter.npz"
         with arrays.replace_file(path) as temporary, temporary.open("wb") as handle:

@@ -10,7 +10,7 @@ from data_augmentation.quiet_keras import keras
 from modeling.scores import metrics
 from modeling.training import logs, starts
 from modeling.training.inputs import PARTS, Part, make_batches, split_by_clip
-from modeling.training.networks import run_network
+from modeling.training.networks import read_both, run_network
 
 SAVED_TOLERANCE = 1e-3
 """How far from one a network's posteriors may sum, before they are rounded for the table."""
@@ -226,9 +226,8 @@ def predict_parts(model, parts, *, fold):
     Of a model with a softmax and a layer ``embedding``: the table of predictions and, row-aligned,
     float32 (clip, feature).
     """
-    both = keras.Model(model.inputs, [model.outputs[0], model.get_layer("embedding").output])
     x = np.concatenate([parts[name].x for name in PARTS])
-    posteriors, embeddings = run_network(both, x, batch_size=32)
+    posteriors, embeddings = run_network(read_both(model), x, batch_size=32)
     return _tabulate(parts, posteriors, fold), embeddings
 
 

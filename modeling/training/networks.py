@@ -81,6 +81,11 @@ def encode_part(model, part, *, dtype="float16", **options):
     return part.with_x(run_network(model, part.x, dtype=dtype, **options))
 
 
+def read_both(model):
+    """Return a model from the same inputs to its posterior and its layer ``embedding``."""
+    return keras.Model(model.inputs, [model.outputs[0], model.get_layer("embedding").output])
+
+
 def run_network(model, x, *, batch_size=64, dtype="float32", shortest=None):
     """Return what a network makes of its input, batch by batch.
 
