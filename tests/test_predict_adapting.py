@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from modeling.predict import adapting, predict_clip
+from modeling.predict.reading import read_file
 from modeling.predict.sound import SoundReader, Voice
 from preprocessing.corpora import EMOTIONS
 from preprocessing.corpora.drawn import clip as drawn
@@ -96,3 +97,13 @@ def test_of_an_utterance_only_what_the_speaker_says_counts():
         (0.0, 2.0): pytest.approx(0.5),
         (2.5, 4.0): pytest.approx(0.2),
     }
+
+
+def test_a_long_file_of_one_window_is_read_whole_and_once(tmp_path):
+    waveform = np.concatenate([perform(1, emotion)[1] for emotion in EMOTIONS])
+    path = write_wav(tmp_path / "long.wav", waveform, RATE_HZ)
+    options = {"by": "window", "window_s": 60.0, "step_s": 0.5}
+    reading = read_file(path, Networks(), **options)
+    assert len(waveform) > 12 * RATE_HZ, "longer than the stretches in which sound comes"
+    (window,) = reading.windows.tolist()
+    assert list(reading.sound.voices) == [tuple(window)]

@@ -144,6 +144,7 @@ class SoundReader:
             self.sounds[window] = self._judge(window)
         if self._by == "window" and end_s is not None and len(self.sounds) == 1:
             spoken = [own for own, sound in self.sounds.items() if not _is_little(sound.speech_s)]
+            self.utterances, self.voices = [], {}  # of a long one, some were read on the way
         self._read_utterances(spoken)
         first = max(int((kept_s - SLACK_S) * RATE_HZ), self._first)
         self._samples = self._samples[first - self._first :].copy()
